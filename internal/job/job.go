@@ -1,0 +1,101 @@
+// Package job runs durable background work: at least once, in order per key, with back-off, a rate per connection and
+// leases, so that what a killed node held is taken up by the next one at once.
+package job
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// State is a job's place in its life.
+type State string
+
+// The states. Scheduled and retryable wait for RunAt; available waits for a worker; running is leased.
+const (
+	Scheduled State = "scheduled"
+	Available State = "available"
+	Running   State = "running"
+	Retryable State = "retryable"
+	Completed State = "completed"
+	Cancelled State = "cancelled"
+	Discarded State = "discarded"
+)
+
+// Job is one unit of background work. Payload is stored encrypted.
+type Job struct {
+	ID          string
+	Tenant      string
+	Kind        string // chooses the handler
+	OrderKey    string // jobs with the same non-empty key run one after another, in order of insertion
+	Connection  string // rate and concurrency are limited per connection; "" is unlimited
+	Payload     []byte
+	State       State
+	Attempt     int // how often it was started
+	MaxAttempts int // 0 means DefaultMaxAttempts
+	RunAt       time.Time
+	CreatedAt   time.Time
+	LeaseUntil  time.Time
+	Node        string
+	LastError   string
+	Seq         int64 // order of insertion, assigned by the store
+}
+
+// DefaultMaxAttempts with the default back-off spans about three days.
+const DefaultMaxAttempts = 60
+
+// Outcome is what a run of a job led to.
+type Outcome struct {
+	ID        string
+	State     State // Completed, Retryable, Cancelled or Discarded
+	RunAt     time.Time
+	LastError string
+}
+
+// Store keeps jobs. It is safe for concurrent use.
+type Store interface {
+	// Claim leases at most limit due jobs for node until now+lease and returns them as Running. A job whose order key
+	// has an earlier unfinished job is passed over.
+	Claim(ctx context.Context, node string, now time.Time, lease time.Duration, limit int) ([]Job, error)
+	// Finish stores outcomes in one transaction. A job that node no longer holds is left alone.
+	Finish(ctx context.Context, node string, now time.Time, done []Outcome) error
+	// Extend moves the lease of the node's running jobs to until.
+	Extend(ctx context.Context, node string, ids []string, until time.Time) error
+	// Release returns running jobs whose lease has ended before now, or that node itself held before it was killed, to
+	// available; it returns how many.
+	Release(ctx context.Context, node string, now time.Time) (int, error)
+	// NextDue returns when the next job becomes due; ok is false when none waits.
+	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// Get returns one job without its payload.
+	Get(ctx context.Context, tenant, id string) (Job, error)
+	// List returns jobs of a tenant without payloads, newest first; state "" means every one.
+	List(ctx context.Context, tenant string, state State, beforeSeq int64, limit int) ([]Job, error)
+	// Retry makes a discarded or waiting job available now.
+	Retry(ctx context.Context, tenant, id string, now time.Time) error
+	// Cancel ends a job that is not running.
+	Cancel(ctx context.Context, tenant, id string, now time.Time) error
+	// Purge removes finished jobs older than before.
+	Purge(ctx context.Context, before time.Time) (int64, error)
+}
+
+// Handler runs one job. The error decides what follows: nil completes it, Discard ends it, SnoozeFor waits without
+// counting the attempt, anything else is retried with back-off until MaxAttempts. It may run more than once.
+type Handler func(ctx context.Context, j Job) error
+
+type discardError struct{ err error }
+
+func (e discardError) Error() string { return e.err.Error() }
+func (e discardError) Unwrap() error { return e.err }
+
+// Discard marks an error as final: trying again cannot help.
+func Discard(err error) error { return discardError{err} }
+
+type snoozeError struct{ d time.Duration }
+
+func (snoozeError) Error() string { return "snoozed" }
+
+// SnoozeFor puts the job off by d without counting the attempt.
+func SnoozeFor(d time.Duration) error { return snoozeError{d} }
+
+// ErrNotWaiting is returned by Retry and Cancel for a job that is running or finished.
+var ErrNotWaiting = errors.New("the job is running or finished")

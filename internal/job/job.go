@@ -52,17 +52,26 @@ type Outcome struct {
 	LastError string
 }
 
+// Claim asks for due jobs: at most Limit of them, leased to Node until Now+Lease.
+type Claim struct {
+	Node  string
+	Now   time.Time
+	Lease time.Duration
+	Limit int
+	Busy  []string // connections that have no free slot
+}
+
 // Store keeps jobs. It is safe for concurrent use.
 type Store interface {
-	// Claim leases at most limit due jobs for node until now+lease and returns them as Running. A job whose order key
-	// has an earlier unfinished job is passed over.
-	Claim(ctx context.Context, node string, now time.Time, lease time.Duration, limit int) ([]Job, error)
+	// Claim leases due jobs and returns them as Running. A job whose order key has an earlier unfinished job is passed
+	// over, and so are the connections of c.Busy.
+	Claim(ctx context.Context, c Claim) ([]Job, error)
 	// Finish stores outcomes in one transaction. A job that node no longer holds is left alone.
 	Finish(ctx context.Context, node string, now time.Time, done []Outcome) error
 	// Extend moves the lease of the node's running jobs to until.
 	Extend(ctx context.Context, node string, ids []string, until time.Time) error
-	// Release returns running jobs whose lease has ended before now, or that node itself held before it was killed, to
-	// available; it returns how many.
+	// Release makes running jobs available again whose lease ended before now, or that node itself holds (a restarted
+	// node calls it before it claims; "" names none); it returns how many.
 	Release(ctx context.Context, node string, now time.Time) (int, error)
 	// NextDue returns when the next job becomes due; ok is false when none waits.
 	NextDue(ctx context.Context) (at time.Time, ok bool, err error)

@@ -1,0 +1,259 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/job"
+)
+
+const (
+	jobColumns = `id, tenant, kind, order_key, connection, payload, state, attempt, max_attempts, run_at, created_at, lease_until, node, last_error, seq`
+
+	qJobDue = `SELECT j.seq FROM jobs j WHERE j.state IN ('available', 'scheduled', 'retryable') AND j.run_at <= $1
+		AND (j.order_key = '' OR NOT EXISTS (SELECT 1 FROM jobs k WHERE k.tenant = j.tenant AND k.order_key = j.order_key
+			AND k.seq < j.seq AND k.state IN ('available', 'scheduled', 'retryable', 'running')))`
+	qJobLease = `UPDATE jobs SET state = 'running', attempt = attempt + 1, node = $1, lease_until = $2 WHERE seq = $3
+		AND state IN ('available', 'scheduled', 'retryable') RETURNING ` + jobColumns
+	qJobFinish = `UPDATE jobs SET state = $1, run_at = $2, last_error = $3, finished_at = $4, attempt = attempt - $5, lease_until = 0
+		WHERE id = $6 AND node = $7 AND state = 'running'`
+	qJobExtend      = `UPDATE jobs SET lease_until = $1 WHERE id = $2 AND node = $3 AND state = 'running'`
+	qJobReleaseLost = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND lease_until < $1`
+	qJobReleaseOwn  = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND node = $1`
+	qJobNextDue     = `SELECT run_at FROM jobs WHERE state IN ('available', 'scheduled', 'retryable') ORDER BY run_at LIMIT 1`
+	qJobGet         = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND id = $2`
+	qJobList        = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`
+	qJobListState   = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND state = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`
+	qJobRetry       = `UPDATE jobs SET state = 'available', run_at = $1, finished_at = 0, max_attempts = CASE WHEN max_attempts <= attempt THEN attempt + 1 ELSE max_attempts END
+		WHERE tenant = $2 AND id = $3 AND state IN ('scheduled', 'retryable', 'discarded', 'cancelled')`
+	qJobCancel = `UPDATE jobs SET state = 'cancelled', finished_at = $1 WHERE tenant = $2 AND id = $3 AND state IN ('available', 'scheduled', 'retryable')`
+	qJobPurge  = `DELETE FROM jobs WHERE state IN ('completed', 'cancelled', 'discarded') AND finished_at < $1`
+)
+
+// Jobs returns the job store.
+func (db *DB) Jobs() job.Store { return jobStore{db} }
+
+type jobStore struct{ db *DB }
+
+func scanJob(s scanner) (job.Job, error) {
+	var j job.Job
+	var state string
+	var runAt, created, lease int64
+	err := s.Scan(&j.ID, &j.Tenant, &j.Kind, &j.OrderKey, &j.Connection, &j.Payload, &state, &j.Attempt, &j.MaxAttempts,
+		&runAt, &created, &lease, &j.Node, &j.LastError, &j.Seq)
+	j.State, j.RunAt, j.CreatedAt, j.LeaseUntil = job.State(state), fromMS(runAt), fromMS(created), fromMS(lease)
+	return j, err
+}
+
+func scanInt(s scanner) (n int64, err error) { err = s.Scan(&n); return n, err }
+
+// dueQuery adds the busy connections and, where several nodes claim, the row locks.
+func (s jobStore) dueQuery(c job.Claim) (q string, args []any) {
+	args = []any{ms(c.Now)}
+	var b strings.Builder
+	b.WriteString(qJobDue)
+	if len(c.Busy) > 0 {
+		b.WriteString(` AND j.connection NOT IN (`)
+		for i, conn := range c.Busy {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			args = append(args, conn)
+			b.WriteString("$" + strconv.Itoa(len(args)))
+		}
+		b.WriteByte(')')
+	}
+	args = append(args, c.Limit)
+	b.WriteString(` ORDER BY j.run_at, j.seq LIMIT $` + strconv.Itoa(len(args)))
+	if s.db.engine == Postgres {
+		b.WriteString(` FOR UPDATE SKIP LOCKED`)
+	}
+	return b.String(), args
+}
+
+// Claim implements job.Store.
+func (s jobStore) Claim(ctx context.Context, c job.Claim) (list []job.Job, err error) {
+	q, args := s.dueQuery(c)
+	due := true
+	if s.db.engine == SQLite { // a look without the writer first: most looks find nothing
+		err = s.db.View(ctx, func(tx *Tx) error {
+			seqs, err := all(ctx, tx, scanInt, q, args...)
+			due = len(seqs) > 0
+			return err
+		})
+	}
+	if err != nil || !due {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx *Tx) error {
+		list = nil
+		seqs, err := all(ctx, tx, scanInt, q, args...)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			got, err := all(ctx, tx, scanJob, qJobLease, c.Node, ms(c.Now.Add(c.Lease)), seq)
+			if err != nil {
+				return err
+			}
+			list = append(list, got...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, list)
+}
+
+// open decrypts payloads. A payload that cannot be read is a discarded job, not a lost batch.
+func (s jobStore) open(ctx context.Context, list []job.Job) ([]job.Job, error) {
+	ok := list[:0]
+	for _, j := range list {
+		if len(j.Payload) == 0 {
+			ok = append(ok, j)
+			continue
+		}
+		plain, err := s.db.opts.Cipher.OpenJob(ctx, j.Tenant, j.ID, j.Payload)
+		if err != nil {
+			out := job.Outcome{ID: j.ID, State: job.Discarded, LastError: "its payload cannot be decrypted: " + errs.Message(err)}
+			if err := s.Finish(ctx, j.Node, j.RunAt, []job.Outcome{out}); err != nil {
+				return nil, fmt.Errorf("discarding an unreadable job: %w", err)
+			}
+			continue
+		}
+		j.Payload = plain
+		ok = append(ok, j)
+	}
+	return ok, nil
+}
+
+// Finish implements job.Store.
+func (s jobStore) Finish(ctx context.Context, node string, now time.Time, done []job.Outcome) error {
+	return s.db.Update(ctx, func(tx *Tx) error {
+		for _, o := range done {
+			var finished, uncount int64
+			switch o.State { //nolint:exhaustive // the others keep their defaults
+			case job.Completed, job.Cancelled, job.Discarded:
+				finished = ms(now)
+			case job.Scheduled:
+				uncount = 1
+			}
+			if _, err := tx.exec(ctx, qJobFinish, string(o.State), ms(o.RunAt), o.LastError, finished, uncount, o.ID, node); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Extend implements job.Store.
+func (s jobStore) Extend(ctx context.Context, node string, ids []string, until time.Time) error {
+	return s.db.Update(ctx, func(tx *Tx) error {
+		for _, id := range ids {
+			if _, err := tx.exec(ctx, qJobExtend, ms(until), id, node); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Release implements job.Store.
+func (s jobStore) Release(ctx context.Context, node string, now time.Time) (n int, err error) {
+	err = s.db.Update(ctx, func(tx *Tx) error {
+		lost, err := tx.exec(ctx, qJobReleaseLost, ms(now))
+		if err != nil {
+			return err
+		}
+		n = int(lost)
+		if node == "" {
+			return nil
+		}
+		own, err := tx.exec(ctx, qJobReleaseOwn, node)
+		n += int(own)
+		return err
+	})
+	return n, err
+}
+
+// NextDue implements job.Store.
+func (s jobStore) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+	err = s.db.View(ctx, func(tx *Tx) error {
+		var v int64
+		ok, err = tx.row(ctx, []any{&v}, qJobNextDue)
+		at = fromMS(v)
+		return err
+	})
+	return at, ok, err
+}
+
+// Get implements job.Store.
+func (s jobStore) Get(ctx context.Context, tenant, id string) (j job.Job, err error) {
+	err = s.db.View(ctx, func(tx *Tx) error {
+		list, err := all(ctx, tx, scanJob, qJobGet, tenant, id)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return errs.New(errs.NotFound, "there is no such job")
+		}
+		j = list[0]
+		j.Payload = nil
+		return nil
+	})
+	return j, err
+}
+
+// List implements job.Store.
+func (s jobStore) List(ctx context.Context, tenant string, state job.State, beforeSeq int64, limit int) (list []job.Job, err error) {
+	if beforeSeq == 0 {
+		beforeSeq = 1 << 62
+	}
+	err = s.db.View(ctx, func(tx *Tx) error {
+		if state == "" {
+			list, err = all(ctx, tx, scanJob, qJobList, tenant, beforeSeq, limit)
+		} else {
+			list, err = all(ctx, tx, scanJob, qJobListState, tenant, string(state), beforeSeq, limit)
+		}
+		return err
+	})
+	for i := range list {
+		list[i].Payload = nil
+	}
+	return list, err
+}
+
+// Retry implements job.Store.
+func (s jobStore) Retry(ctx context.Context, tenant, id string, now time.Time) error {
+	return s.change(ctx, qJobRetry, ms(now), tenant, id)
+}
+
+// Cancel implements job.Store.
+func (s jobStore) Cancel(ctx context.Context, tenant, id string, now time.Time) error {
+	return s.change(ctx, qJobCancel, ms(now), tenant, id)
+}
+
+func (s jobStore) change(ctx context.Context, q string, args ...any) error {
+	return s.db.Update(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, q, args...)
+		tx.changes.Jobs = true
+		if err == nil && n == 0 {
+			return errs.Wrap(errs.Conflict, job.ErrNotWaiting, "there is no such waiting job")
+		}
+		return err
+	})
+}
+
+// Purge implements job.Store.
+func (s jobStore) Purge(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.db.Update(ctx, func(tx *Tx) error {
+		n, err = tx.exec(ctx, qJobPurge, ms(before))
+		return err
+	})
+	return n, err
+}

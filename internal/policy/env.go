@@ -1,0 +1,142 @@
+package policy
+
+import "strings"
+
+// maxSlots is how many keys of a Set an env remembers; others are searched for each time.
+const maxSlots = 64
+
+// contextKey is a condition key a Set asks for.
+type contextKey struct {
+	name    string // lower case
+	derived derived
+}
+
+// derived marks keys whose value the request itself gives.
+type derived uint8
+
+const (
+	given derived = iota
+	derivedPrincipalARN
+	derivedPrincipalAccount
+	derivedIsService
+	derivedServiceName
+	derivedResourceAccount
+)
+
+func derivedKey(lower string) derived {
+	switch lower {
+	case "aws:principalarn":
+		return derivedPrincipalARN
+	case "aws:principalaccount":
+		return derivedPrincipalAccount
+	case "aws:principalisawsservice":
+		return derivedIsService
+	case "aws:principalservicename":
+		return derivedServiceName
+	case "aws:resourceaccount":
+		return derivedResourceAccount
+	default:
+		return given
+	}
+}
+
+// env is one request seen by one Set: it finds each condition key once. It lives on the stack.
+type env struct {
+	req   *Request
+	set   *Set
+	slots [maxSlots]int16 // 0 not searched, -1 absent, else index+1
+	extra Attr            // holds a derived value
+}
+
+// lookup returns the attribute for a key, nil if the request has none. A derived value is good until the next lookup.
+func (e *env) lookup(key int) *Attr {
+	k := &e.set.keys[key]
+	if k.derived != given {
+		text, ok := e.derive(k.derived)
+		if !ok {
+			return nil
+		}
+		e.extra.text = text
+		return &e.extra
+	}
+	if key < maxSlots && e.slots[key] != 0 {
+		if e.slots[key] < 0 {
+			return nil
+		}
+		return &e.req.Context[e.slots[key]-1]
+	}
+	found := -1
+	for i := range e.req.Context {
+		if equalFold(e.req.Context[i].Key, k.name) {
+			found = i
+			break
+		}
+	}
+	if key < maxSlots && found < 1<<15-1 {
+		e.slots[key] = int16(max(found+1, 0)) //nolint:gosec // checked above
+		if found < 0 {
+			e.slots[key] = -1
+		}
+	}
+	if found < 0 {
+		return nil
+	}
+	return &e.req.Context[found]
+}
+
+func (e *env) derive(d derived) (string, bool) {
+	p := &e.req.Principal
+	switch d {
+	case derivedPrincipalARN:
+		return p.keyARN(), p.ownsPolicies()
+	case derivedPrincipalAccount:
+		return p.account, p.account != "" && p.ownsPolicies()
+	case derivedIsService:
+		if p.kind == servicePrincipal {
+			return "true", true
+		}
+		return "false", true
+	case derivedServiceName:
+		return p.arn, p.kind == servicePrincipal
+	default:
+		return e.req.Resource.account, e.req.Resource.account != ""
+	}
+}
+
+// resolve returns the value of a policy variable: that of a key with one value, or the default.
+func (e *env) resolve(t *token) (string, bool) {
+	if d := e.set.keys[t.key].derived; d != given {
+		if text, ok := e.derive(d); ok {
+			return text, true
+		}
+		return t.def, t.hasDef
+	}
+	if a := e.lookup(t.key); a != nil {
+		if text, ok := a.single(); ok {
+			return text, true
+		}
+	}
+	return t.def, t.hasDef
+}
+
+// equalFold compares a key with a lower-case name. Lengths differ for most pairs, which settles them at once.
+func equalFold(key, lower string) bool {
+	if len(key) != len(lower) {
+		return strings.EqualFold(key, lower) && !isASCII(key)
+	}
+	for i := range len(key) {
+		if key[i] != lower[i] && lowerByte(key[i]) != lower[i] {
+			return key[i] >= 0x80 && strings.EqualFold(key, lower)
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -38,14 +38,14 @@ type Options struct {
 	MaxResponseBytes int64
 	// MaxHeaderBytes bounds the headers of a request, and those of a response; 64 KiB.
 	MaxHeaderBytes int64
-	// MaxRedirects is how many redirects within one host are followed; 3, negative for none.
+	// MaxRedirects is how many redirects within one host are followed; 3. Negative returns redirects as answers; else one
+	// that leads to another host is an error.
 	MaxRedirects int
 
-	// Allow lists "host:port" pairs (name or address as it stands in the URL) that may resolve to loopback and private
-	// addresses and use any port and plain http. Link-local addresses, where clouds serve credentials, must be listed
-	// as addresses.
+	// Allow lists "host:port" pairs (name or address as it stands in the URL) that may be called on that port and may
+	// resolve to loopback and private addresses. Link-local, metadata and multicast addresses must be listed as addresses.
 	Allow []string
-	// AllowPrivate permits loopback, private and carrier-grade NAT addresses for all hosts, on the ports permitted.
+	// AllowPrivate permits loopback, private and carrier-grade NAT addresses for all hosts, on the permitted ports.
 	AllowPrivate bool
 	// Ports that may be connected to without being listed in Allow; 80, 443, 8080 and 8443.
 	Ports []int

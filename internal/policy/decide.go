@@ -65,8 +65,8 @@ type grant uint8
 const (
 	grantNone     grant = iota
 	grantAccount        // the whole account: IAM of that account still has to allow
-	grantEveryone       // "*"
-	grantRole           // the ARN of the role
+	grantRole           // the ARN of the role, or everyone but those in NotPrincipal
+	grantEveryone       // "*", which names users and sessions directly
 	grantExact          // the ARN of the user or session, or the service
 )
 
@@ -89,13 +89,13 @@ func (l Layers) settle(req *Request, v *verdicts) Result {
 	byResource := allowedBy(LayerResource, v.resource.allow)
 	p := &req.Principal
 	if !p.ownsPolicies() {
-		if v.resource.grant >= grantEveryone {
+		if v.resource.grant >= grantRole {
 			return byResource
 		}
 		return Result{Layer: LayerResource}
 	}
 	same := sameAccount(req)
-	if same && v.resource.grant == grantExact {
+	if same && v.resource.grant >= grantEveryone {
 		return byResource
 	}
 	if needed := !same || req.Resource.PolicyRequired; needed && v.resource.grant == grantNone {
@@ -103,7 +103,7 @@ func (l Layers) settle(req *Request, v *verdicts) Result {
 	}
 	granted := allowedBy(LayerIdentity, v.identity.allow)
 	if v.identity.allow == nil {
-		if !same || v.resource.grant < grantEveryone {
+		if !same || v.resource.grant < grantRole {
 			return Result{Layer: LayerIdentity}
 		}
 		granted = byResource
@@ -234,7 +234,7 @@ func (s *statement) names(p *Principal, bounded bool) grant {
 	if best != grantNone && (s.effect == Allow || !bounded) {
 		return grantNone
 	}
-	return grantEveryone
+	return grantRole
 }
 
 // principalPattern is a compiled PrincipalRef.

@@ -200,11 +200,24 @@ func wants(ok bool, fix string) error {
 	return errors.New(fix)
 }
 
+// parseNet reads an address or a CIDR block.
+//
+// The IPv4 block of length 0 covers its own address only. AWS's guide does not define it; the independent evaluator this
+// language is checked against reads 0.0.0.0/0 so. Lint rule cidr-zero warns of every use, because a Deny resting on it
+// would not deny: zeroBlockIsHost is the one place to change the reading.
 func parseNet(s string) (netip.Prefix, bool) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p.Masked(), err == nil
+	if !strings.Contains(s, "/") {
+		addr, ok := parseAddr(s)
+		return netip.PrefixFrom(addr, addr.BitLen()), ok
 	}
-	addr, ok := parseAddr(s)
-	return netip.PrefixFrom(addr, addr.BitLen()), ok
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, false
+	}
+	if zeroBlockIsHost && p.Bits() == 0 && p.Addr().Is4() {
+		return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), true
+	}
+	return p.Masked(), true
 }
+
+const zeroBlockIsHost = true

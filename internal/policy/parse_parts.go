@@ -122,11 +122,6 @@ func (p *parser) operator(f *field) []Condition {
 		if !isConditionKey(k.name) {
 			p.fail(k.value.path, "condition-key", fmt.Sprintf("%q is not a condition key", k.name), "write service:Key, such as aws:SourceAccount")
 		}
-		for j := range i {
-			if strings.EqualFold(f.value.fields[j].name, k.name) {
-				p.fail(k.value.path, "duplicate-element", fmt.Sprintf("condition key %q occurs twice", k.name), "merge the values into one list")
-			}
-		}
 		c := Condition{Operator: f.name, Key: k.name, Path: k.value.path, quoted: true}
 		p.values(&c, op, k.value)
 		out = append(out, c)

@@ -1,0 +1,302 @@
+package flow
+
+import (
+	"slices"
+	"strings"
+)
+
+// handle starts a handler thread, if the flow has one for the event.
+func (m *machine) handle(name EventName, fields map[string]any) bool {
+	n := m.p.on[name]
+	if n == nil {
+		return false
+	}
+	m.setEventOutputs(name, fields)
+	if len(m.s.Threads) >= MaxThreads {
+		m.trace(&Thread{}, n, "", "too many handlers run at once: the event is not handled")
+		return false
+	}
+	m.walk(m.newThread(name), n)
+	return true
+}
+
+func (m *machine) agentFields(ev *Event) map[string]any {
+	out := make(map[string]any, len(ev.Fields)+8)
+	for k, v := range ev.Fields {
+		out[k] = v
+	}
+	if a := ev.Agent; a != nil {
+		out["AgentId"], out["AgentName"], out["AgentDN"] = a.ID, a.Name, a.DN
+		out["AgentEmail"], out["TeamName"] = a.Email, a.Team
+	}
+	if ev.Reason != "" {
+		out["Reason"] = ev.Reason
+	}
+	return out
+}
+
+// agentAnswered ends the wait treatment and starts the handler.
+func (m *machine) agentAnswered(ev *Event) {
+	if m.s.HungUp || m.s.ContactOver {
+		return
+	}
+	m.s.Talking = true
+	m.s.take(m.s.Placement)
+	m.s.Placement = 0
+	for _, t := range slices.Clone(m.s.Threads) {
+		if t.Handler == "" || t.Queue != "" {
+			m.endThread(t, "an agent answered")
+		}
+	}
+	m.leaveMedia()
+	m.handle(OnAgentAnswered, m.agentFields(ev))
+}
+
+// leaveMedia takes handlers that talk to the caller on, as if what they play had ended.
+func (m *machine) leaveMedia() {
+	for _, t := range slices.Clone(m.s.Threads) {
+		n := m.p.nodes[t.Node]
+		if t.Wait == 0 || n == nil {
+			continue
+		}
+		if t.Closing {
+			m.endThread(t, "the call went on without it")
+			continue
+		}
+		r, media := withoutCaller(n, false)
+		if !media {
+			continue
+		}
+		m.cancel(t)
+		if next := m.leave(t, n, r); next != nil {
+			m.walk(t, next)
+		}
+	}
+}
+
+func (m *machine) agentDisconnected(ev *Event) {
+	if !m.s.Talking {
+		return
+	}
+	m.s.Talking = false
+	m.handle(OnAgentDisconnected, m.agentFields(ev))
+}
+
+// hungUp ends the main thread and whatever plays to the caller.
+func (m *machine) hungUp() {
+	if m.s.HungUp {
+		return
+	}
+	m.s.HungUp, m.s.Talking = true, false
+	m.cancelPlacement()
+	for _, t := range slices.Clone(m.s.Threads) {
+		if t.Handler == "" {
+			m.endThread(t, "the caller hung up")
+		}
+	}
+	m.leaveMedia()
+}
+
+func (m *machine) contactEnded(ev *Event) {
+	if m.s.ContactOver {
+		return
+	}
+	m.hungUp()
+	m.s.ContactOver = true
+	m.handle(OnContactEnded, m.agentFields(ev))
+}
+
+// varsEdited takes over what the agent changed: agent-editable variables only, and only values of the right type.
+func (m *machine) varsEdited(ev *Event) {
+	for i := range m.p.vars {
+		v := &m.p.vars[i]
+		x, edited := ev.Fields[v.Name]
+		if !edited || !v.AgentEditable {
+			continue
+		}
+		if err := m.setVar(v.Name, plain(x)); err != nil {
+			m.out.Trace = append(m.out.Trace, TraceEntry{At: m.s.now, Detail: "the agent's change of " + v.Name + " is not taken: it does not fit its type"})
+		}
+	}
+}
+
+// queueFailed takes the thread whose placement failed out of the queue node by its failure port.
+func (m *machine) queueFailed(ev *Event) {
+	if ev.Command == 0 || ev.Command != m.s.Placement {
+		return
+	}
+	c, _ := m.s.take(ev.Command)
+	m.s.Placement = 0
+	n := m.p.nodes[c.Node]
+	if n == nil {
+		return
+	}
+	t := m.s.thread(c.Thread)
+	if t == nil {
+		t = m.newThread("") // the treatment had ended before
+	}
+	m.cancel(t)
+	t.Queue = ""
+	port := PortFailure
+	if n.exits[port] == nil {
+		port = PortError
+	}
+	if next := m.leave(t, n, on(port, firstText(clip(ev.Error), "not queued"))); next != nil {
+		m.walk(t, next)
+	}
+}
+
+// resume takes the thread on that waited for a command's result.
+func (m *machine) resume(ev *Event) {
+	i := slices.IndexFunc(m.s.Waiting, func(c Command) bool { return c.ID == ev.Command })
+	if i < 0 || !answers(ev.Kind, m.s.Waiting[i].Kind) {
+		return
+	}
+	c, _ := m.s.take(ev.Command)
+	t := m.s.thread(c.Thread)
+	if t == nil || t.Wait != c.ID {
+		return
+	}
+	t.Wait = 0
+	n := m.p.nodes[t.Node]
+	if t.Closing {
+		m.endThread(t, "error announced")
+		if !m.s.HungUp && !m.s.HangupSent {
+			m.hangup(t.ID, t.Node)
+		}
+		return
+	}
+	if n == nil {
+		m.endThread(t, "its node is gone")
+		return
+	}
+	r := m.after(t, n, ev)
+	if r.way == wayWait {
+		m.trace(t, n, "", r.detail)
+		return
+	}
+	if next := m.leave(t, n, r); next != nil {
+		m.walk(t, next)
+	}
+}
+
+// answers reports whether an event of one kind is a result of a command of the other.
+func answers(e EventKind, c CommandKind) bool {
+	switch c {
+	case CmdPlay, CmdMusic:
+		return e == EvPromptDone
+	case CmdGather:
+		return e == EvGathered
+	case CmdHTTP:
+		return e == EvHTTPResult
+	case CmdTimer:
+		return e == EvTimerFired
+	case CmdTransfer, CmdCallback, CmdAsk:
+		return e == EvAnswer
+	}
+	return false
+}
+
+// after says how a node is left with the result of its command.
+func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
+	switch n.op {
+	case OpSay, OpMusic:
+		if ev.Error != "" {
+			return failed("playing: %s", clip(ev.Error))
+		}
+		return on(PortOK, "")
+	case OpMenu, OpCollect:
+		return m.afterGather(t, n, ev)
+	case OpHTTP:
+		return m.afterHTTP(n, ev)
+	case OpTransfer:
+		return m.afterTransfer(n, ev)
+	case OpCallback:
+		if ev.Error != "" || ev.Outcome == "failed" {
+			return on(PortFailure, firstText(clip(ev.Error), "not registered"))
+		}
+		return on(PortOK, "registered")
+	case OpHours, OpQueueInfo, OpBot, OpSub:
+		return m.afterAsk(n, ev)
+	}
+	return on(PortOK, "")
+}
+
+func (m *machine) afterGather(t *Thread, n *cnode, ev *Event) result {
+	g, _ := n.data.(*cgather)
+	if ev.Error != "" {
+		return failed("reading digits: %s", clip(ev.Error))
+	}
+	port := PortOK
+	switch {
+	case ev.Reason == GatherTimeout:
+		port = PortTimeout
+	case ev.Reason == GatherInvalid, g.menu && !g.digits[ev.Digits], len(ev.Digits) > g.max:
+		port = PortNoMatch
+	case len(ev.Digits) < g.min:
+		port = PortTimeout
+	case g.menu:
+		port = PortDigit(ev.Digits)
+	}
+	if port != PortTimeout {
+		field := "DigitsEntered"
+		if g.menu {
+			field = "OptionEntered"
+		}
+		if m.p.readsField(n.name, field) {
+			m.output(n.name, field, ev.Digits)
+		}
+	}
+	if (port == PortTimeout || port == PortNoMatch) && t.Tries+1 < g.maxTries {
+		t.Tries++
+		return execGather(m, t, n)
+	}
+	t.Tries = 0
+	return on(port, "")
+}
+
+func (m *machine) afterTransfer(n *cnode, ev *Event) result {
+	d, _ := n.data.(*ctransfer)
+	switch {
+	case ev.Error != "" || ev.Outcome == "failed":
+		return on(PortFailure, firstText(clip(ev.Error), "no connection"))
+	case d.bridged:
+		return on(PortOK, "back from the transfer")
+	}
+	m.s.Left = true
+	return ended("transferred")
+}
+
+// afterAsk turns an outcome into a port.
+func (m *machine) afterAsk(n *cnode, ev *Event) result {
+	for k, v := range ev.Fields {
+		if m.p.readsField(n.name, k) {
+			m.output(n.name, k, plain(v))
+		}
+	}
+	outcome := strings.ToLower(ev.Outcome)
+	if ev.Error != "" || outcome == "failed" {
+		if n.op == OpQueueInfo && n.exits[PortFailure] != nil {
+			return on(PortFailure, clip(ev.Error))
+		}
+		return failed("%s", firstText(clip(ev.Error), "no answer"))
+	}
+	switch n.op {
+	case OpHours:
+		if outcome == "closed" {
+			return on(PortOK, outcome)
+		}
+		return on(Port("hours:"+outcome), outcome)
+	case OpBot:
+		if outcome == "escalate" {
+			return on(PortEscalate, outcome)
+		}
+		return on(PortDone, outcome)
+	case OpQueueInfo:
+		if outcome == "insufficient" && n.exits[PortInsufficient] != nil {
+			return on(PortInsufficient, outcome)
+		}
+	}
+	m.bindAll(n, ev.Fields)
+	return on(PortOK, outcome)
+}

@@ -1,0 +1,92 @@
+package flow
+
+import (
+	"time"
+
+	"github.com/tandemcc/tandem/internal/flow/expr"
+)
+
+// Program is a compiled flow. It is immutable and safe for concurrent use.
+type Program struct {
+	id, name, pin string
+	nodes         map[NodeID]*cnode
+	start         *cnode
+	on            map[EventName]*cnode
+	vars          []Var
+	varIndex      map[string]int
+	system        map[string]bool
+	zone          *time.Location
+	maxSteps      int
+	opts          Options
+	// eventNames are the names under which templates read the fields of an event.
+	eventNames map[EventName][]string
+	// reads says which fields of which node or event templates read: all of it when the inner map is nil.
+	reads map[string]map[string]bool
+	// hidden are variables that hold a secure value at some time: they are kept out of traces.
+	hidden map[string]bool
+}
+
+// cnode is a node with everything parsed that can be.
+type cnode struct {
+	id    NodeID
+	name  string
+	op    Op
+	exits map[Port]*cnode
+	limit int    // how often a session may run it; 0 is no limit
+	fault string // why it cannot run, found when compiling
+	exec  func(m *machine, t *Thread, n *cnode) result
+	data  any
+	binds []cbind
+	next  *cnode // the ok exit
+}
+
+// ID is the flow's identifier and Pin the identifier of exactly this program.
+func (p *Program) ID() string { return p.id }
+
+// Name is the flow's name.
+func (p *Program) Name() string { return p.name }
+
+// Pin identifies exactly this program: the flow's version and a hash of its content. Sessions carry it.
+func (p *Program) Pin() string { return p.pin }
+
+// Handles reports whether the flow has a handler for the event.
+func (p *Program) Handles(e EventName) bool { return p.on[e] != nil }
+
+// CAD returns all agent-viewable variables of the session, in the flow's order.
+func (p *Program) CAD(s *Session) []CADValue {
+	var out []CADValue
+	for i := range p.vars {
+		if v := &p.vars[i]; v.CAD {
+			out = append(out, cadValue(v, s.Vars[v.Name]))
+		}
+	}
+	return out
+}
+
+func cadValue(v *Var, x any) CADValue {
+	return CADValue{Name: v.Name, Label: v.Label, Value: text(x), Editable: v.AgentEditable, Secure: v.Secure}
+}
+
+func (p *Program) isSystem(name string) bool { return p.system[name] }
+
+// envOf returns what templates of the session see, built anew after a restore.
+func (p *Program) envOf(s *Session) *expr.Env {
+	if s.env != nil {
+		return s.env
+	}
+	vars := make(map[string]any, len(s.Vars)+len(s.Outputs)+6)
+	c := contactFields(p, s)
+	for name := range p.system {
+		if p.contactName(name) {
+			vars[name] = c
+		}
+	}
+	for k, v := range s.Outputs {
+		vars[k] = map[string]any(v)
+	}
+	for k, v := range s.Vars {
+		vars[k] = v
+	}
+	s.env = &expr.Env{Vars: vars, Now: func() time.Time { return s.now }, Zone: p.zone, System: p.isSystem}
+	return s.env
+}

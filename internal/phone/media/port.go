@@ -104,6 +104,9 @@ func (p *Port) Close() {
 	p.out.replace(nil)
 }
 
+// Closed reports whether Close was called.
+func (p *Port) Closed() bool { return p.closed.Load() }
+
 // Connect relays what p receives to peer (one way); nil ends it. It reports false if p was connected already, or, with nil, if it
 // was not connected.
 func (p *Port) Connect(peer *Port) bool {
@@ -216,7 +219,7 @@ func (p *Port) Receive(raw []byte, now time.Time) bool {
 		p.hooks.Timeout(false)
 	}
 	for _, k := range keys[:n] {
-		p.reportKey(k)
+		p.ReportKey(k)
 	}
 	if kind != packetOther {
 		p.forward(pkt, kind == packetEvent)
@@ -269,7 +272,8 @@ func (p *Port) forward(pkt *rtp.Packet, event bool) {
 	}
 }
 
-func (p *Port) reportKey(d voice.Digit) {
+// ReportKey passes on a key that came another way than in the audio stream.
+func (p *Port) ReportKey(d voice.Digit) {
 	if p.hooks.Digit != nil {
 		p.hooks.Digit(d)
 	}
@@ -288,7 +292,7 @@ func (p *Port) tick(now time.Time, frames uint32) {
 	silent := p.checkTimeout(now)
 	p.in.Unlock()
 	if pressed {
-		p.reportKey(digit)
+		p.ReportKey(digit)
 	}
 	if silent && p.hooks.Timeout != nil {
 		p.hooks.Timeout(true)

@@ -1,0 +1,199 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/httpx"
+)
+
+const (
+	// loginTimeout bounds a login; it is not bound to the request that asked, since a rotated refresh token would be lost.
+	loginTimeout = 15 * time.Second
+	// refusedPause is how long refused credentials are not tried again: an org locks a user out after a few attempts.
+	refusedPause = 30 * time.Second
+	// brokenPause is the same for a login that got no answer.
+	brokenPause = time.Second
+)
+
+// trouble remembers a failed login, so that many waiting requests do not each try again.
+type trouble struct {
+	err   error
+	until time.Time
+}
+
+// session returns the current session. One that the caller found stale is renewed first, by one login for all.
+func (c *Client) session(ctx context.Context, stale *session) (*session, error) {
+	c.mu.Lock()
+	current, unsaved := c.current, c.unsaved
+	c.mu.Unlock()
+	if unsaved {
+		c.flight.DoChan("save", func() (any, error) { return nil, c.detached(ctx, c.save) })
+	}
+	if current != nil && current != stale {
+		if c.o.RenewAfter > 0 && time.Since(current.since) > c.o.RenewAfter {
+			c.renew(ctx, current) // nobody waits for it
+		}
+		return current, nil
+	}
+	select {
+	case r := <-c.renew(ctx, stale):
+		s, _ := r.Val.(*session)
+		return s, r.Err
+	case <-ctx.Done():
+		return nil, errs.Wrap(errs.Unavailable, context.Cause(ctx), "logging in to Salesforce took too long")
+	}
+}
+
+// renew logs in unless somebody has just done so; the *session or the error comes on the channel.
+func (c *Client) renew(ctx context.Context, stale *session) <-chan singleflight.Result {
+	return c.flight.DoChan("login", func() (any, error) {
+		var s *session
+		err := c.detached(ctx, func(ctx context.Context) (err error) {
+			s, err = c.renewNow(ctx, stale)
+			return err
+		})
+		return s, err
+	})
+}
+
+// detached runs f under the client's own time limit, and lets Close wait for it.
+func (c *Client) detached(ctx context.Context, f func(context.Context) error) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return errs.New(errs.Unavailable, "the connection to Salesforce is closed")
+	}
+	c.running.Add(1)
+	c.mu.Unlock()
+	defer c.running.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginTimeout)
+	defer cancel()
+	return f(ctx)
+}
+
+func (c *Client) renewNow(ctx context.Context, stale *session) (*session, error) {
+	c.mu.Lock()
+	current, failed := c.current, c.trouble
+	c.mu.Unlock()
+	if current != nil && current != stale {
+		return current, nil
+	}
+	if failed != nil && time.Now().Before(failed.until) {
+		return nil, failed.err
+	}
+	return c.authenticate(ctx)
+}
+
+// authenticate logs in and keeps the result, good or bad.
+func (c *Client) authenticate(ctx context.Context) (*session, error) {
+	s, rotated, err := c.requestToken(ctx)
+	c.mu.Lock()
+	if err != nil {
+		wait := brokenPause
+		if errs.Is(err, errs.Invalid) {
+			wait = refusedPause
+		}
+		c.trouble = &trouble{err: err, until: time.Now().Add(wait)}
+		c.mu.Unlock()
+		return nil, err
+	}
+	c.current, c.trouble = s, nil
+	if rotated != "" && rotated != c.refresh {
+		c.refresh, c.unsaved = rotated, true
+	}
+	unsaved := c.unsaved
+	c.mu.Unlock()
+	if unsaved {
+		// The session works either way; save has logged why, and is tried again before later requests.
+		_ = c.save(ctx)
+	}
+	return s, nil
+}
+
+// save hands a rotated refresh token to its keeper.
+func (c *Client) save(ctx context.Context) error {
+	c.mu.Lock()
+	token := c.refresh
+	c.mu.Unlock()
+	if c.o.OnRefreshToken != nil {
+		if err := c.o.OnRefreshToken(ctx, token); err != nil {
+			c.log.ErrorContext(ctx, "storing the rotated Salesforce refresh token failed; it is tried again at the next request", slog.String("scope", c.o.Scope), slog.Any("err", err))
+			return err
+		}
+	}
+	c.mu.Lock()
+	if c.refresh == token {
+		c.unsaved = false
+	}
+	c.mu.Unlock()
+	return nil
+}
+
+func (c *Client) tokenForm() (form url.Values, retry httpx.Retry) {
+	form = url.Values{"grant_type": {string(c.o.Grant)}, "client_id": {c.o.ClientID}}
+	if c.o.ClientSecret != "" {
+		form.Set("client_secret", c.o.ClientSecret)
+	}
+	switch c.o.Grant {
+	case Password:
+		form.Set("username", c.o.Username)
+		form.Set("password", c.o.Password+c.o.SecurityToken)
+	case RefreshToken:
+		c.mu.Lock()
+		form.Set("refresh_token", c.refresh)
+		c.mu.Unlock()
+		// Where tokens rotate, the first request may have used the old one up.
+		return form, httpx.RetryNever
+	case ClientCredentials:
+	}
+	return form, httpx.RetrySafe
+}
+
+// requestToken asks for a session; rotated is the new refresh token when there is one.
+func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, err error) {
+	form, retry := c.tokenForm()
+	resp, err := c.o.HTTP.Do(ctx, &httpx.Request{
+		Method: http.MethodPost,
+		URL:    c.login.String() + "/services/oauth2/token",
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}},
+		Body:   []byte(form.Encode()),
+		Retry:  retry,
+		Scope:  c.o.Scope,
+	})
+	if err != nil {
+		return nil, "", errs.Wrap(errs.CodeOf(err), err, "Salesforce cannot be reached for the login: %s", errs.Message(err))
+	}
+	if resp.Status != http.StatusOK {
+		return nil, "", c.loginError(resp.Status, resp.Body)
+	}
+	var body struct {
+		AccessToken  string `json:"access_token"`
+		InstanceURL  string `json:"instance_url"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	if err := json.Unmarshal(resp.Body, &body); err != nil || body.AccessToken == "" {
+		return nil, "", c.notSalesforce()
+	}
+	instance, err := c.instance(body.InstanceURL)
+	if err != nil {
+		return nil, "", err
+	}
+	return &session{token: body.AccessToken, instance: instance, since: time.Now()}, body.RefreshToken, nil
+}
+
+// instance checks where the session's requests are to go; a login over TLS must not lead to one without.
+func (c *Client) instance(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" || c.login.Scheme == "https" && u.Scheme != "https" {
+		return nil, errs.New(errs.Unavailable, "Salesforce named no usable instance address at login: check the login address %s", c.login.Hostname())
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}

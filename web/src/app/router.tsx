@@ -1,0 +1,83 @@
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import type { Session } from "../api/types";
+import { NotFound, PageFailure, PagePending } from "./fallback";
+import { homeOf, isAgent, isLead, loadSession } from "./session";
+import { Shell } from "./Shell";
+import { SignIn } from "./SignIn";
+
+interface Context {
+  queries: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ notFoundComponent: NotFound, errorComponent: PageFailure });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): { to?: string } =>
+    typeof search.to === "string" && search.to.startsWith("/") && !search.to.startsWith("//") ? { to: search.to } : {},
+  component: SignIn,
+});
+
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "in",
+  beforeLoad: async ({ context, location }): Promise<{ session: Session }> => {
+    const session = await loadSession(context.queries);
+    if (!session) throw redirect({ to: "/login", search: location.pathname === "/" ? {} : { to: location.href } });
+    return { session };
+  },
+  component: Shell,
+});
+
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  beforeLoad: ({ context }) => {
+    throw redirect({ to: homeOf(context.session), replace: true });
+  },
+});
+
+const desk = createRoute({
+  getParentRoute: () => inside,
+  path: "/desk",
+  beforeLoad: ({ context }) => {
+    if (!isAgent(context.session)) throw redirect({ to: "/live" });
+  },
+  component: lazyRouteComponent(() => import("../desk/DeskPage"), "DeskPage"),
+});
+
+// Everything but the desk is for supervisors and administrators.
+const lead = createRoute({
+  getParentRoute: () => inside,
+  id: "lead",
+  beforeLoad: ({ context }) => {
+    if (!isLead(context.session)) throw redirect({ to: "/desk" });
+  },
+});
+
+const live = createRoute({
+  getParentRoute: () => lead,
+  path: "/live",
+  component: lazyRouteComponent(() => import("../live/LivePage"), "LivePage"),
+});
+
+const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live])])]);
+
+export function newRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree: routes,
+    context: { queries },
+    defaultPreload: "intent",
+    defaultPendingComponent: PagePending,
+    defaultErrorComponent: PageFailure,
+    scrollRestoration: false,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof newRouter>;
+  }
+}

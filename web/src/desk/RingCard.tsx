@@ -1,0 +1,55 @@
+import { Button, Kbd } from "@mantine/core";
+import { useEffect, useRef } from "react";
+import type { DeskContact } from "../api/types";
+import { Icon } from "../ui/Icon";
+import { formatDuration, millis } from "../ui/time";
+import { useRemaining } from "../ui/Time";
+import { Caller } from "./Caller";
+import classes from "./CallCard.module.css";
+import { useShortcuts } from "./shortcuts";
+import { useDesk, useDeskAction } from "./useDesk";
+
+/** An offered call: who, from which queue, how long it still rings, and the two answers. */
+export function RingCard({ contact }: { contact: DeskContact }) {
+  const { offset, usable } = useDesk();
+  const action = useDeskAction();
+  const left = useRemaining(contact.ringUntil, offset);
+  const accept = () => action.mutate({ path: `/contacts/${contact.id}/accept` });
+  const decline = () => action.mutate({ path: `/contacts/${contact.id}/decline` });
+  const enabled = usable && !action.isPending;
+  useShortcuts({ a: enabled ? accept : undefined, d: enabled ? decline : undefined });
+
+  // Nobody who is typing is interrupted: the focus moves only when it is nowhere.
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (document.activeElement === document.body) button.current?.focus();
+  }, [contact.id]);
+
+  return (
+    <section className={`panel ${classes.ring}`} aria-label="Incoming call">
+      <Caller contact={contact} lead="Incoming call" />
+      <div className={classes.ringSide}>
+        {contact.ringUntil && (
+          <p className={classes.countdown}>
+            Rings for <strong className="num" data-testid="ring-countdown">{left}</strong> s more
+          </p>
+        )}
+        <div className={classes.answers}>
+          <Button ref={button} size="lg" color="green" leftSection={<Icon name="phone" size={20} />} rightSection={<Kbd aria-hidden="true">A</Kbd>} disabled={!enabled} onClick={accept} data-testid="accept">
+            Accept
+          </Button>
+          <Button size="lg" variant="default" leftSection={<Icon name="phoneDown" size={20} />} rightSection={<Kbd aria-hidden="true">D</Kbd>} disabled={!enabled} onClick={decline} data-testid="decline">
+            Decline
+          </Button>
+        </div>
+        <Waited contact={contact} />
+      </div>
+    </section>
+  );
+}
+
+function Waited({ contact }: { contact: DeskContact }) {
+  const seconds = (millis(contact.offeredAt) - millis(contact.queuedAt)) / 1000;
+  if (Number.isNaN(seconds) || seconds < 1) return null;
+  return <p className="muted small">Waited {formatDuration(seconds)} in the queue</p>;
+}

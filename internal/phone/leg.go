@@ -209,9 +209,12 @@ func (l *leg) hangup(why voice.LegEnd, reason string) {
 
 // bye ends the leg and sends BYE; the dialog is forgotten when the far end has answered or will not.
 func (l *leg) bye(why voice.LegEnd, code int, reason string) {
-	if !l.end(why, code, reason) {
-		return
+	if l.end(why, code, reason) {
+		l.sendBye(reason)
 	}
+}
+
+func (l *leg) sendBye(reason string) {
 	req := l.request(sip.BYE)
 	if text := headerText(reason); text != "" {
 		req.AppendHeader(sip.NewHeader("Reason", `Q.850;cause=16;text="`+text+`"`))

@@ -150,7 +150,8 @@ func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 	defer giveUp.Stop()
 	provisional, why := false, voice.LegEnd("")
 	cancel := func() {
-		if !provisional { // CANCEL must wait for a provisional response (RFC 3261 §9.1)
+		l.end(why, 0, "") // the user need not wait for the far end
+		if !provisional { // but CANCEL must wait for a provisional response (RFC 3261 §9.1)
 			return
 		}
 		req := l.cancelRequest()
@@ -170,8 +171,11 @@ func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 			if first && why != "" {
 				cancel()
 			}
-		case why = <-l.cancelled:
-			cancel()
+		case wish := <-l.cancelled:
+			if why == "" {
+				why = wish
+				cancel()
+			}
 		case <-timer.C:
 			if why == "" {
 				why = voice.EndNoAnswer
@@ -231,8 +235,7 @@ func (l *leg) final(res *sip.Response, why voice.LegEnd) {
 	l.establish(res)
 	l.ack(res)
 	if why != "" { // the answer crossed our CANCEL
-		l.setAnswered()
-		l.bye(why, 0, "")
+		l.sendBye("")
 		return
 	}
 	answer, err := sdp.Parse(res.Body())
@@ -240,20 +243,11 @@ func (l *leg) final(res *sip.Response, why voice.LegEnd) {
 		err = errs.New(errs.Invalid, "the answer has no PCMU audio")
 	}
 	if err != nil {
-		l.setAnswered()
 		l.bye(voice.EndError, sip.StatusNotAcceptableHere, errs.Message(err))
 		return
 	}
 	l.applyRemote(&answer.Media[answer.Audio()], l.signalling())
 	l.confirm()
-}
-
-func (l *leg) setAnswered() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.state == stateEarly {
-		l.state = stateConfirmed
-	}
 }
 
 func (l *leg) establish(res *sip.Response) {

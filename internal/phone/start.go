@@ -34,7 +34,7 @@ func (p *Phone) Start(_ context.Context) error {
 		_ = conn.Close()
 		return err
 	}
-	p.serve()
+	<-p.serve() // Dial needs the library to know the socket
 	p.cfg.Log.Info("phone listens", slog.String("sip", p.local.String()))
 	return nil
 }

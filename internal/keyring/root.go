@@ -100,6 +100,9 @@ func (r *Root) String() string { return "root key " + r.ID() }
 // GoString implements fmt.GoStringer without the key.
 func (r *Root) GoString() string { return r.String() }
 
+// Format implements fmt.Formatter, so that no verb reaches the key.
+func (r *Root) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) } //nolint:errcheck // a fmt.State reports its own errors
+
 // MarshalText implements encoding.TextMarshaler without the key.
 func (r *Root) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 

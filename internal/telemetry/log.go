@@ -126,12 +126,12 @@ func classify(key string) keyKind {
 		return slices.ContainsFunc(ws, func(w string) bool { return slices.Contains(set, w) })
 	}
 	switch {
-	case has("token", "tokens", "bearer", "cookie", "cookies", "jwt", "signature", "pin", "otp", "auth"):
+	case has("token", "tokens", "bearer", "cookie", "cookies", "jwt", "signature", "pin", "otp"):
 		return secretKey
-	case has("ani", "phone", "mobile", "email", "mail", "caller", "msisdn", "address", "birthdate", "dob", "ssn"):
+	case has("ani", "phone", "mobile", "email", "mail", "msisdn", "birthdate", "dob", "ssn", "sms"):
 		return personalKey
 	}
-	for _, s := range []string{"phonenumber", "firstname", "lastname", "fullname", "displayname", "emailaddress"} {
+	for _, s := range []string{"phonenumber", "callernumber", "callerid", "firstname", "lastname", "fullname", "emailaddress"} {
 		if strings.Contains(joined, s) {
 			return personalKey
 		}

@@ -68,8 +68,7 @@ func TimeBuckets() []float64 {
 	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 }
 
-// Handler serves the metrics in the Prometheus text format; a metric that cannot be read is left out and logged by no
-// one, the rest is served.
+// Handler serves the metrics in the Prometheus text format; a metric that cannot be read is left out, the rest is served.
 func (r *Registry) Handler() http.Handler {
 	return promhttp.HandlerFor(r.Registry, promhttp.HandlerOpts{
 		Registry:            r.Registry,

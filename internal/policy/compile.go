@@ -17,6 +17,16 @@ type Set struct {
 	blocks []block
 	keys   []contextKey
 	docs   []*Document
+
+	// Statements of one role tend to repeat resources and conditions; each is kept, and per request tried, once.
+	resources  []resourceList
+	conditions []condition
+}
+
+// resourceList is a compiled Resource or NotResource element.
+type resourceList struct {
+	not      bool
+	patterns []arnPattern // empty in trust policies: any
 }
 
 // block is up to 64 statements and the trie that finds those whose Action or NotAction names an operation.
@@ -35,9 +45,8 @@ type statement struct {
 	hasPrincipal  bool
 	notPrincipal  bool
 	principals    []principalPattern
-	notResource   bool
-	resources     []arnPattern // empty in trust policies: any
-	conditions    []condition
+	resources     int   // index into Set.resources
+	conditions    []int // indices into Set.conditions
 	actionGlobs   []string // lower case, for Explain
 	notActionFlag bool
 }
@@ -45,7 +54,7 @@ type statement struct {
 // Compile makes a Set of documents of one kind. It fails if the kinds differ or a document is not one that Parse returned.
 func Compile(docs ...*Document) (*Set, error) {
 	s := &Set{}
-	c := compiler{set: s, keys: make(map[string]int)}
+	c := compiler{set: s, keys: make(map[string]int), seen: make(map[string]int)}
 	for i, doc := range docs {
 		if doc == nil {
 			return nil, fmt.Errorf("compiling policy %d: it is nil: pass what Parse returned", i)
@@ -91,6 +100,7 @@ func (s *Set) Documents() []*Document { return append([]*Document(nil), s.docs..
 type compiler struct {
 	set  *Set
 	keys map[string]int
+	seen map[string]int // resources and conditions by their text
 }
 
 func (c *compiler) add(doc int, d *Document, src *Statement) error {
@@ -103,19 +113,9 @@ func (c *compiler) add(doc int, d *Document, src *Statement) error {
 	if d.Kind.takesPrincipal() && !s.hasPrincipal {
 		return errors.New(src.Path + ": the statement has no Principal")
 	}
-	resources := src.Resource
-	if len(src.NotResource) > 0 {
-		resources, s.notResource = src.NotResource, true
-	}
-	if len(resources) == 0 && d.Kind != KindTrust {
-		return errors.New(src.Path + ": the statement has no Resource")
-	}
-	for _, r := range resources {
-		p, err := newARNPattern(r, vars, c.number)
-		if err != nil {
-			return fmt.Errorf("%s: %w", src.Path, err)
-		}
-		s.resources = append(s.resources, p)
+	var err error
+	if s.resources, err = c.resourceList(src, d.Kind, vars); err != nil {
+		return fmt.Errorf("%s: %w", src.Path, err)
 	}
 	for i := range src.Conditions {
 		cond, err := c.condition(&src.Conditions[i], vars)
@@ -158,19 +158,47 @@ func (c *compiler) place(s statement) {
 	b.statements = append(b.statements, s)
 }
 
-func (c *compiler) condition(src *Condition, vars bool) (condition, error) {
+func (c *compiler) resourceList(src *Statement, kind Kind, vars bool) (int, error) {
+	list, texts := resourceList{}, src.Resource
+	if len(src.NotResource) > 0 {
+		list.not, texts = true, src.NotResource
+	}
+	if len(texts) == 0 && kind != KindTrust {
+		return 0, errors.New("the statement has no Resource")
+	}
+	id := fmt.Sprintf("r %v %v %q", list.not, vars, texts)
+	if i, ok := c.seen[id]; ok {
+		return i, nil
+	}
+	for _, text := range texts {
+		p, err := newARNPattern(text, vars, c.number)
+		if err != nil {
+			return 0, err
+		}
+		list.patterns = append(list.patterns, p)
+	}
+	c.seen[id] = len(c.set.resources)
+	c.set.resources = append(c.set.resources, list)
+	return c.seen[id], nil
+}
+
+func (c *compiler) condition(src *Condition, vars bool) (int, error) {
 	op, fix := parseOperator(src.Operator)
 	if fix != "" {
-		return condition{}, errors.New(fix)
+		return 0, errors.New(fix)
 	}
-	out := condition{op: op, key: c.key(src.Key), src: src}
+	id := fmt.Sprintf("c %+v %v %q %q", op, vars, strings.ToLower(src.Key), src.Values)
+	if i, ok := c.seen[id]; ok {
+		return i, nil
+	}
+	out := condition{op: op, key: c.key(src.Key)}
 	for _, text := range src.Values {
 		v, err := op.compileValue(text, vars && op.takesVariables())
 		switch {
 		case err != nil && hasPlaceholder(text):
 			v = operand{never: true}
 		case err != nil:
-			return condition{}, fmt.Errorf("value %q: %w", text, err)
+			return 0, fmt.Errorf("value %q: %w", text, err)
 		}
 		c.number(v.text.tokens)
 		c.number(v.arn.whole.tokens)
@@ -179,7 +207,9 @@ func (c *compiler) condition(src *Condition, vars bool) (condition, error) {
 		}
 		out.values = append(out.values, v)
 	}
-	return out, nil
+	c.seen[id] = len(c.set.conditions)
+	c.set.conditions = append(c.set.conditions, out)
+	return c.seen[id], nil
 }
 
 // number gives each variable the number of its key.

@@ -1,16 +1,12 @@
 package policy
 
-import (
-	"cmp"
-	"strings"
-)
+import "cmp"
 
 // condition is one compiled operator on one key.
 type condition struct {
 	op     operator
 	key    int
 	values []operand
-	src    *Condition
 }
 
 // match decides the condition. The rules for missing keys (IAM User Guide, "Conditions with multiple context keys or
@@ -134,11 +130,7 @@ func (c *condition) compareTyped(a *Attr, v *operand) bool {
 		text, _ := a.single()
 		return text == v.text.text
 	case familyBool:
-		text, _ := a.single()
-		if v.truth {
-			return strings.EqualFold(text, "true")
-		}
-		return strings.EqualFold(text, "false")
+		return a.isBool(v.truth)
 	default:
 		return false
 	}

@@ -155,12 +155,17 @@ func (s *Set) judge(req *Request, bounded bool, out *verdict) {
 		return
 	}
 	e := env{req: req, set: s}
+	first := s.blocks[0].candidates(req.Action)
 	for _, denies := range [2]bool{true, false} {
 		for i := range s.blocks {
-			b := &s.blocks[i]
-			mask := b.candidates(req.Action) & b.denies
-			if !denies {
-				mask = b.candidates(req.Action) &^ b.denies
+			b, mask := &s.blocks[i], first
+			if i > 0 {
+				mask = b.candidates(req.Action)
+			}
+			if denies {
+				mask &= b.denies
+			} else {
+				mask &^= b.denies
 			}
 			if b.judge(&e, mask, bounded, out) {
 				return
@@ -174,7 +179,7 @@ func (b *block) judge(e *env, mask uint64, bounded bool, out *verdict) bool {
 	for mask != 0 {
 		s := &b.statements[nextBit(&mask)]
 		g := s.names(&e.req.Principal, bounded)
-		if g == grantNone || !s.covers(e) || !s.holds(e) {
+		if g == grantNone || !e.covers(s.resources) || !s.holds(e) {
 			continue
 		}
 		if s.effect == Deny {
@@ -191,26 +196,26 @@ func (b *block) judge(e *env, mask uint64, bounded bool, out *verdict) bool {
 	return false
 }
 
-// covers reports whether Resource or NotResource matches. A variable without a value matches nothing either way.
-func (s *statement) covers(e *env) bool {
-	if len(s.resources) == 0 {
+// match applies the element. A variable without a value matches nothing, in NotResource either.
+func (l *resourceList) match(e *env) bool {
+	if len(l.patterns) == 0 {
 		return true
 	}
-	for i := range s.resources {
-		matched, known := s.resources[i].match(&e.req.Resource, e)
+	for i := range l.patterns {
+		matched, known := l.patterns[i].match(&e.req.Resource, e)
 		if matched {
-			return !s.notResource
+			return !l.not
 		}
-		if !known && s.notResource {
+		if !known && l.not {
 			return false
 		}
 	}
-	return s.notResource
+	return l.not
 }
 
 func (s *statement) holds(e *env) bool {
-	for i := range s.conditions {
-		if !s.conditions[i].match(e) {
+	for _, c := range s.conditions {
+		if !e.holds(c) {
 			return false
 		}
 	}

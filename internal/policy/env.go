@@ -46,10 +46,56 @@ type env struct {
 	set   *Set
 	slots [maxSlots]int16 // 0 not searched, -1 absent, else index+1
 	extra Attr            // holds a derived value
+
+	conditions, resources memo
+}
+
+// memo remembers the outcome of the first 64 of something.
+type memo struct{ known, truth uint64 }
+
+func (m *memo) get(i int) (truth, known bool) {
+	if i >= 64 || m.known>>i&1 == 0 {
+		return false, false
+	}
+	return m.truth>>i&1 == 1, true
+}
+
+func (m *memo) put(i int, truth bool) bool {
+	if i < 64 {
+		m.known |= 1 << i
+		if truth {
+			m.truth |= 1 << i
+		}
+	}
+	return truth
+}
+
+// covers reports whether a Resource or NotResource element of the Set matches.
+func (e *env) covers(list int) bool {
+	if truth, known := e.resources.get(list); known {
+		return truth
+	}
+	return e.resources.put(list, e.set.resources[list].match(e))
+}
+
+// holds reports whether a condition of the Set does.
+func (e *env) holds(condition int) bool {
+	if truth, known := e.conditions.get(condition); known {
+		return truth
+	}
+	return e.conditions.put(condition, e.set.conditions[condition].match(e))
 }
 
 // lookup returns the attribute for a key, nil if the request has none. A derived value is good until the next lookup.
 func (e *env) lookup(key int) *Attr {
+	if key < maxSlots {
+		switch n := e.slots[key]; {
+		case n > 0:
+			return &e.req.Context[n-1]
+		case n < 0:
+			return nil
+		}
+	}
 	k := &e.set.keys[key]
 	if k.derived != given {
 		text, ok := e.derive(k.derived)
@@ -58,12 +104,6 @@ func (e *env) lookup(key int) *Attr {
 		}
 		e.extra.text = text
 		return &e.extra
-	}
-	if key < maxSlots && e.slots[key] != 0 {
-		if e.slots[key] < 0 {
-			return nil
-		}
-		return &e.req.Context[e.slots[key]-1]
 	}
 	found := -1
 	for i := range e.req.Context {

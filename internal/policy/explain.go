@@ -105,11 +105,11 @@ func (s *statement) report(e *env, bounded bool) StatementReport {
 	if !s.namesAction(e.req.Action) {
 		fail("action", fmt.Sprintf("%s is not covered by %s", e.req.Action, elementName("Action", s.notActionFlag)))
 	}
-	if !s.covers(e) {
-		fail("resource", fmt.Sprintf("%s is not covered by %s", e.req.Resource, elementName("Resource", s.notResource)))
+	if list := &e.set.resources[s.resources]; !list.match(e) {
+		fail("resource", fmt.Sprintf("%s is not covered by %s", e.req.Resource, elementName("Resource", list.not)))
 	}
-	for i := range s.conditions {
-		c := s.conditions[i].report(e)
+	for i, n := range s.conditions {
+		c := e.set.conditions[n].report(e, &s.src.Conditions[i])
 		r.Conditions = append(r.Conditions, c)
 		if !c.Matched {
 			fail("condition", c.Operator+" "+c.Key+": "+c.Why)
@@ -135,8 +135,8 @@ func (s *statement) namesAction(action string) bool {
 	return s.notActionFlag
 }
 
-func (c *condition) report(e *env) ConditionReport {
-	r := ConditionReport{Operator: c.src.Operator, Key: c.src.Key, Wanted: c.src.Values, Matched: c.match(e)}
+func (c *condition) report(e *env, src *Condition) ConditionReport {
+	r := ConditionReport{Operator: src.Operator, Key: src.Key, Wanted: src.Values, Matched: c.match(e)}
 	a := e.lookup(c.key)
 	if a != nil {
 		r.Present, r.Actual = true, a.values()

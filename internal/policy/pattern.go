@@ -103,6 +103,7 @@ func parseVariable(inner string) (token, error) {
 type pattern struct {
 	kind   patternKind
 	text   string
+	tail   string
 	tokens []token
 }
 
@@ -112,6 +113,7 @@ const (
 	patternExact  patternKind = iota // text and nothing else
 	patternAny                       // *
 	patternPrefix                    // text*
+	patternEnds                      // text*tail
 	patternTokens
 )
 
@@ -125,6 +127,8 @@ func newPattern(tokens []token) pattern {
 		return pattern{kind: patternAny}
 	case len(tokens) == 2 && tokens[0].kind == tokenText && tokens[1].kind == tokenStar:
 		return pattern{kind: patternPrefix, text: tokens[0].text}
+	case len(tokens) == 3 && tokens[0].kind == tokenText && tokens[1].kind == tokenStar && tokens[2].kind == tokenText:
+		return pattern{kind: patternEnds, text: tokens[0].text, tail: tokens[2].text}
 	default:
 		return pattern{kind: patternTokens, tokens: tokens}
 	}
@@ -139,6 +143,8 @@ func (p *pattern) match(s string, e *env) (matched, known bool) {
 		return true, true
 	case patternPrefix:
 		return strings.HasPrefix(s, p.text), true
+	case patternEnds:
+		return len(s) >= len(p.text)+len(p.tail) && strings.HasPrefix(s, p.text) && strings.HasSuffix(s, p.tail), true
 	default:
 		return matchTokens(p.tokens, s, e)
 	}
@@ -249,7 +255,7 @@ func newARNPattern(s string, vars bool, number func([]token)) (arnPattern, error
 	switch {
 	case !strings.HasPrefix(s, "arn:"):
 		return arnPattern{whole: whole}, nil
-	case len(segments) == 6 && plainHead && whole.kind != patternTokens:
+	case len(segments) == 6 && plainHead && (whole.kind == patternExact || whole.kind == patternPrefix):
 		return arnPattern{whole: whole}, nil
 	}
 	parts := make([]pattern, 6)

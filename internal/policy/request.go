@@ -132,6 +132,13 @@ func IP(key string, value netip.Addr) Attr { return Attr{Key: key, kind: attrIP,
 
 // single returns the value as text; ok is false for a key of several values.
 func (a *Attr) single() (text string, ok bool) {
+	if a.kind == attrString || a.kind == attrBool {
+		return a.text, true
+	}
+	return a.render()
+}
+
+func (a *Attr) render() (text string, ok bool) {
 	switch a.kind {
 	case attrList:
 		return "", false
@@ -153,6 +160,15 @@ func (a *Attr) values() []string {
 	}
 	text, _ := a.single()
 	return []string{text}
+}
+
+// isBool reports whether the value is the given truth value. Text counts in any case, as with AWS.
+func (a *Attr) isBool(want bool) bool {
+	text, name := a.text, "false"
+	if want {
+		name = "true"
+	}
+	return text == name || (a.kind == attrString || a.kind == attrBool) && strings.EqualFold(text, name)
 }
 
 // number converts the value for a numeric operator.

@@ -231,6 +231,7 @@ func (l *leg) ring(tx sip.ServerTransaction) {
 			return // onCancel
 		}
 		l.finish(voice.EndError, 0, "the caller's transaction ended")
+	case <-l.phone.cut:
 	case <-limit.C:
 		_ = l.reject(voice.EndNoAnswer, sip.StatusTemporarilyUnavailable, "Temporarily Unavailable")
 	}

@@ -184,6 +184,9 @@ func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 		case <-giveUp.C:
 			l.finish(why, 0, "")
 			return
+		case <-l.phone.cut:
+			l.finish(voice.EndShutdown, 0, "")
+			return
 		case <-tx.Done():
 			switch {
 			case why != "":
@@ -333,6 +336,8 @@ func (p *Phone) transact(req *sip.Request) {
 		case <-tx.Done():
 			return
 		case <-ctx.Done():
+			return
+		case <-p.cut:
 			return
 		}
 	}

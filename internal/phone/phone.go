@@ -80,6 +80,7 @@ type Phone struct {
 
 	draining atomic.Bool
 	stopping chan struct{}
+	cut      chan struct{} // closed when Stop waits for nothing any more
 	wg       sync.WaitGroup // every goroutine but the library's
 	counters counters
 
@@ -106,7 +107,7 @@ func New(cfg Config) (*Phone, error) {
 		return nil, errs.Wrap(errs.Invalid, err, "SIP address %q is wrong: write IP:port", cfg.Addr)
 	}
 	p := &Phone{
-		cfg: cfg, stopping: make(chan struct{}), empty: make(chan struct{}),
+		cfg: cfg, stopping: make(chan struct{}), cut: make(chan struct{}), empty: make(chan struct{}),
 		legs: map[dialogKey]*leg{}, invites: map[dialogKey]*leg{}, bridges: map[*media.Port]*bridge{},
 		limiter: rate.NewLimiter(rate.Inf, 0),
 	}
@@ -140,6 +141,7 @@ func (p *Phone) Stop(ctx context.Context) error {
 	if p.webrtc != nil {
 		p.webrtc.close()
 	}
+	close(p.cut)
 	p.ua.TransactionLayer().Close()
 	err := p.conn.Close()
 	p.wg.Wait()

@@ -50,7 +50,7 @@ func arpeggio(bar int) [8]int {
 var holdMusic = sync.OnceValue(renderHoldMusic)
 
 // HoldMusic returns 24 s of quiet music in µ-law at 8 kHz whose end runs into its beginning without a seam. It is an own
-// composition, synthesised at the first call (a few tens of milliseconds) and then shared: callers must not change it.
+// composition, synthesised at the first call (0.1 to 0.2 s) and then shared: callers must not change it.
 func HoldMusic() []byte { return holdMusic() }
 
 func renderHoldMusic() []byte {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -225,6 +226,9 @@ func encodeValue(v attribute.Value) otlpValue {
 		return otlpValue{Int: &s}
 	case attribute.FLOAT64:
 		f := v.AsFloat64()
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return stringValue(v.String()) // JSON has no such numbers
+		}
 		return otlpValue{Double: &f}
 	case attribute.STRINGSLICE:
 		arr := otlpArray{Values: []otlpValue{}}

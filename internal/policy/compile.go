@@ -45,8 +45,8 @@ type statement struct {
 	hasPrincipal  bool
 	notPrincipal  bool
 	principals    []principalPattern
-	resources     int   // index into Set.resources
-	conditions    []int // indices into Set.conditions
+	resources     int      // index into Set.resources
+	conditions    []int    // indices into Set.conditions
 	actionGlobs   []string // lower case, for Explain
 	notActionFlag bool
 }

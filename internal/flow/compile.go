@@ -129,6 +129,12 @@ func (p *Program) nameObjects(f *Flow) {
 			}
 		}
 		p.eventNames[ev] = names
+		for _, name := range names {
+			p.system[name] = true
+		}
+	}
+	for _, n := range f.Nodes {
+		p.system[n.Name] = true // outputs of nodes are found without regard to case, like the contact's fields
 	}
 	eachTemplate(f, func(_ *Node, _ Value, t *expr.Template) {
 		for _, r := range t.Refs() {

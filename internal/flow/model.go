@@ -247,3 +247,5 @@ func Lit(v any) Value { return Value{Lit: v} }
 
 // Pebble makes a template value that stands in the source format's field.
 func Pebble(src, field string) Value { return Value{Src: src, Dialect: DialectPebble, Field: field} }
+
+func sortedPorts(exits map[Port]NodeID) []Port { return slices.Sorted(maps.Keys(exits)) }

@@ -48,8 +48,10 @@ type Problem struct {
 
 	// Replace says that Fix is a text that Mend may put in the field's place.
 	Replace bool `json:"-"`
-	// Rule is the kind of defect, stable for programs.
-	Rule Rule `json:"-"`
+	// Rule is the kind of defect, stable for programs; ID is the node, and Var the variable it is about, if it is about one.
+	Rule Rule   `json:"-"`
+	ID   NodeID `json:"-"`
+	Var  string `json:"-"`
 }
 
 // Importer reads one format of flows.

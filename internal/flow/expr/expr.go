@@ -23,7 +23,7 @@ import (
 )
 
 // MaxSource is the longest template text, in bytes, that [Parse] accepts.
-const MaxSource = 1 << 20
+const MaxSource = 256 << 10
 
 // Env is what a template is evaluated against. It is only read, so one Env may serve several goroutines at once as long
 // as nobody writes to it.
@@ -52,7 +52,7 @@ type Env struct {
 // larger value than the default is taken as the default.
 type Limits struct {
 	Steps int // evaluated nodes, loop rounds and list elements; default 20,000
-	Bytes int // bytes of all strings, lists and maps that are built; default 4 MiB
+	Bytes int // bytes of all strings, lists and maps that are built; default 1 MiB
 }
 
 // A Ref is one place where a template reads a variable of [Env].Vars.

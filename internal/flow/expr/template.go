@@ -1,31 +1,230 @@
 package expr
 
+import (
+	"errors"
+	"strings"
+)
+
 // A Template is a compiled template. It is immutable and safe for concurrent use.
 type Template struct {
-	src string
+	src      string
+	body     []statement
+	single   expression // the expression of a template that is exactly one {{ }}
+	literal  bool
+	text     string // the text of a literal template
+	scoped   bool   // it has tags, so an evaluation needs scopes
+	escaping bool   // single is wrapped by autoescape
+	macros   map[string]*macro
+	blocks   map[string]*block
+	marks    []mark
+	refs     []Ref
 }
 
-// Parse compiles a template. Its error is a *SyntaxError.
+// Parse compiles a template of at most MaxSource bytes. Its error is a *SyntaxError, with a mend where one is evident.
 func Parse(src string) (*Template, error) {
-	return &Template{src: src}, nil
+	t, err := compile(src)
+	if err == nil {
+		return t, nil
+	}
+	var bad *SyntaxError
+	var hint *syntaxHint
+	switch {
+	case errors.As(err, &hint):
+		bad = &hint.SyntaxError
+		bad.Fix = mend(src, err)
+	case errors.As(err, &bad):
+		bad.Fix = mend(src, err)
+	default:
+		bad = &SyntaxError{Msg: err.Error()}
+	}
+	bad.Line, bad.Col = lineCol(src, bad.Pos)
+	return nil, bad
+}
+
+func compile(src string) (*Template, error) {
+	if len(src) > MaxSource {
+		return nil, &SyntaxError{Msg: "the template is longer than 256 KiB: split it over several assignments"}
+	}
+	t := &Template{src: src}
+	if openDelimiter(src, 0) == len(src) {
+		t.literal, t.text = true, src
+		if src != "" {
+			t.marks = []mark{{SegmentText, 0}}
+		}
+		return t, nil
+	}
+	tokens, marks, err := lex(src)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{t: t, tokens: tokens, refs: &refCollector{}}
+	t.marks = marks
+	if t.body, err = p.parseBody(nil); err != nil {
+		return nil, err
+	}
+	t.refs = p.refs.refs
+	t.finish()
+	return t, nil
+}
+
+// finish recognises the templates that are cheap to evaluate: literal text and a single output.
+func (t *Template) finish() {
+	t.literal = true
+	for _, s := range t.body {
+		lit, ok := s.(*textNode)
+		if !ok {
+			t.literal = false
+			break
+		}
+		t.text += lit.text
+	}
+	if len(t.body) != 1 || len(t.marks) != 1 {
+		return
+	}
+	if out, ok := t.body[0].(*printNode); ok {
+		t.single = out.expr
+	}
 }
 
 // Render evaluates the template to text. Its error is an *EvalError.
-func (t *Template) Render(_ *Env) (string, error) { return t.src, nil }
+func (t *Template) Render(env *Env) (string, error) {
+	if t.literal {
+		return t.text, nil
+	}
+	r := t.start(env)
+	if t.single != nil {
+		s, err := r.renderSingle(t.single)
+		return s, t.locate(err)
+	}
+	for _, s := range t.body {
+		if err := s.render(&r); err != nil {
+			return "", t.locate(err)
+		}
+	}
+	return r.out.String(), nil
+}
+
+func (r *run) renderSingle(e expression) (string, error) {
+	v, err := e.eval(r)
+	if err != nil || v == nil {
+		return "", at(e.at(), err)
+	}
+	s, err := r.str(v)
+	if err != nil {
+		return "", at(e.at(), err)
+	}
+	if r.env.Escape != nil {
+		s = r.env.Escape(s)
+	}
+	return s, nil
+}
 
 // Value evaluates the template to the typed value when it is exactly one {{ expression }}, else to the rendered string.
-// The value is one of the types that Env.Vars takes. Its error is an *EvalError.
-func (t *Template) Value(env *Env) (any, error) { return t.Render(env) }
+// The value is one of the types that Env.Vars takes; Env.Escape is not applied to it. Its error is an *EvalError.
+func (t *Template) Value(env *Env) (any, error) {
+	if t.single == nil {
+		return t.Render(env)
+	}
+	r := t.start(env)
+	v, err := t.single.eval(&r)
+	if err == nil {
+		err = r.build(size(v, r.bytes))
+	}
+	if err != nil {
+		return nil, t.locate(at(t.single.at(), err))
+	}
+	return export(v), nil
+}
+
+func (t *Template) start(env *Env) run {
+	if env == nil {
+		env = &Env{}
+	}
+	r := run{t: t, env: env, steps: limit(env.Limits.Steps, defaultSteps), bytes: limit(env.Limits.Bytes, defaultBytes)}
+	if t.scoped {
+		r.scopes = make([]scope, 1, 4)
+	}
+	return r
+}
+
+func limit(want, most int) int {
+	if want <= 0 || want > most {
+		return most
+	}
+	return want
+}
+
+// locate makes an *EvalError of what went wrong.
+func (t *Template) locate(err error) error {
+	if err == nil {
+		return nil
+	}
+	out := &EvalError{Msg: err.Error()}
+	var l *located
+	if errors.As(err, &l) {
+		out.Pos = l.pos
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		out.Fix = f.fix
+	}
+	out.Line, out.Col = lineCol(t.src, out.Pos)
+	return out
+}
 
 // Refs returns the variables that the template reads, in the order of the source. Names that the template itself
 // defines (set, for, macro arguments) are left out.
-func (t *Template) Refs() []Ref { return nil }
+func (t *Template) Refs() []Ref {
+	out := make([]Ref, len(t.refs))
+	copy(out, t.refs)
+	for i := range out {
+		out[i].Line, out[i].Col = lineCol(t.src, out[i].Pos)
+	}
+	return out
+}
 
 // IsLiteral reports whether the template contains no expression and no tag, so that Render always returns the same text.
-func (t *Template) IsLiteral() bool { return true }
+func (t *Template) IsLiteral() bool { return t.literal }
 
-// Segments returns the source cut into literal text, outputs, tags and comments.
-func (t *Template) Segments() []Segment { return nil }
+// Segments returns the source cut into literal text, outputs, tags and comments. A line break that Pebble drops after a
+// closing delimiter belongs to the segment that it follows.
+func (t *Template) Segments() []Segment {
+	refs := t.Refs()
+	out := make([]Segment, len(t.marks))
+	for i, m := range t.marks {
+		end := len(t.src)
+		if i+1 < len(t.marks) {
+			end = t.marks[i+1].pos
+		}
+		s := Segment{Kind: m.kind, Text: t.src[m.pos:end], Pos: m.pos}
+		s.Line, s.Col = lineCol(t.src, m.pos)
+		if m.kind == SegmentOutput {
+			s.Value = outputValue(s.Text)
+		}
+		for len(refs) > 0 && refs[0].Pos < end {
+			s.Refs = append(s.Refs, refs[0])
+			refs = refs[1:]
+		}
+		out[i] = s
+	}
+	return out
+}
+
+func outputValue(text string) string {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "{{")
+	text = strings.TrimSuffix(text, "}}")
+	if strings.HasPrefix(text, "- ") {
+		text = text[1:]
+	}
+	return strings.TrimSpace(strings.TrimSuffix(text, "-"))
+}
 
 // String returns the source.
 func (t *Template) String() string { return t.src }
+
+func lineCol(src string, pos int) (line, col int) {
+	pos = min(pos, len(src))
+	before := src[:pos]
+	line = 1 + strings.Count(before, "\n")
+	return line, pos - strings.LastIndexByte(before, '\n')
+}

@@ -1,7 +1,8 @@
-import { Button, Kbd } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { DeskContact } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { Key } from "../ui/Key";
 import { Pill } from "../ui/Status";
 import { formatDuration, millis } from "../ui/time";
 import { Elapsed } from "../ui/Time";
@@ -54,21 +55,20 @@ function Controls({ contact }: { contact: DeskContact }) {
   const mute = () => act(contact.muted ? "unmute" : "mute");
   const hold = () => act(contact.held ? "resume" : "hold");
   const end = () => act("end");
-  const enabled = usable && !action.isPending;
-  useShortcuts(enabled ? { m: mute, h: hold, e: end, k: pad.toggle } : {});
+  useShortcuts(usable ? { m: mute, h: hold, e: end, k: pad.toggle } : {});
   return (
     <>
       <div className={classes.controls} role="group" aria-label="Call controls">
-        <Button variant={contact.muted ? "light" : "default"} color={contact.muted ? "red" : undefined} aria-pressed={contact.muted} leftSection={<Icon name={contact.muted ? "micOff" : "mic"} />} rightSection={<Kbd aria-hidden="true">M</Kbd>} disabled={!enabled} onClick={mute} data-testid="mute">
+        <Button variant={contact.muted ? "light" : "default"} color={contact.muted ? "red" : undefined} aria-pressed={contact.muted} leftSection={<Icon name={contact.muted ? "micOff" : "mic"} />} rightSection={<Key>M</Key>} disabled={!usable} onClick={mute} data-testid="mute">
           {contact.muted ? "Unmute" : "Mute"}
         </Button>
-        <Button variant={contact.held ? "light" : "default"} color={contact.held ? "amber" : undefined} aria-pressed={contact.held} leftSection={<Icon name={contact.held ? "play" : "pause"} />} rightSection={<Kbd aria-hidden="true">H</Kbd>} disabled={!enabled} onClick={hold} data-testid="hold">
+        <Button variant={contact.held ? "light" : "default"} color={contact.held ? "amber" : undefined} aria-pressed={contact.held} leftSection={<Icon name={contact.held ? "play" : "pause"} />} rightSection={<Key>H</Key>} disabled={!usable} onClick={hold} data-testid="hold">
           {contact.held ? "Resume" : "Hold"}
         </Button>
-        <Button variant="default" aria-expanded={keypad} leftSection={<Icon name="keypad" />} rightSection={<Kbd aria-hidden="true">K</Kbd>} onClick={pad.toggle} data-testid="dtmf-pad">
+        <Button variant="default" aria-expanded={keypad} leftSection={<Icon name="keypad" />} rightSection={<Key>K</Key>} onClick={pad.toggle} data-testid="dtmf-pad">
           Keypad
         </Button>
-        <Button className={classes.end} color="red" leftSection={<Icon name="phoneDown" />} rightSection={<Kbd aria-hidden="true">E</Kbd>} disabled={!enabled} onClick={end} data-testid="end">
+        <Button className={classes.end} color="red" leftSection={<Icon name="phoneDown" />} rightSection={<Key>E</Key>} disabled={!usable} onClick={end} data-testid="end">
           End call
         </Button>
       </div>

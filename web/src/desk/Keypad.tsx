@@ -11,13 +11,17 @@ const SHOWN_DIGITS = 24;
 /** Sends touch tones to the caller's side; shows what was sent. */
 export function Keypad({ contactId }: { contactId: string }) {
   const { usable } = useDesk();
-  const { mutate } = useDeskAction();
+  const { mutateAsync } = useDeskAction();
   const [sent, setSent] = useState("");
   const actions = useMemo(() => {
     const press = (digit: string) =>
-      mutate({ path: `/contacts/${contactId}/digits`, body: { digits: digit } }, { onSuccess: () => setSent((text) => (text + digit).slice(-SHOWN_DIGITS)) });
+      void mutateAsync({ path: `/contacts/${contactId}/digits`, body: { digits: digit } }).then(
+        () => setSent((text) => (text + digit).slice(-SHOWN_DIGITS)),
+        // The action itself has told what went wrong.
+        () => undefined,
+      );
     return Object.fromEntries(keys.map((digit) => [digit, usable ? () => press(digit) : undefined]));
-  }, [mutate, contactId, usable]);
+  }, [mutateAsync, contactId, usable]);
   useShortcuts(actions);
   return (
     <div className={classes.pad} role="group" aria-label="Keypad">

@@ -1,7 +1,8 @@
-import { Button, Kbd } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import type { DeskContact } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { Key } from "../ui/Key";
 import { formatDuration, millis } from "../ui/time";
 import { useRemaining } from "../ui/Time";
 import { Caller } from "./Caller";
@@ -35,10 +36,10 @@ export function RingCard({ contact }: { contact: DeskContact }) {
           </p>
         )}
         <div className={classes.answers}>
-          <Button ref={button} size="lg" color="green" leftSection={<Icon name="phone" size={20} />} rightSection={<Kbd aria-hidden="true">A</Kbd>} disabled={!enabled} onClick={accept} data-testid="accept">
+          <Button ref={button} size="lg" color="green" leftSection={<Icon name="phone" size={20} />} rightSection={<Key>A</Key>} disabled={!enabled} onClick={accept} data-testid="accept">
             Accept
           </Button>
-          <Button size="lg" variant="default" leftSection={<Icon name="phoneDown" size={20} />} rightSection={<Kbd aria-hidden="true">D</Kbd>} disabled={!enabled} onClick={decline} data-testid="decline">
+          <Button size="lg" variant="default" leftSection={<Icon name="phoneDown" size={20} />} rightSection={<Key>D</Key>} disabled={!enabled} onClick={decline} data-testid="decline">
             Decline
           </Button>
         </div>

@@ -66,6 +66,7 @@ function Editable({ contactId, variable }: { contactId: string; variable: DeskVa
   return (
     <TextInput
       className={classes.row}
+      classNames={{ label: classes.label }}
       label={variable.label || variable.name}
       value={value}
       disabled={!usable}

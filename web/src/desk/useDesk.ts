@@ -47,7 +47,12 @@ export function useDeskFeed(): { received: Received | undefined; error: unknown;
   const queries = useQueryClient();
   const { data, error, refetch } = useQuery({
     queryKey: DESK,
-    queryFn: async ({ signal }) => receive(await get<Desk>("/desk", signal)),
+    queryFn: async ({ signal }) => {
+      const desk = await get<Desk>("/desk", signal);
+      // The stream may have brought something newer while this was under way.
+      const known = queries.getQueryData<Received>(DESK);
+      return known && known.desk.rev > desk.rev ? known : receive(desk);
+    },
     staleTime: Number.POSITIVE_INFINITY,
   });
   // A restarted server counts revisions from the start again, so the first snapshot of a stream is always taken.
@@ -83,6 +88,8 @@ export interface DeskAction {
 export function useDeskAction() {
   const queries = useQueryClient();
   return useMutation({
+    // One after the other, in the order of the keys pressed: digits must not overtake each other.
+    scope: { id: "desk" },
     mutationFn: ({ path, body, method }: DeskAction) => api<Desk>(method ?? "POST", `/desk${path}`, { body: body ?? {} }),
     onSuccess: (desk) => keep(queries, desk),
     onError: toastFailed,

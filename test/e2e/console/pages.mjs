@@ -1,0 +1,38 @@
+// Every page in the states worth looking at; used by the accessibility tests and the pictures.
+const audio = (page) => page.evaluate(() => localStorage.setItem("tandem.desk.audio", '{"microphone":"","speaker":""}')).then(() => page.reload());
+
+export const pages = {
+  login: { path: "/login" },
+  "desk-first": { path: "/desk", login: "agent" },
+  "desk-check": { path: "/desk", login: "agent", prepare: (page) => page.getByTestId("mic-check").click() },
+  "desk-idle": {
+    path: "/desk",
+    login: "agent",
+    prepare: async (page, mock) => {
+      await audio(page);
+      mock.desk.setState("available");
+      mock.desk.setAudio(true);
+    },
+  },
+  "desk-ring": { path: "/desk", login: "agent", prepare: (_, mock) => mock.desk.ring() },
+  "desk-call": {
+    path: "/desk",
+    login: "both",
+    prepare: async (page, mock) => {
+      await audio(page);
+      mock.desk.ring();
+      mock.desk.act("accept");
+      mock.desk.act("mute");
+      await page.getByTestId("dtmf-pad").click();
+    },
+  },
+  "desk-wrapup": {
+    path: "/desk",
+    login: "agent",
+    prepare: (_, mock) => {
+      mock.desk.ring();
+      mock.desk.act("accept");
+      mock.desk.wrapUp("customer");
+    },
+  },
+};

@@ -1,0 +1,364 @@
+package voice
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/contact"
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/ids"
+	"github.com/tandemcc/tandem/internal/job"
+	"github.com/tandemcc/tandem/internal/routing"
+)
+
+// speechLimit bounds how long a caller waits for a prompt to be spoken.
+const speechLimit = 15 * time.Second
+
+// do carries out one command of the flow. Results come back as posts.
+func (k *call) do(cmd flow.Command) {
+	switch cmd.Kind {
+	case flow.CmdPlay:
+		k.play(cmd.ID, cmd.Play.Prompts)
+	case flow.CmdMusic:
+		k.music(cmd.ID, *cmd.Music)
+	case flow.CmdGather:
+		k.startGather(cmd.ID, *cmd.Gather)
+	case flow.CmdHTTP:
+		k.http(cmd)
+	case flow.CmdEnqueue:
+		k.enqueue(cmd.ID, *cmd.Enqueue)
+	case flow.CmdTimer:
+		k.timer(cmd)
+	case flow.CmdTransfer, flow.CmdCallback:
+		k.unavailable(cmd.ID, "failed", "this installation has no outbound trunk")
+	case flow.CmdAsk:
+		k.askOutside(cmd.ID, *cmd.Ask)
+	case flow.CmdScreenPop:
+		p := *cmd.ScreenPop
+		k.ct.ScreenPop = &contact.ScreenPop{URL: p.URL, Label: p.Label, Target: p.Target, At: k.now()}
+		k.ct.Note(k.now(), "screenPop", "Screen pop: "+p.Label, p.URL)
+		k.emit("contact.screenPopped", nil)
+	case flow.CmdSetCAD:
+		k.setCAD(cmd.SetCAD)
+	case flow.CmdPriority:
+		k.ct.Priority = cmd.Priority
+		k.c.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
+			e.SetPriority(k.ct.ID, cmd.Priority)
+			return nil
+		})
+	case flow.CmdHangup:
+		if !k.legOver {
+			k.setEnd(contact.ByFlow)
+			k.leg.Hangup("flow ended")
+		}
+	case flow.CmdGoto:
+		k.goTo(*cmd.Goto)
+	case flow.CmdCancel:
+		if stop, ok := k.cancel[cmd.Cancel]; ok {
+			delete(k.cancel, cmd.Cancel)
+			stop()
+		}
+	case flow.CmdEnded:
+	}
+}
+
+// result reports a command's result once; a cancelled command reports nothing.
+func (k *call) result(id flow.CommandID, ev flow.Event) {
+	if _, ok := k.cancel[id]; !ok {
+		return
+	}
+	delete(k.cancel, id)
+	ev.Command = id
+	k.step(ev)
+}
+
+// outstanding runs work beside the call and posts its result, unless the command was cancelled.
+func (k *call) outstanding(id flow.CommandID, limit time.Duration, work func(ctx context.Context) flow.Event) {
+	ctx, cancel := context.WithTimeout(k.c.ctx, limit)
+	k.cancel[id] = cancel
+	go func() {
+		defer cancel()
+		ev := work(ctx)
+		k.post(func() { k.result(id, ev) })
+	}()
+}
+
+// sound makes a clip beside the call and plays it; then hears when it has ended.
+func (k *call) sound(id flow.CommandID, make func(ctx context.Context) ([]byte, error), then func(err error)) {
+	ctx, cancel := context.WithTimeout(k.c.ctx, speechLimit)
+	k.cancel[id] = cancel
+	go func() {
+		defer cancel()
+		clip, err := make(ctx)
+		k.post(func() {
+			if _, ok := k.cancel[id]; !ok {
+				return
+			}
+			if err != nil || len(clip) == 0 {
+				then(err)
+				return
+			}
+			k.cancel[id] = k.leg.Media().Stop
+			k.leg.Media().Play(clip, false, func(bool) { k.post(func() { then(nil) }) })
+		})
+	}()
+}
+
+func (k *call) play(id flow.CommandID, prompts []flow.Prompt) {
+	text := promptText(prompts)
+	k.ct.Note(k.now(), "prompt", "Prompt", text)
+	k.sound(id, func(ctx context.Context) ([]byte, error) {
+		return k.c.Prompts.Clip(ctx, k.ct.Tenant, prompts)
+	}, func(err error) { k.result(id, promptDone(err)) })
+}
+
+func promptDone(err error) flow.Event {
+	ev := flow.Event{Kind: flow.EvPromptDone}
+	if err != nil {
+		ev.Error = errs.Message(err)
+	}
+	return ev
+}
+
+func promptText(prompts []flow.Prompt) string {
+	var text string
+	for _, p := range prompts {
+		if text != "" {
+			text += " "
+		}
+		if p.Kind == flow.PromptFile {
+			text += "[" + p.File + "]"
+		} else {
+			text += p.Text
+		}
+	}
+	return text
+}
+
+const bytesPerMS = 8 // µ-law at 8 kHz
+
+func (k *call) music(id flow.CommandID, m flow.Music) {
+	k.sound(id, func(ctx context.Context) ([]byte, error) {
+		clip, err := k.c.Prompts.Music(ctx, k.ct.Tenant, m.File)
+		if err != nil || len(clip) == 0 {
+			return clip, err
+		}
+		start := (m.OffsetMS * bytesPerMS) % len(clip)
+		clip = clip[max(start, 0):]
+		if m.DurationMS > 0 {
+			clip = clip[:min(len(clip), m.DurationMS*bytesPerMS)]
+		}
+		return clip, nil
+	}, func(err error) { k.result(id, promptDone(err)) })
+}
+
+// http makes a dip in the call, or, when the call is over, a durable job: what is written back must arrive.
+func (k *call) http(cmd flow.Command) {
+	if k.closed {
+		k.jobs = append(k.jobs, k.c.writeBackJob(k.ct, cmd, k.now()))
+		return
+	}
+	req := *cmd.HTTP
+	limit := time.Duration(max(req.TimeoutMS, 1000)*(req.Retries+1))*time.Millisecond + 5*time.Second
+	k.outstanding(cmd.ID, limit, func(ctx context.Context) flow.Event {
+		res, err := k.c.Dips.Do(ctx, k.ct.Tenant, req)
+		ev := flow.Event{Kind: flow.EvHTTPResult, HTTP: res}
+		if err != nil {
+			ev.Error = errs.Message(err)
+		}
+		return ev
+	})
+}
+
+func (k *call) enqueue(id flow.CommandID, q flow.Enqueue) {
+	if q.Agent != "" {
+		k.cancel[id] = func() {}
+		k.post(func() {
+			k.result(id, flow.Event{Kind: flow.EvQueueFailed, Error: "queueing to one agent is not available in this installation"})
+		})
+		return
+	}
+	now := k.now()
+	var queue routing.Queue
+	err := k.c.Router.Try(func(e *routing.Engine, now time.Time) ([]routing.Action, error) {
+		var ok bool
+		if queue, ok = findQueue(e, q); !ok {
+			return nil, errs.New(errs.NotFound, "there is no queue %q", q.QueueName)
+		}
+		acts := e.Remove(k.ct.ID, now)
+		more, err := e.Enqueue(routing.Item{ContactID: k.ct.ID, QueueID: queue.ID, Priority: q.Priority, At: now}, now)
+		return append(acts, more...), err
+	})
+	k.cancel[id] = func() {
+		k.c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action { return e.Remove(k.ct.ID, now) })
+	}
+	if err != nil {
+		k.ct.Note(now, "error", "The call could not be queued", errs.Message(err))
+		k.post(func() { k.result(id, flow.Event{Kind: flow.EvQueueFailed, Error: errs.Message(err)}) })
+		return
+	}
+	k.ct.QueueID, k.ct.QueueName, k.ct.Priority, k.ct.QueuedAt = queue.ID, queue.Name, q.Priority, now
+	k.ct.SetState(contact.Queued, now)
+	k.ct.Note(now, "queued", "Waiting in "+queue.Name, "priority "+strconv.Itoa(q.Priority))
+	k.emit("contact.queued", map[string]string{"queue": queue.ID})
+}
+
+// findQueue finds the queue by our id, then by name, then the fallback.
+func findQueue(e *routing.Engine, q flow.Enqueue) (routing.Queue, bool) {
+	for _, want := range []string{q.Queue, q.QueueName, q.Fallback} {
+		for _, have := range e.Queues() {
+			if want != "" && (have.ID == want || have.Name == want) {
+				return have, true
+			}
+		}
+	}
+	return routing.Queue{}, false
+}
+
+func (k *call) timer(cmd flow.Command) {
+	d := time.Duration(cmd.Timer.MS) * time.Millisecond
+	if k.closed {
+		j := k.c.writeBackJob(k.ct, cmd, k.now())
+		j.RunAt = k.now().Add(d)
+		k.jobs = append(k.jobs, j)
+		return
+	}
+	t := k.after(d, func() { k.result(cmd.ID, flow.Event{Kind: flow.EvTimerFired}) })
+	k.cancel[cmd.ID] = func() { t.Stop() }
+}
+
+// unavailable answers a command that this installation cannot carry out: the flow takes its error exit, visibly.
+func (k *call) unavailable(id flow.CommandID, outcome, why string) {
+	k.cancel[id] = func() {}
+	k.ct.Note(k.now(), "error", "Not available", why)
+	k.post(func() { k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: outcome, Error: why}) })
+}
+
+// askOutside answers what a flow asks about the installation.
+func (k *call) askOutside(id flow.CommandID, a flow.Ask) {
+	if a.What != flow.AskQueueInfo {
+		k.unavailable(id, "failed", "this installation cannot answer "+a.What)
+		return
+	}
+	var fields map[string]any
+	k.c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
+		if q, ok := findQueue(e, flow.Enqueue{Queue: a.Ref, QueueName: a.Name}); ok {
+			fields = queueInfo(e, q, k.ct.ID, now)
+		}
+		return nil
+	})
+	if fields == nil {
+		k.unavailable(id, "failed", "there is no queue "+strconv.Quote(a.Name))
+		return
+	}
+	k.cancel[id] = func() {}
+	k.post(func() {
+		k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: "insufficient", Fields: fields})
+	})
+}
+
+// queueInfo is what can be said of a queue at once; without a history there is no estimated wait (-1).
+func queueInfo(e *routing.Engine, q routing.Queue, contactID string, now time.Time) map[string]any {
+	waiting := e.Waiting(q.ID)
+	info := map[string]any{"PIQ": int64(len(waiting) + 1), "EWT": int64(-1), "CallsQueuedNow": int64(len(waiting)), "OldestCallTime": int64(0)}
+	for i, it := range waiting {
+		if it.ContactID == contactID {
+			info["PIQ"] = int64(i + 1)
+		}
+		if age := now.Sub(it.At).Milliseconds(); age > info["OldestCallTime"].(int64) { //nolint:forcetypeassert // set above
+			info["OldestCallTime"] = age
+		}
+	}
+	var staffed, available int64
+	for _, id := range q.AgentIDs {
+		if a, ok := e.Agent(id); ok && a.State != routing.Offline {
+			staffed++
+			if a.State == routing.Available && a.Reachable {
+				available++
+			}
+		}
+	}
+	info["LoggedOnAgentsAll"], info["LoggedOnAgentsCurrent"], info["AvailableAgents"] = staffed, staffed, available
+	return info
+}
+
+func (k *call) setCAD(changed []flow.CADValue) {
+	for _, v := range variables(changed) {
+		found := false
+		for i := range k.ct.Variables {
+			if k.ct.Variables[i].Name == v.Name {
+				k.ct.Variables[i], found = v, true
+			}
+		}
+		if !found {
+			k.ct.Variables = append(k.ct.Variables, v)
+		}
+	}
+}
+
+// goTo ends this flow's session and goes on with another flow.
+func (k *call) goTo(ref flow.FlowRef) {
+	entry, err := k.c.Flows.Find(k.c.ctx, k.ct.Tenant, ref)
+	if err != nil {
+		k.ct.Note(k.now(), "error", "The next flow was not found", ref.Name)
+		k.log.WarnContext(k.c.ctx, "going to another flow", slog.Any("error", err))
+		k.leg.Hangup("flow error")
+		return
+	}
+	vars := make(map[string]any, len(k.sess.Vars)+len(entry.Vars))
+	for name, v := range k.sess.Vars {
+		vars[name] = v
+	}
+	for name, v := range entry.Vars {
+		vars[name] = v
+	}
+	in := flow.Input{Contact: k.sess.Contact, At: k.now(), Seed: rand.Uint64(), Vars: vars}
+	k.cancel[0] = func() {} // no command has this id: the call is not idle
+	k.post(func() {
+		delete(k.cancel, 0)
+		k.prog, k.ct.FlowID, k.ct.FlowName, k.ct.FlowVersion = entry.Program, entry.FlowID, entry.FlowName, entry.FlowVersion
+		k.begin(in)
+	})
+}
+
+// jobPayload is what a write-back job carries.
+type jobPayload struct {
+	ContactID string       `json:"contactId"`
+	Command   flow.Command `json:"command"`
+}
+
+// KindWriteBack is the kind of the jobs that carry a flow on after its call.
+const KindWriteBack = "contact.writeBack"
+
+// writeBackJob makes a command of a flow whose call is over durable. Jobs of one contact run in order.
+func (c *Conductor) writeBackJob(ct *contact.Contact, cmd flow.Command, now time.Time) job.Job {
+	payload, err := json.Marshal(jobPayload{ContactID: ct.ID, Command: cmd})
+	if err != nil {
+		c.Log.ErrorContext(c.ctx, "encoding a write-back", slog.Any("error", err)) // plain data always encodes
+	}
+	j := job.Job{
+		ID: ids.New(), Tenant: ct.Tenant, Kind: KindWriteBack, OrderKey: "contact/" + ct.ID, Payload: payload, CreatedAt: now, RunAt: now,
+	}
+	if cmd.HTTP != nil {
+		j.Connection = cmd.HTTP.Connector
+		ct.WriteBack = contact.WriteBackPending
+		ct.WriteBacks = append(ct.WriteBacks, contact.WriteBackAttempt{JobID: j.ID, Method: cmd.HTTP.Method, Target: target(*cmd.HTTP), At: now})
+	}
+	return j
+}
+
+// target is where a request goes, without its query, which may hold personal data.
+func target(h flow.HTTP) string {
+	t := h.URL + h.Path
+	for i := range t {
+		if t[i] == '?' {
+			return t[:i]
+		}
+	}
+	return t
+}

@@ -1,0 +1,222 @@
+package voice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/caller"
+	"github.com/tandemcc/tandem/internal/contact"
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/job"
+	"github.com/tandemcc/tandem/internal/routing"
+)
+
+// takeUp restores one contact after a restart of its node.
+func (c *Conductor) takeUp(ctx context.Context, tenant, id string) error {
+	ct, raw, err := c.Contacts.Resume(ctx, tenant, id)
+	if err != nil {
+		return err
+	}
+	k := c.newCall(ct)
+	k.legOver = true
+	if err := k.restore(ctx, raw); err != nil {
+		return err
+	}
+	if !c.register(k) {
+		return nil
+	}
+	go k.run()
+	k.post(func() { k.resume() })
+	return nil
+}
+
+func (k *call) restore(ctx context.Context, raw []byte) error {
+	if len(raw) == 0 {
+		return nil // killed before the flow's first wait
+	}
+	prog, err := k.c.Flows.Program(ctx, k.ct.Tenant, k.ct.FlowID, k.ct.FlowVersion)
+	if err != nil {
+		return fmt.Errorf("finding the flow: %w", err)
+	}
+	k.prog = prog
+	k.sess, err = flow.Restore(raw)
+	return err
+}
+
+// resume ends the call the hub died under, and gives the agent back their wrap-up.
+func (k *call) resume() {
+	now := k.now()
+	for _, cmd := range k.outstandingOf() {
+		k.cancel[cmd.ID] = func() {}
+	}
+	if k.ct.EndedAt.IsZero() {
+		k.setEnd(contact.ByRestart)
+		k.ct.EndedAt = latest(k.ct.StateAt, k.c.LastAlive)
+		k.ct.Note(now, "ended", endText[contact.ByRestart], "")
+		k.emit("contact.ended", map[string]string{"reason": string(k.ct.EndReason)})
+		k.step(flow.Event{Kind: flow.EvHungUp, Reason: string(k.ct.EndReason)})
+	}
+	if !k.ct.AnsweredAt.IsZero() && k.ct.AgentID != "" {
+		until := k.ct.WrapUpUntil
+		k.c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
+			if until.IsZero() {
+				until = now.Add(wrapUpOf(e, k.ct.QueueID))
+			}
+			acts := e.Resume(k.ct.AgentID, k.ct.ID, k.ct.QueueID, until, now)
+			a, _ := e.Agent(k.ct.AgentID)
+			k.agentDone = a.ContactID != k.ct.ID
+			return acts
+		})
+		k.ct.WrapUpUntil = until
+	} else {
+		k.ct.AgentID, k.ct.AgentName = "", ""
+	}
+	k.afterEnd()
+}
+
+func (k *call) outstandingOf() []flow.Command {
+	if k.sess == nil {
+		return nil
+	}
+	return k.sess.Outstanding()
+}
+
+func wrapUpOf(e *routing.Engine, queueID string) time.Duration {
+	for _, q := range e.Queues() {
+		if q.ID == queueID && q.WrapUp > 0 {
+			return q.WrapUp
+		}
+	}
+	return time.Minute
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// WriteBack runs one write-back job: the request is made, its answer goes to the flow, and what the flow asks for next
+// becomes the next job in the same transaction. A request without an answer, or answered 401, 429 or 5xx, is tried again with
+// back-off; a request that keeps failing leaves the flow by its error exit and the record says so. Delivery is at least once.
+func (c *Conductor) WriteBack(ctx context.Context, j job.Job) error {
+	ctx = caller.With(ctx, c.Principal)
+	var p jobPayload
+	if err := json.Unmarshal(j.Payload, &p); err != nil {
+		return job.Discard(errs.Wrap(errs.Invalid, err, "the job's payload cannot be read"))
+	}
+	ct, raw, err := c.Contacts.Resume(ctx, j.Tenant, p.ContactID)
+	if errs.Is(err, errs.NotFound) {
+		return job.Discard(err)
+	}
+	if err != nil {
+		return err
+	}
+	k := c.newCall(ct)
+	if err := k.restore(ctx, raw); err != nil {
+		return err
+	}
+	if k.sess == nil || !waits(k.sess, p.Command.ID) {
+		return nil // done before a crash
+	}
+	k.closed, k.legOver = true, true
+	ev, err := c.carryOut(ctx, j, k, p.Command)
+	if err != nil {
+		return err
+	}
+	ev.Command, ev.At, ev.Seed = p.Command.ID, c.Clock.Now(), rand.Uint64()
+	out, err := flow.Step(k.prog, k.sess, ev)
+	if err != nil {
+		return job.Discard(errs.Wrap(errs.Invalid, err, "the flow cannot take the answer"))
+	}
+	return k.storeWriteBack(ctx, out)
+}
+
+func waits(s *flow.Session, id flow.CommandID) bool {
+	for _, cmd := range s.Outstanding() {
+		if cmd.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// carryOut makes the job's request and notes the attempt; an error means: again later.
+func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.Command) (flow.Event, error) {
+	if cmd.HTTP == nil {
+		return flow.Event{Kind: flow.EvTimerFired}, nil
+	}
+	req := *cmd.HTTP
+	req.Retries = 0 // the job retries
+	res, err := c.Dips.Do(ctx, j.Tenant, req)
+	status, problem := 0, ""
+	if err != nil {
+		problem = errs.Message(err)
+	} else if status = res.Status; status >= 400 {
+		problem = fmt.Sprintf("the other side answered %d", status)
+	}
+	note := k.attempt(j.ID)
+	note.Status, note.Attempts, note.LastError, note.At = status, j.Attempt, problem, c.Clock.Now()
+	again := err != nil && !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Denied) || status == 401 || status == 408 || status == 429 || status >= 500
+	if again && j.Attempt < j.MaxAttempts {
+		if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
+			return flow.Event{}, e
+		}
+		if err == nil {
+			err = errs.New(errs.Unavailable, "%s", problem)
+		}
+		return flow.Event{}, err
+	}
+	ev := flow.Event{Kind: flow.EvHTTPResult, HTTP: res}
+	if err != nil {
+		ev.Error = problem
+	}
+	return ev, nil
+}
+
+func (k *call) attempt(jobID string) *contact.WriteBackAttempt {
+	for i := range k.ct.WriteBacks {
+		if k.ct.WriteBacks[i].JobID == jobID {
+			return &k.ct.WriteBacks[i]
+		}
+	}
+	k.ct.WriteBacks = append(k.ct.WriteBacks, contact.WriteBackAttempt{JobID: jobID})
+	return &k.ct.WriteBacks[len(k.ct.WriteBacks)-1]
+}
+
+func (k *call) storeWriteBack(ctx context.Context, out flow.Output) error {
+	for _, cmd := range out.Commands {
+		switch cmd.Kind { //nolint:exhaustive // after the call nothing else has an effect
+		case flow.CmdHTTP, flow.CmdTimer:
+			k.do(cmd)
+		case flow.CmdSetCAD:
+			k.setCAD(cmd.SetCAD)
+		}
+	}
+	if len(k.jobs) == 0 {
+		k.ct.WriteBack = outcome(k.ct.WriteBacks)
+		k.emit("contact.writtenBack", map[string]string{"status": string(k.ct.WriteBack)})
+	}
+	raw, err := json.Marshal(k.sess)
+	if err != nil {
+		return fmt.Errorf("encoding the session: %w", err)
+	}
+	return k.c.Contacts.Save(ctx, contact.Change{
+		Contact: k.ct, Session: raw, Trace: traceJSON(out.Trace), Events: k.events, Jobs: k.jobs,
+	})
+}
+
+// outcome is the write-back's as a whole: one request that failed for good is a failure.
+func outcome(list []contact.WriteBackAttempt) contact.WriteBack {
+	for _, a := range list {
+		if a.LastError != "" {
+			return contact.WriteBackFailed
+		}
+	}
+	return contact.WriteBackDone
+}

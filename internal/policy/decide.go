@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Layers are the policies that bear on a request. A nil Set means there is no such layer: a principal without a boundary is
@@ -43,8 +44,11 @@ func (l Layers) misplaced() bool {
 // Decide answers a request. It does not allocate, unless a string operator meets a Number, Time or IP attribute.
 func (l Layers) Decide(req *Request) Result {
 	var v verdicts
-	if l.misplaced() {
+	switch {
+	case l.misplaced():
 		return Result{Layer: LayerResource}
+	case !isAction(req.Action):
+		return Result{}
 	}
 	l.Resource.judge(req, l.Boundary != nil, &v.resource)
 	if req.Principal.ownsPolicies() {
@@ -57,6 +61,17 @@ func (l Layers) Decide(req *Request) Result {
 		}
 	}
 	return l.settle(req, &v)
+}
+
+// isAction refuses what is no "service:Operation", which a bare * in a policy would otherwise cover.
+func isAction(s string) bool {
+	i := strings.IndexByte(s, ':')
+	return i > 0 && i < len(s)-1
+}
+
+// gated reports whether nothing but the resource's own policy can open it: KMS keys, and roles that are to be assumed.
+func gated(req *Request) bool {
+	return req.Resource.PolicyRequired || req.Resource.isRole && hasPrefixFold(req.Action, "sts:")
 }
 
 // grant says how closely a resource policy names the principal it allows.
@@ -98,7 +113,7 @@ func (l Layers) settle(req *Request, v *verdicts) Result {
 	if same && v.resource.grant >= grantEveryone {
 		return byResource
 	}
-	if needed := !same || req.Resource.PolicyRequired; needed && v.resource.grant == grantNone {
+	if needed := !same || gated(req); needed && v.resource.grant == grantNone {
 		return Result{Layer: LayerResource}
 	}
 	granted := allowedBy(LayerIdentity, v.identity.allow)
@@ -230,12 +245,15 @@ func (s *statement) names(p *Principal, bounded bool) grant {
 	}
 	best := grantNone
 	for i := range s.principals {
-		best = max(best, s.principals[i].match(p))
+		if g := s.principals[i].match(p); g > best && !(s.notPrincipal && g == grantRole && p.kind == roleSession) {
+			best = g
+		}
 	}
 	if !s.notPrincipal {
 		return best
 	}
-	// A Deny with NotPrincipal always hits a principal with a permissions boundary (IAM User Guide, "NotPrincipal").
+	// IAM User Guide, "NotPrincipal": naming a role does not spare its sessions, which have to be named themselves or with
+	// their account; and a Deny always hits a principal with a permissions boundary.
 	if best != grantNone && (s.effect == Allow || !bounded) {
 		return grantNone
 	}

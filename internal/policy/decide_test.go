@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"net/netip"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,6 +236,8 @@ func TestDecideNotPrincipal(t *testing.T) {
 	runDecide(t, []decideCase{
 		sqs(decideCase{name: "listed role is spared", principal: ownRole, identity: allowSQS, resourcePolicy: denyBut, want: policy.Allowed, layer: policy.LayerIdentity}),
 		sqs(decideCase{name: "listed role with a boundary is hit", principal: ownRole, identity: allowSQS, boundary: allowAll, resourcePolicy: denyBut, want: policy.ExplicitlyDenied, layer: policy.LayerResource}),
+		sqs(decideCase{name: "session is spared with its account", principal: session, identity: allowSQS, resourcePolicy: denyBut, want: policy.Allowed, layer: policy.LayerIdentity}),
+		sqs(decideCase{name: "session is not spared with its role alone", principal: session, identity: allowSQS, resourcePolicy: strings.Replace(denyBut, `,"arn:aws:iam::111122223333:root"`, "", 1), want: policy.ExplicitlyDenied, layer: policy.LayerResource}),
 		sqs(decideCase{name: "foreigner is hit", principal: foreign, identity: allowSQS, resourcePolicy: denyBut, want: policy.ExplicitlyDenied, layer: policy.LayerResource}),
 		sqs(decideCase{name: "service is hit", principal: service, resourcePolicy: denyBut, want: policy.ExplicitlyDenied, layer: policy.LayerResource}),
 		sqs(decideCase{name: "allow spares the listed", principal: ownRole, resourcePolicy: allowBut, want: policy.ImplicitlyDenied, layer: policy.LayerIdentity}),
@@ -357,6 +361,9 @@ func TestDecideElements(t *testing.T) {
 		{"missing variable in the resource", statement(`"Action":"*","Resource":"arn:aws:sqs:*:*:${aws:username}"`), "sqs:SendMessage", queue, false},
 		{"missing variable in NotResource", statement(`"Action":"*","NotResource":"arn:aws:sqs:*:*:${aws:username}"`), "sqs:SendMessage", queue, false},
 		{"2008 has no variables", `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"arn:aws:sqs:*:${aws:PrincipalAccount}:dlq"}]}`, "sqs:SendMessage", queue, false},
+		{"star does not cover a malformed action", statement(`"Action":"*","Resource":"*"`), "SendMessage", queue, false},
+		{"passing a role is not assuming it", statement(`"Action":"iam:PassRole","Resource":"arn:aws:iam::*:role/svc/*"`), "iam:PassRole", ownRole, true},
+		{"assuming a role needs its trust", statement(`"Action":"sts:AssumeRole","Resource":"arn:aws:iam::*:role/svc/*"`), "sts:AssumeRole", ownRole, false},
 		{"empty action", statement(`"Action":"sqs:*","Resource":"*"`), "", queue, false},
 		{"placeholder matches nothing", statement(`"Action":"*","Resource":"{{queue}}"`), "sqs:SendMessage", queue, false},
 	}
@@ -370,4 +377,50 @@ func TestDecideElements(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDecideWithAllLayersDoesNotAllocate covers what the plain role does not: typed operators, variables, four layers, denials.
+func TestDecideWithAllLayersDoesNotAllocate(t *testing.T) {
+	guarded := func(effect string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"` + effect + `","Action":["sqs:Send*","kms:?ecr*t"],"NotResource":"arn:aws:sqs:*:*:${aws:username}x",
+			"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"DateLessThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"},"NumericLessThanIfExists":{"aws:MultiFactorAuthAge":"300"},
+			"StringNotEqualsIgnoreCase":{"aws:username":"${aws:PrincipalTag/q, 'X'}"},"ForAnyValue:StringLike":{"aws:CalledVia":"*.amazonaws.com"},"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*"},
+			"Null":{"aws:TokenIssueTime":"true"}}}]}`
+	}
+	for _, effect := range []string{"Allow", "Deny"} {
+		d := decideCase{
+			principal: ownRole, action: "sqs:SendMessage", resource: queue, identity: guarded(effect), boundary: allowAll, session: allowSQS,
+			resourcePolicy: grantTo(`{"AWS":["111122223333","` + ownRole + `"],"Service":"sqs.amazonaws.com"}`),
+			context: policy.Context{
+				policy.String("aws:SourceIp", "10.9.8.7"), policy.String("aws:CurrentTime", "2026-05-05T05:05:05Z"), policy.Number("aws:MultiFactorAuthAge", 7),
+				policy.String("aws:username", "bob"), policy.Strings("aws:CalledVia", "kms.amazonaws.com"),
+			},
+		}
+		layers, req := d.load(t)
+		want := map[string]policy.Decision{"Allow": policy.Allowed, "Deny": policy.ExplicitlyDenied}[effect]
+		allocs := testing.AllocsPerRun(100, func() {
+			if got := layers.Decide(req); got.Decision != want {
+				t.Errorf("%s: %v by %v", effect, got.Decision, got.Layer)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s: Decide allocates %v times", effect, allocs)
+		}
+	}
+}
+
+func TestDecideIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	layers, req := role20(t, false)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				if !layers.Decide(req).Allowed() {
+					t.Error("denied")
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -53,6 +53,9 @@ func (l Layers) Explain(req *Request) Explanation {
 	if l.misplaced() {
 		return Explanation{Layer: LayerResource, Reason: "the resource layer holds policies that name no principal: parse them as resource policies"}
 	}
+	if !isAction(req.Action) {
+		return Explanation{Reason: fmt.Sprintf("%q is no action: write service:Operation", req.Action)}
+	}
 	l.Resource.explain(req, LayerResource, l.Boundary != nil, &v.resource, &x)
 	if req.Principal.ownsPolicies() {
 		l.Identity.explain(req, LayerIdentity, false, &v.identity, &x)

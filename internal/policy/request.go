@@ -18,19 +18,20 @@ type Request struct {
 
 // Resource is what a request acts on. Make it with NewResource.
 type Resource struct {
-	// PolicyRequired makes the resource's own policy the gate, as with KMS keys and with assuming a role: unless it allows
-	// the principal, or the principal's account as a whole, nothing else can.
+	// PolicyRequired makes the resource's own policy the gate, as with KMS keys: unless it allows the principal, or the
+	// principal's account as a whole, nothing else can. Roles are gated so for the actions of sts without it.
 	PolicyRequired bool
 
 	arn     string
 	account string
 	ends    [5]uint16 // offsets of the first five colons
 	isARN   bool
+	isRole  bool
 }
 
 // NewResource reads the ARN of a resource, or "*" for an action on no particular resource. account is the account that
 // owns it; "" takes it from the ARN. Bucket ARNs carry none: give it, since a resource whose account is unknown counts as
-// foreign. KMS keys and IAM roles come out with PolicyRequired set. NewResource does not allocate.
+// foreign. KMS keys come out with PolicyRequired set. NewResource does not allocate.
 func NewResource(arn, account string) Resource {
 	r := Resource{arn: arn, account: account}
 	n, from := 0, 0
@@ -50,8 +51,8 @@ func NewResource(arn, account string) Resource {
 	if r.account == "" {
 		r.account = r.segment(4)
 	}
-	r.PolicyRequired = r.segment(2) == "kms" && strings.HasPrefix(r.segment(5), "key/") ||
-		r.segment(2) == "iam" && strings.HasPrefix(r.segment(5), "role/")
+	r.PolicyRequired = r.segment(2) == "kms" && strings.HasPrefix(r.segment(5), "key/")
+	r.isRole = r.segment(2) == "iam" && strings.HasPrefix(r.segment(5), "role/")
 	return r
 }
 

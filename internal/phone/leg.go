@@ -152,9 +152,9 @@ func (l *leg) confirm() {
 	}
 	l.state = stateConfirmed
 	bye := l.hangingUp
-	l.mu.Unlock()
 	l.phone.counters.answered.Add(1)
-	l.emit(voice.LegEvent{Type: voice.LegAnswered})
+	l.emit(voice.LegEvent{Type: voice.LegAnswered}) // with the lock held, so that Ended cannot overtake it
+	l.mu.Unlock()
 	if bye != nil {
 		l.hangup(bye.end, bye.reason)
 	}

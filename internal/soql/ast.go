@@ -227,7 +227,7 @@ type GroupBy struct {
 type Order struct {
 	Expr  Expr
 	Desc  bool
-	Nulls string // "FIRST", "LAST" or empty (then first for ASC and last for DESC)
+	Nulls string // "FIRST", "LAST" or empty (nulls then come first, whatever the direction)
 }
 
 // Int is a whole number with its place. The grammar allows a sign; a negative limit is refused by the org.

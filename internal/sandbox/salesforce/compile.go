@@ -1,0 +1,525 @@
+package salesforce
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+// environment is what a query's meaning depends on besides its text.
+type environment struct {
+	now  time.Time
+	zone *time.Location // of the user: date literals are days there
+	user string         // id
+}
+
+// argument is a value for a placeholder: fixed, or worked out for each run.
+type argument struct {
+	fixed any
+	dyn   func(environment) any
+}
+
+// plan is a compiled query. It never changes once built, so that runs can share it.
+type plan struct {
+	object    *object
+	sql       string
+	args      []argument
+	columns   int
+	nodes     []*node // of the record, in SELECT order
+	idColumn  int
+	count     bool // SELECT COUNT(): one number
+	aggregate bool // rows are AggregateResults
+	grouped   bool
+}
+
+type nodeKind int
+
+const (
+	leafNode nodeKind = iota
+	parentNode
+	subqueryNode
+	typeofNode
+)
+
+// node is one key of a record's JSON.
+type node struct {
+	name   string
+	kind   nodeKind
+	field  *field
+	column int
+	label  bool // FORMAT: the value as text
+
+	children []*node  // of a parent
+	targets  []branch // of a parent: what it may be; of TYPEOF: with the fields of each type
+	poly     bool
+	sub      *plan
+}
+
+// branch is one entity a reference may point at, known by its id column not being null.
+type branch struct {
+	object   *object
+	idColumn int
+	children []*node
+}
+
+// sqlText is SQL with the arguments of its placeholders, in order.
+type sqlText struct {
+	strings.Builder
+	args []argument
+}
+
+func (t *sqlText) arg(v any) {
+	t.WriteByte('?')
+	t.args = append(t.args, argument{fixed: v})
+}
+
+func (t *sqlText) dyn(f func(environment) any) {
+	t.WriteByte('?')
+	t.args = append(t.args, argument{dyn: f})
+}
+
+func (t *sqlText) add(other *sqlText) {
+	t.WriteString(other.String())
+	t.args = append(t.args, other.args...)
+}
+
+// Limits of a query, the platform's own but for maxValues, which is the store's.
+const (
+	maxOffset    = 2000
+	maxParents   = 5 // levels up
+	maxChildren  = 5 // levels down, from API 58.0
+	maxFieldsAll = 200
+	maxValues    = 30_000
+)
+
+// compiler turns one query text into a plan.
+type compiler struct {
+	schema  *schema
+	src     string
+	zone    string // name of the user's zone, for convertTimezone
+	all     bool   // queryAll: deleted records too
+	aliases int
+	depth   int
+}
+
+// compile checks a query against the schema. Errors are *apiError.
+func (c *compiler) compile(q *soql.Query) (*plan, error) {
+	obj := c.schema.object(q.From[0].Name)
+	if obj == nil {
+		return nil, c.noEntity(q.From[0])
+	}
+	return c.query(q, obj, nil)
+}
+
+func (c *compiler) noEntity(f soql.From) error {
+	return atQuery("INVALID_TYPE", c.src, f.Pos, "sObject type '%s' is not supported. %s", f.Name, adviceEntity)
+}
+
+// query compiles q over obj. For a sub-query link is the field that points at the parent, whose id is the first argument.
+func (c *compiler) query(q *soql.Query, obj *object, link *field) (*plan, error) {
+	if c.depth++; c.depth > maxChildren+1 {
+		return nil, badRequest("MALFORMED_QUERY", "sub-queries may be nested %d levels deep", maxChildren)
+	}
+	defer func() { c.depth-- }()
+	sc, err := c.newScope(q, obj)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{scope: sc, plan: &plan{object: obj, idColumn: -1}, seen: map[string]int{}}
+	if err := checkShape(q); err != nil {
+		return nil, err
+	}
+	switch {
+	case q.Count:
+		b.plan.count = true
+	case isAggregate(q):
+		b.plan.aggregate, b.plan.grouped = true, q.GroupBy != nil
+		err = b.aggregate(q)
+	default:
+		err = b.records(q)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.finish(q, link); err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+func checkShape(q *soql.Query) error {
+	if q.Offset != nil && (q.Offset.Value > maxOffset || q.Offset.Value < 0) {
+		return badRequest("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is %d", maxOffset)
+	}
+	if q.Limit != nil && q.Limit.Value < 0 {
+		return badRequest("MALFORMED_QUERY", "unexpected token: '-'")
+	}
+	for _, w := range q.With {
+		switch strings.ToUpper(w.Name) {
+		case "SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE":
+		default:
+			return badRequest("INVALID_FIELD", "this org has no data categories or record contexts: remove %s", w)
+		}
+	}
+	if q.From[0].Lookup != "" || len(q.Bind) > 0 {
+		return badRequest("INVALID_FIELD", "this org has no lookup filters: remove USING LOOKUP")
+	}
+	return nil
+}
+
+// builder collects the parts of one SELECT.
+type builder struct {
+	*scope
+	plan   *plan
+	cols   []string
+	seen   map[string]int
+	groups []string
+}
+
+// column adds an expression to the SELECT list once and returns its place.
+func (b *builder) column(expr string) int {
+	if i, ok := b.seen[expr]; ok {
+		return i
+	}
+	b.cols = append(b.cols, expr)
+	b.seen[expr] = len(b.cols) - 1
+	return len(b.cols) - 1
+}
+
+// finish writes the SQL around the columns.
+func (b *builder) finish(q *soql.Query, link *field) error {
+	where, err := b.filter(q, link)
+	if err != nil {
+		return err
+	}
+	var having, order sqlText
+	if q.Having != nil {
+		having.WriteString(" HAVING ")
+		b.having = true
+		if err := b.cond(&having, q.Having); err != nil {
+			return err
+		}
+		b.having = false
+	}
+	if err := b.order(&order, q); err != nil {
+		return err
+	}
+	var out sqlText
+	out.WriteString("SELECT ")
+	if len(b.cols) == 0 {
+		b.cols = []string{"1"}
+	}
+	out.WriteString(strings.Join(b.cols, ", "))
+	out.WriteString(" FROM " + b.obj.table() + " " + b.root.alias + b.joined.String())
+	out.add(where)
+	if len(b.groups) > 0 {
+		out.WriteString(" GROUP BY " + strings.Join(b.groups, ", "))
+	}
+	out.add(&having)
+	out.add(&order)
+	writeLimit(&out, q)
+	if b.plan.count {
+		inner := out
+		out = sqlText{}
+		out.WriteString("SELECT COUNT(*) FROM (")
+		out.add(&inner)
+		out.WriteByte(')')
+	}
+	b.plan.sql, b.plan.args, b.plan.columns = out.String(), out.args, len(b.cols)
+	return nil
+}
+
+func writeLimit(out *sqlText, q *soql.Query) {
+	switch {
+	case q.Limit != nil:
+		out.WriteString(" LIMIT " + strconv.Itoa(q.Limit.Value))
+	case q.Offset != nil:
+		out.WriteString(" LIMIT -1")
+	}
+	if q.Offset != nil {
+		out.WriteString(" OFFSET " + strconv.Itoa(q.Offset.Value))
+	}
+}
+
+func (b *builder) filter(q *soql.Query, link *field) (*sqlText, error) {
+	out := &sqlText{}
+	var terms []*sqlText
+	if link != nil {
+		t := &sqlText{}
+		t.WriteString(b.root.alias + "." + link.column() + " = ")
+		t.arg(nil) // the parent's id, set for each run
+		terms = append(terms, t)
+	}
+	if !b.c.all {
+		t := &sqlText{}
+		t.WriteString(b.root.alias + `."IsDeleted" = 0`)
+		terms = append(terms, t)
+	}
+	scoped, err := b.using(q.From[0])
+	if err != nil {
+		return nil, err
+	}
+	if scoped != nil {
+		terms = append(terms, scoped)
+	}
+	if q.Where != nil {
+		t := &sqlText{}
+		t.WriteByte('(')
+		if err := b.cond(t, q.Where); err != nil {
+			return nil, err
+		}
+		t.WriteByte(')')
+		terms = append(terms, t)
+	}
+	for i, t := range terms {
+		if i == 0 {
+			out.WriteString(" WHERE ")
+		} else {
+			out.WriteString(" AND ")
+		}
+		out.add(t)
+	}
+	return out, nil
+}
+
+// using compiles USING SCOPE: `mine` is what the user owns, `everything` and `all` are no filter.
+func (b *builder) using(f soql.From) (*sqlText, error) {
+	switch strings.ToLower(f.Scope) {
+	case "", "everything", "all":
+		return nil, nil
+	case "mine":
+		if !b.obj.hasOwner() {
+			break
+		}
+		t := &sqlText{}
+		t.WriteString(b.root.alias + `."OwnerId" = `)
+		t.dyn(func(e environment) any { return e.user })
+		return t, nil
+	}
+	return nil, badRequest("INVALID_QUERY_SCOPE", "scope '%s' is not supported for sObject type '%s': use mine or everything", f.Scope, b.obj.name)
+}
+
+func (b *builder) order(out *sqlText, q *soql.Query) error {
+	for i, o := range q.OrderBy {
+		v, err := b.value(o.Expr, b.plan.aggregate)
+		if err != nil {
+			return err
+		}
+		if v.field != nil && v.field.longText {
+			return atQuery("INVALID_FIELD", b.c.src, o.Expr.Position(), "field '%s' can not be sorted in a query call", v.field.name)
+		}
+		if i == 0 {
+			out.WriteString(" ORDER BY ")
+		} else {
+			out.WriteString(", ")
+		}
+		out.WriteString(v.folded)
+		if o.Desc {
+			out.WriteString(" DESC")
+		}
+		// Unlike SQL, nulls come first in either direction unless the query says otherwise.
+		if o.Nulls == "LAST" {
+			out.WriteString(" NULLS LAST")
+		} else {
+			out.WriteString(" NULLS FIRST")
+		}
+	}
+	if len(q.OrderBy) > 0 && !b.plan.aggregate && !b.plan.count {
+		out.WriteString(", " + b.root.alias + `."Id"`)
+	}
+	return nil
+}
+
+// records compiles the SELECT list of a query for records.
+func (b *builder) records(q *soql.Query) error {
+	b.plan.idColumn = b.column(b.root.alias + `."Id"`)
+	for _, item := range q.Select {
+		if err := b.item(q, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) item(q *soql.Query, item soql.SelectItem) error {
+	switch {
+	case item.Sub != nil:
+		return b.subquery(item.Sub)
+	case item.TypeOf != nil:
+		return b.typeOf(item.TypeOf)
+	}
+	if item.Alias != "" {
+		// Only grouped queries name their columns; the grammar lets an alias through.
+		return badRequest("MALFORMED_QUERY", "only aggregate expressions use field aliasing: remove '%s'", item.Alias)
+	}
+	switch e := item.Expr.(type) {
+	case *soql.Field:
+		r, err := b.resolve(e.Name, e.Pos)
+		if err != nil {
+			return err
+		}
+		return b.leaf(r, e.Pos)
+	case *soql.Func:
+		if strings.EqualFold(e.Name, "FIELDS") {
+			return b.allFields(q, e)
+		}
+		return b.function(e)
+	}
+	return atQuery("INVALID_FIELD", b.c.src, item.Pos, "this org has no geolocation fields: remove DISTANCE")
+}
+
+// function puts a scalar function of a field into a record: FORMAT, toLabel, convertCurrency.
+func (b *builder) function(f *soql.Func) error {
+	v, err := b.value(f, false)
+	if err != nil {
+		return err
+	}
+	if v.field == nil {
+		return badRequest("MALFORMED_QUERY", "Grouped query required for function %s: add GROUP BY %s", f.Name, f)
+	}
+	b.plan.nodes = append(b.plan.nodes, &node{
+		name: v.field.name, field: v.field, column: b.column(v.sql), label: strings.EqualFold(f.Name, "FORMAT"),
+	})
+	return nil
+}
+
+// leaf adds a field at its place below its parents.
+func (b *builder) leaf(r *reference, pos soql.Pos) error {
+	list := &b.plan.nodes
+	for _, step := range r.path {
+		parent := findNode(*list, step.field.rel, parentNode)
+		if parent == nil {
+			parent = b.parent(step)
+			*list = append(*list, parent)
+		}
+		list = &parent.children
+	}
+	if findNode(*list, r.field.name, leafNode) != nil {
+		return atQuery("INVALID_FIELD", b.c.src, pos, "duplicate field selected: %s", r.field.name)
+	}
+	*list = append(*list, &node{name: r.field.name, field: r.field, column: b.column(r.sql)})
+	return nil
+}
+
+func (b *builder) parent(step *join) *node {
+	n := &node{name: step.field.rel, kind: parentNode, poly: len(step.targets) > 1}
+	for _, t := range step.targets {
+		n.targets = append(n.targets, branch{object: t.object, idColumn: b.column(t.alias + `."Id"`)})
+	}
+	return n
+}
+
+func findNode(list []*node, name string, kind nodeKind) *node {
+	for _, n := range list {
+		if n.kind == kind && n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func (b *builder) allFields(q *soql.Query, f *soql.Func) error {
+	arg, _ := f.Arg.(*soql.Field)
+	which := ""
+	if arg != nil {
+		which = strings.ToUpper(arg.Name)
+	}
+	if which != "ALL" && which != "STANDARD" && which != "CUSTOM" {
+		return atQuery("INVALID_FIELD", b.c.src, f.Pos, "FIELDS takes ALL, STANDARD or CUSTOM")
+	}
+	if which != "STANDARD" && (q.Limit == nil || q.Limit.Value > maxFieldsAll) {
+		return badRequest("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most %d", maxFieldsAll)
+	}
+	for _, fd := range b.obj.fields {
+		if fd.writeOnly || which == "STANDARD" && fd.custom() || which == "CUSTOM" && !fd.custom() {
+			continue
+		}
+		r, err := b.resolve(fd.name, f.Pos)
+		if err != nil {
+			return err
+		}
+		if err := b.leaf(r, f.Pos); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) subquery(q *soql.Query) error {
+	name := q.From[0].Name
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		name = name[i+1:] // Account.Contacts, a.Contacts
+	}
+	for _, rel := range b.obj.children {
+		if !strings.EqualFold(rel.name, name) {
+			continue
+		}
+		sub, err := b.c.query(q, rel.child, rel.field)
+		if err != nil {
+			return err
+		}
+		if sub.aggregate || sub.count {
+			return badRequest("MALFORMED_QUERY", "only root queries support aggregate expressions")
+		}
+		b.plan.nodes = append(b.plan.nodes, &node{name: rel.name, kind: subqueryNode, sub: sub})
+		return nil
+	}
+	return atQuery("INVALID_TYPE", b.c.src, q.From[0].Pos,
+		"Didn't understand relationship '%s' in FROM part of query call. %s", name, adviceRelationship)
+}
+
+func (b *builder) typeOf(t *soql.TypeOf) error {
+	what, _ := t.What.(*soql.Field)
+	var f *field
+	if what != nil {
+		f = b.obj.byRel[strings.ToLower(what.Name)]
+	}
+	if f == nil || len(f.refs) < 2 {
+		return atQuery("INVALID_FIELD", b.c.src, t.Pos, "TYPEOF needs a relationship to several entities, such as Owner")
+	}
+	step, err := b.join(b.root, f, "")
+	if err != nil {
+		return err
+	}
+	n := &node{name: f.rel, kind: typeofNode}
+	for _, tgt := range step.targets {
+		br := branch{object: tgt.object, idColumn: b.column(tgt.alias + `."Id"`)}
+		for _, e := range branchFields(t, tgt.object.name) {
+			fe, ok := e.(*soql.Field)
+			if !ok {
+				return atQuery("INVALID_FIELD", b.c.src, e.Position(), "TYPEOF takes field names only")
+			}
+			fd := tgt.object.field(fe.Name)
+			if fd == nil || fd.writeOnly {
+				return b.noColumn(fe.Name, tgt.object.name, fe.Pos)
+			}
+			br.children = append(br.children, &node{name: fd.name, field: fd, column: b.column(tgt.alias + "." + fd.column())})
+		}
+		n.targets = append(n.targets, br)
+	}
+	b.plan.nodes = append(b.plan.nodes, n)
+	return nil
+}
+
+func branchFields(t *soql.TypeOf, entity string) []soql.Expr {
+	for _, w := range t.Whens {
+		if strings.EqualFold(w.Type, entity) {
+			return w.Fields
+		}
+	}
+	return t.Else
+}
+
+func (s *scope) noColumn(name, entity string, pos soql.Pos) error {
+	return atQuery("INVALID_FIELD", s.c.src, pos, "No such column '%s' on entity '%s'. %s", name, entity, adviceField)
+}
+
+func asFault(err error) *apiError {
+	if e, ok := err.(*apiError); ok { //nolint:errorlint // compile errors are never wrapped
+		return e
+	}
+	return fault(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "%s", err)
+}

@@ -1,0 +1,354 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/sandbox/kit"
+)
+
+// Limits of a request, the platform's own where it has one (REST API developer guide, "Status Codes": 414).
+const (
+	maxURL        = 16_384
+	maxBody       = 8 << 20
+	maxConcurrent = 200
+)
+
+// Handler returns the org's HTTP surface: OAuth, the REST API, pages and the switches. Timeouts belong to the server.
+func (o *Org) Handler() http.Handler {
+	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent}
+	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
+	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
+	platform = o.requests.Middleware(o.now, platform)
+	human := limits.Middleware(o.refuse, o.pages())
+	if !o.opts.Remote {
+		human = kit.LoopbackOnly(human)
+	} else {
+		human = http.NewCrossOriginProtection().Handler(human)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean := kit.CleanPath(r.URL.Path); clean != r.URL.Path {
+			u := *r.URL
+			u.Path, u.RawPath = clean, ""
+			r2 := *r
+			r2.URL = &u
+			r = &r2
+		}
+		if isPlatform(r.URL.Path) {
+			platform.ServeHTTP(w, r)
+		} else {
+			human.ServeHTTP(w, r)
+		}
+	})
+}
+
+func isPlatform(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch strings.ToLower(first) {
+	case "services", "id", "cometd", ".well-known":
+		return true
+	}
+	return false
+}
+
+func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	if status == http.StatusRequestURITooLong {
+		writeFault(w, fault(status, "URI_TOO_LONG", "the URI is longer than %d bytes: send a POST or a shorter query", maxURL))
+		return
+	}
+	w.Header().Set("Retry-After", "1")
+	writeFault(w, fault(status, "SERVER_UNAVAILABLE", "more than %d requests at once: try again", maxConcurrent))
+	_ = r
+}
+
+// answerFault writes a fault that was asked for as the platform would.
+func (o *Org) answerFault(w http.ResponseWriter, r *http.Request, f kit.Fault) {
+	code, message := f.Code, f.Message
+	usual := map[int][2]string{
+		401: {"INVALID_SESSION_ID", "Session expired or invalid"}, 403: {"REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."},
+		404: {"NOT_FOUND", "The requested resource does not exist"}, 503: {"SERVER_UNAVAILABLE", "Server unavailable"},
+	}[f.Status]
+	if usual[0] == "" {
+		usual = [2]string{"UNKNOWN_EXCEPTION", "An unexpected error occurred"}
+	}
+	if code == "" {
+		code = usual[0]
+	}
+	if message == "" {
+		message = usual[1]
+	}
+	writeFault(w, fault(f.Status, code, "%s", message))
+	_ = r
+}
+
+func writeFault(w http.ResponseWriter, e *apiError) { writeJSON(w, e.Status, []*apiError{e}) }
+
+func (o *Org) writeFault(w http.ResponseWriter, r *http.Request, err error) {
+	writeFault(w, o.fail(r.Context(), err))
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := encode(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`[{"message":"the answer cannot be encoded","errorCode":"UNKNOWN_EXCEPTION"}]`)
+	}
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+func encode(v any) ([]byte, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		return raw, nil
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding: %w", err)
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// note tells the request log who is signed in.
+func note(w http.ResponseWriter, s *session) {
+	if rec, ok := w.(*kit.Recorder); ok {
+		rec.User = s.name
+	}
+}
+
+// platform routes what a client program asks. Names are matched without regard to case.
+func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
+	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	switch area := strings.ToLower(strings.Join(segs[:min(len(segs), 3)], "/")); {
+	case area == "services/oauth2/token":
+		o.token(w, r)
+	case area == "services/oauth2/revoke":
+		o.revoke(w, r)
+	case area == "services/oauth2/userinfo":
+		o.userinfo(w, r)
+	case area == "services/oauth2/authorize":
+		kit.LoopbackOnly(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
+		o.identity(w, r, segs[1:])
+	case area == "services/data":
+		writeJSON(w, http.StatusOK, versionList())
+	case strings.HasPrefix(area, "services/data/"):
+		o.rest(w, r, segs[2:])
+	default:
+		writeFault(w, notFound())
+	}
+}
+
+// request is one REST call, on its own or inside a composite one.
+type request struct {
+	ctx     context.Context //nolint:containedctx // as http.Request: one call, one context
+	method  string
+	version int      // 60 for v60.0
+	segs    []string // of the path below the version
+	query   url.Values
+	header  http.Header
+	body    []byte
+	user    *session
+	tx      *sql.Tx // of the composite call this one is part of, nil: none
+	nested  int
+}
+
+// response is the answer to a request. A nil body is none; json.RawMessage is sent as it is.
+type response struct {
+	status int
+	header http.Header
+	body   any
+}
+
+func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
+
+func noContent() *response { return &response{status: http.StatusNoContent} }
+
+func (rq *request) base() string { return "/services/data/v" + strconv.Itoa(rq.version) + ".0" }
+
+// rest answers below /services/data/: segs[0] is the version.
+func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
+	version, err := parseVersion(segs[0])
+	if err != nil {
+		o.writeFault(w, r, err)
+		return
+	}
+	s := o.sessions.find(bearer(r), false)
+	if s == nil {
+		writeFault(w, invalidSession())
+		return
+	}
+	note(w, s)
+	used := o.countRequest()
+	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
+	if used > int64(o.opts.DailyRequests) {
+		writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		o.writeFault(w, r, fmt.Errorf("reading the request: %w", err))
+		return
+	}
+	rq := &request{
+		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, body: body, user: s,
+	}
+	if override := rq.query.Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
+		rq.method = strings.ToUpper(override)
+	}
+	res, err := o.route(rq)
+	if err != nil {
+		var many *manyMatches
+		if errors.As(err, &many) {
+			writeJSON(w, http.StatusMultipleChoices, many.urls)
+			return
+		}
+		o.writeFault(w, r, err)
+		return
+	}
+	for k, v := range res.header {
+		w.Header()[k] = v
+	}
+	if res.body == nil {
+		w.WriteHeader(res.status)
+		return
+	}
+	writeJSON(w, res.status, res.body)
+}
+
+// countRequest counts an API request of the day (UTC) and returns their number.
+func (o *Org) countRequest() int64 {
+	today := o.now().Unix() / int64((24*time.Hour)/time.Second)
+	if o.day.Swap(today) != today {
+		o.used.Store(0)
+	}
+	return o.used.Add(1)
+}
+
+// Versions of the API: earlier ones are retired, later ones not there yet.
+const (
+	minVersion = 31
+	maxVersion = 68
+	firstKnown = 21
+)
+
+func parseVersion(seg string) (int, error) {
+	name := strings.ToLower(seg)
+	whole, found := strings.CutSuffix(strings.TrimPrefix(name, "v"), ".0")
+	n, err := strconv.Atoi(whole)
+	switch {
+	case !found || err != nil || !strings.HasPrefix(name, "v") || n < firstKnown || n > maxVersion:
+		return 0, notFound()
+	case n < minVersion:
+		return 0, fault(http.StatusGone, "UNSUPPORTED_API_VERSION", "API version %d.0 was retired: use %d.0 to %d.0", n, minVersion, maxVersion)
+	}
+	return n, nil
+}
+
+// versionList names each version by its season: three releases a year, 68.0 being Winter '27.
+func versionList() []map[string]string {
+	seasons := []string{"Winter", "Spring", "Summer"}
+	out := make([]map[string]string, 0, maxVersion-minVersion+1)
+	for v := minVersion; v <= maxVersion; v++ {
+		// Winter '14 was 29.0; a winter release carries the year after it.
+		label := fmt.Sprintf("%s '%02d", seasons[(v-29)%3], 14+(v-29)/3)
+		out = append(out, map[string]string{"label": label, "url": fmt.Sprintf("/services/data/v%d.0", v), "version": fmt.Sprintf("%d.0", v)})
+	}
+	return out
+}
+
+// route hands a call to its resource.
+func (o *Org) route(rq *request) (*response, error) {
+	if len(rq.segs) == 0 {
+		return rq.get(func() (*response, error) { return ok(o.resources(rq)), nil })
+	}
+	switch strings.ToLower(rq.segs[0]) {
+	case "query", "queryall":
+		return rq.get(func() (*response, error) { return o.query(rq, strings.EqualFold(rq.segs[0], "queryAll")) })
+	case "search":
+		return rq.get(func() (*response, error) { return o.search(rq, rq.query.Get("q")) })
+	case "parameterizedsearch":
+		return o.parameterizedSearch(rq)
+	case "limits":
+		return rq.get(func() (*response, error) { return ok(o.limits()), nil })
+	case "sobjects":
+		return o.sobjects(rq)
+	case "composite":
+		return o.composite(rq)
+	}
+	return nil, notFound()
+}
+
+func (rq *request) get(fn func() (*response, error)) (*response, error) {
+	if rq.method != http.MethodGet && rq.method != http.MethodHead {
+		return nil, methodNotAllowed(rq.method)
+	}
+	return fn()
+}
+
+func (o *Org) resources(rq *request) map[string]string {
+	base := rq.base()
+	return map[string]string{
+		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
+		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
+		"identity": "/id/" + orgID + "/" + rq.user.user,
+	}
+}
+
+func (o *Org) limits() map[string]any {
+	left := func(limit int, used int64) map[string]int64 {
+		return map[string]int64{"Max": int64(limit), "Remaining": max(0, int64(limit)-used)}
+	}
+	return map[string]any{
+		"DailyApiRequests": left(o.opts.DailyRequests, o.used.Load()),
+		"DataStorageMB":    left(1024, 0),
+		"FileStorageMB":    left(1024, 0),
+	}
+}
+
+// db is what a call reads from: its transaction, so that it sees what it wrote, or the pool.
+func (o *Org) db(rq *request) querier {
+	if rq.tx != nil {
+		return rq.tx
+	}
+	return o.store
+}
+
+// update runs fn in the call's transaction, or in one of its own.
+func (o *Org) update(rq *request, fn func(tx *sql.Tx) error) error {
+	if rq.tx != nil {
+		return fn(rq.tx)
+	}
+	return o.store.update(rq.ctx, fn)
+}
+
+func (o *Org) environment(rq *request) environment {
+	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user}
+}
+
+// zoneOf is the time zone of the user: GMT unless the user record names another.
+func (o *Org) zoneOf(rq *request) *time.Location {
+	if name, found := o.zones.get(rq.user.user); found {
+		return name
+	}
+	zone := time.UTC
+	u, err := readRecord(rq.ctx, o.db(rq), o.schema.object("User"), rq.user.user)
+	if err == nil && u.text("TimeZoneSidKey") != "GMT" {
+		if z, err := time.LoadLocation(u.text("TimeZoneSidKey")); err == nil {
+			zone = z
+		}
+	}
+	return o.zones.put(rq.user.user, zone)
+}

@@ -1,0 +1,257 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// decodeRecord reads a JSON object without its attributes. Depth and size are bounded by what carries it.
+func decodeRecord(body []byte) (map[string]json.RawMessage, error) {
+	var in map[string]json.RawMessage
+	if err := json.Unmarshal(body, &in); err != nil || in == nil {
+		return nil, jsonFault(body, err)
+	}
+	return in, nil
+}
+
+// jsonFault tells where a body stops being JSON.
+func jsonFault(body []byte, err error) error {
+	line, col := 1, 1
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		before := body[:min(int(syntax.Offset), len(body))]
+		line += bytes.Count(before, []byte("\n"))
+		col = len(before) - bytes.LastIndexByte(before, '\n')
+	}
+	reason := "The HTTP entity body is required, but this request has no entity body."
+	if len(bytes.TrimSpace(body)) > 0 {
+		reason = "Unexpected content: a JSON object or array of the documented form is expected"
+		if err != nil {
+			reason = "Unexpected content: " + err.Error()
+		}
+	}
+	return badRequest("JSON_PARSER_ERROR", "%s at [line:%d, column:%d]", reason, line, col)
+}
+
+// checkInput turns a JSON record into stored values, for a new record or a change.
+func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[string]json.RawMessage, isNew bool) (record, error) {
+	if obj.readOnly {
+		return nil, badRequest("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type %s is not createable or updateable", obj.name)
+	}
+	out := record{}
+	var locked []string
+	for name, raw := range in {
+		if strings.EqualFold(name, "attributes") {
+			continue
+		}
+		f := obj.field(name)
+		if f == nil {
+			return nil, badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name)
+		}
+		if f.kind == typeID || f.readOnly || f.createOnly && !isNew {
+			locked = append(locked, f.name)
+			continue
+		}
+		v, err := o.checkValue(ctx, db, obj, f, raw)
+		if err != nil {
+			return nil, err
+		}
+		out[f.name] = v
+	}
+	if len(locked) > 0 {
+		return nil, onFields(badRequest("INVALID_FIELD_FOR_INSERT_UPDATE",
+			"Unable to create/update fields: %s. Please check the security settings of this field and verify that it is read/write for your "+
+				"profile or permission set.", strings.Join(locked, ", ")), locked...)
+	}
+	return out, checkRequired(obj, out, isNew)
+}
+
+func checkRequired(obj *object, r record, isNew bool) error {
+	var missing []string
+	for _, f := range obj.fields {
+		v, given := r[f.name]
+		if f.required && f.defaultTo == "" && v == nil && (isNew || given) {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return onFields(badRequest("REQUIRED_FIELD_MISSING", "Required fields are missing: [%s]", strings.Join(missing, ", ")), missing...)
+}
+
+func (o *Org) checkValue(ctx context.Context, db querier, obj *object, f *field, raw json.RawMessage) (any, error) {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return nil, jsonFault(raw, err)
+	}
+	if v == nil {
+		return nil, nil //nolint:nilnil // null clears a field
+	}
+	switch f.kind {
+	case typeBoolean:
+		switch x := v.(type) {
+		case bool:
+			return flag(x), nil
+		case string:
+			if strings.EqualFold(x, "true") || strings.EqualFold(x, "false") {
+				return flag(strings.EqualFold(x, "true")), nil
+			}
+		}
+		return nil, cannotRead(f, v)
+	case typeInt, typeDouble, typeCurrency:
+		return checkNumber(f, v)
+	case typeDate, typeDateTime:
+		return checkMoment(f, v)
+	case typeReference:
+		return o.checkReference(ctx, db, obj, f, v)
+	default:
+		return checkText(obj, f, v)
+	}
+}
+
+func cannotRead(f *field, v any) error {
+	kind := "VALUE_STRING"
+	switch v.(type) {
+	case json.Number:
+		kind = "VALUE_NUMBER"
+	case bool:
+		kind = "VALUE_TRUE"
+	case map[string]any:
+		kind = "START_OBJECT"
+	case []any:
+		kind = "START_ARRAY"
+	}
+	return badRequest("JSON_PARSER_ERROR",
+		"Cannot deserialize instance of %s from %s value %v or request may be missing a required field at field %s", f.kind, kind, v, f.name)
+}
+
+func checkNumber(f *field, v any) (any, error) {
+	var n json.Number
+	switch x := v.(type) {
+	case json.Number:
+		n = x
+	case string:
+		n = json.Number(strings.TrimSpace(x))
+	default:
+		return nil, cannotRead(f, v)
+	}
+	if f.kind == typeInt {
+		if i, err := n.Int64(); err == nil {
+			return i, nil
+		}
+	}
+	x, err := n.Float64()
+	if err != nil {
+		return nil, cannotRead(f, v)
+	}
+	if f.kind == typeInt {
+		if x != float64(int64(x)) {
+			return nil, cannotRead(f, v)
+		}
+		return int64(x), nil
+	}
+	return x, nil
+}
+
+func checkMoment(f *field, v any) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, cannotRead(f, v)
+	}
+	t, err := parseDateTime(s)
+	if err != nil {
+		if t, err = time.Parse(time.DateOnly, s); err != nil {
+			return nil, cannotRead(f, v)
+		}
+	}
+	if f.kind == typeDate {
+		return t.UTC().Format(time.DateOnly), nil
+	}
+	return t.Truncate(time.Second).UnixMilli(), nil
+}
+
+func checkText(obj *object, f *field, v any) (any, error) {
+	var s string
+	switch x := v.(type) {
+	case string:
+		s = x
+	case json.Number:
+		s = x.String()
+	case bool:
+		s = fmt.Sprint(x)
+	default:
+		return nil, cannotRead(f, v)
+	}
+	if f.kind != typeTextArea {
+		s = strings.TrimSpace(s)
+	}
+	if s == "" {
+		return nil, nil //nolint:nilnil // the platform keeps empty text as no value
+	}
+	if utf8.RuneCountInString(s) > f.length {
+		return nil, onFields(badRequest("STRING_TOO_LONG", "%s: data value too large: %s (max length=%d)", f.label, shorten(s), f.length), f.name)
+	}
+	if f.kind == typeEmail {
+		if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+			return nil, onFields(badRequest("INVALID_EMAIL_ADDRESS", "%s: invalid email address: %s", f.label, s), f.name)
+		}
+	}
+	if f.restricted && !listed(f.values, s) {
+		return nil, onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", f.label, s), f.name)
+	}
+	_ = obj
+	return s, nil
+}
+
+func shorten(s string) string {
+	const keep = 200
+	if r := []rune(s); len(r) > keep {
+		return string(r[:keep]) + "..."
+	}
+	return s
+}
+
+func listed(values []string, s string) bool {
+	for _, v := range values {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *Org) checkReference(ctx context.Context, db querier, obj *object, f *field, v any) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, cannotRead(f, v)
+	}
+	if s == "" {
+		return nil, nil //nolint:nilnil // an empty reference clears the field
+	}
+	id, ok := normalID(s)
+	if !ok {
+		return nil, onFields(badRequest("MALFORMED_ID", "%s: id value of incorrect type: %s", f.label, shorten(s)), f.name)
+	}
+	target := o.schema.objectOf(id)
+	if target == nil || !listed(f.refs, target.name) {
+		return nil, onFields(badRequest("FIELD_INTEGRITY_EXCEPTION", "%s: id value of incorrect type: %s", f.label, s), f.name)
+	}
+	if _, err := readRecord(ctx, db, target, id); err != nil {
+		var e *apiError
+		if errors.As(err, &e) {
+			return nil, onFields(badRequest("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), f.name)
+		}
+		return nil, fmt.Errorf("checking %s.%s: %w", obj.name, f.name, err)
+	}
+	return id, nil
+}

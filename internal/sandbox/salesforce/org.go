@@ -1,0 +1,193 @@
+// Package salesforce is a stand-in Salesforce org: the OAuth and REST surface real clients use, over a database of its
+// own, with SOQL and SOSL that mean what they mean on the platform, pages for people, and faults on demand.
+//
+// It covers OAuth (password, client credentials, authorization code with PKCE, refresh token), queries, search, describe,
+// records, collections, composite requests, updated and deleted lists and limits, for API versions 31.0 to 68.0. It has
+// no SOAP, Bulk, Tooling, streaming or Apex; those paths answer NOT_FOUND. Permissions are not modelled: every signed-in
+// user may read and write everything. Query locators live in memory and end with the process.
+package salesforce
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/sandbox/kit"
+)
+
+// Seeds for Options.
+const (
+	SeedSmall = "small" // 200 accounts, 1,000 contacts and 500 cases
+	SeedNone  = "none"  // the administrator alone
+)
+
+// Options configures an org. The zero value is a small org in a temporary folder.
+type Options struct {
+	// Dir is the data folder, made if absent. Empty: a temporary one that Close removes.
+	Dir string
+	// Seed says what a new org holds: SeedSmall (the default) or SeedNone. An existing org keeps its data.
+	Seed string
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+	// Logger takes internal faults, nil: none.
+	Logger *slog.Logger
+	// Credentials of a new org; what is empty is made up at random. An existing org keeps its own.
+	Credentials Credentials
+	// SessionTTL is how long an access token is good for; 2 hours if 0.
+	SessionTTL time.Duration
+	// DailyRequests is the number of API requests a day before REQUEST_LIMIT_EXCEEDED; 15,000,000 if 0.
+	DailyRequests int
+	// TrustLoopback accepts the bare password, without the security token, from this machine: what a trusted IP range does.
+	TrustLoopback bool
+	// DisablePasswordFlow turns the OAuth password flow off, as new orgs of the platform have it.
+	DisablePasswordFlow bool
+	// RotateRefreshTokens gives a new refresh token at each use and ends the old one.
+	RotateRefreshTokens bool
+	// BaseURL is the org's address as clients see it; empty: taken from each request.
+	BaseURL string
+	// Remote lets other machines open the pages and switches below /sandbox. Off by default: they need no sign-in.
+	Remote bool
+}
+
+// Credentials is all a client needs to connect.
+type Credentials struct {
+	ClientID      string `json:"client_id"`
+	ClientSecret  string `json:"client_secret"`
+	Username      string `json:"username"`
+	Password      string `json:"password"`
+	SecurityToken string `json:"security_token"`
+}
+
+// Org is a running stand-in. It is safe for concurrent use.
+type Org struct {
+	opts     Options
+	schema   *schema
+	store    *store
+	log      *slog.Logger
+	now      func() time.Time
+	creds    Credentials
+	plans    *cache[*plan]
+	zones    *cache[*time.Location] // by user id; dropped when a user changes
+	sessions *sessions
+	codes    *codes
+	locators *locators
+	faults   *kit.Faults
+	requests *kit.Log
+	used     atomic.Int64 // API requests of the day
+	day      atomic.Int64 // days since 1970 the counter is for
+	admin    string       // id of the administrator
+	closing  sync.Once
+	closeErr error
+}
+
+const (
+	defaultTTL     = 2 * time.Hour
+	defaultRequest = 15_000_000
+	logSize        = 500
+	orgID          = "00D000000000001AAA"
+)
+
+// New opens the org in opts.Dir, making and seeding it when it is new.
+func New(opts Options) (*Org, error) {
+	o := &Org{opts: opts, log: opts.Logger, now: opts.Now, faults: &kit.Faults{}}
+	o.plans, o.zones = newCache[*plan](maxQueryCache), newCache[*time.Location](maxQueryCache)
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	if o.opts.SessionTTL <= 0 {
+		o.opts.SessionTTL = defaultTTL
+	}
+	if o.opts.DailyRequests <= 0 {
+		o.opts.DailyRequests = defaultRequest
+	}
+	if s := opts.Seed; s != "" && s != SeedSmall && s != SeedNone {
+		return nil, fmt.Errorf("seed %q is unknown: use %s or %s", s, SeedSmall, SeedNone)
+	}
+	o.requests, o.locators, o.codes = kit.NewLog(logSize), newLocators(o.now), newCodes(o.now)
+	var err error
+	if o.schema, err = newSchema(); err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if o.store, err = openStore(ctx, opts.Dir, o.schema); err != nil {
+		return nil, err
+	}
+	if err := o.start(ctx); err != nil {
+		return nil, errors.Join(err, o.store.close())
+	}
+	return o, nil
+}
+
+func (o *Org) start(ctx context.Context) error {
+	if _, err := o.store.meta(ctx, "seed"); err != nil {
+		if err := o.seed(ctx); err != nil {
+			return fmt.Errorf("seeding the org: %w", err)
+		}
+	}
+	if err := o.loadCredentials(ctx); err != nil {
+		return err
+	}
+	o.sessions = newSessions(o.store, o.now)
+	return o.sessions.load(ctx)
+}
+
+// Close ends the org. It may be called more than once.
+func (o *Org) Close() error {
+	o.closing.Do(func() { o.closeErr = o.store.close() })
+	return o.closeErr
+}
+
+// Credentials returns what a client needs to sign in as the administrator.
+func (o *Org) Credentials() Credentials { return o.creds }
+
+// Faults returns the switches of the org's faults. They strike the OAuth and API paths, never pages or /sandbox.
+func (o *Org) Faults() *kit.Faults { return o.faults }
+
+// ExpireSessions ends all access tokens at once; refresh tokens stay good.
+func (o *Org) ExpireSessions() { o.sessions.expireAll() }
+
+// Requests returns the newest n requests, newest first, and how many there were in all.
+func (o *Org) Requests(n int) (entries []kit.Entry, total int) { return o.requests.Newest(n) }
+
+// fail turns any error into the API's form; what is not meant for clients is logged and hidden.
+func (o *Org) fail(ctx context.Context, err error) *apiError {
+	var e *apiError
+	if errors.As(err, &e) {
+		return e
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return fault(http.StatusRequestEntityTooLarge, "REQUEST_ENTITY_TOO_LARGE", "the request is larger than %d bytes: split it", large.Limit)
+	}
+	if errors.Is(err, context.Canceled) {
+		return fault(http.StatusServiceUnavailable, "SERVER_UNAVAILABLE", "the request was given up")
+	}
+	o.log.LogAttrs(ctx, slog.LevelError, "the org failed", slog.String("error", err.Error()))
+	return fault(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred: see the log of the sandbox org")
+}
+
+// randomText returns n characters of A-Z, a-z and 0-9 from the system's secure source.
+func randomText(n int) string {
+	buf := make([]byte, n)
+	for i := 0; i < n; {
+		var raw [64]byte
+		_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the program instead
+		for _, b := range raw {
+			// 248 is the greatest multiple of 62 in a byte: what is above would make some characters likelier.
+			if b < 248 && i < n {
+				buf[i] = base62[b%62]
+				i++
+			}
+		}
+	}
+	return string(buf)
+}

@@ -1,0 +1,321 @@
+package salesforce
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+const (
+	defaultBatch = 2000
+	minBatch     = 200
+	maxBatch     = 2000
+)
+
+// query answers /query?q=, /queryAll?q= and /query/{locator}.
+func (o *Org) query(rq *request, all bool) (*response, error) {
+	if len(rq.segs) > 1 {
+		return o.more(rq, rq.segs[1], all)
+	}
+	src := rq.query.Get("q")
+	if strings.TrimSpace(src) == "" {
+		return nil, badRequest("MALFORMED_QUERY", "A query string has to be specified")
+	}
+	env := o.environment(rq)
+	p, err := o.planFor(src, all, env.zone)
+	if err != nil {
+		return nil, err
+	}
+	if rq.query.Get("columns") == "true" {
+		return ok(columnsOf(p)), nil
+	}
+	run := &runner{db: o.db(rq), env: env, base: rq.base()}
+	if p.count {
+		n, err := run.number(rq.ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return ok(json.RawMessage(fmt.Sprintf(`{"totalSize":%d,"done":true,"records":[]}`, n))), nil
+	}
+	records, err := run.records(rq.ctx, p, "")
+	if err != nil {
+		return nil, err
+	}
+	batch := batchSize(rq.header.Get("Sforce-Query-Options"))
+	if len(records) <= batch {
+		return ok(page(records, len(records), "")), nil
+	}
+	id := o.locators.add(&locator{records: records, batch: batch, user: rq.user.user})
+	return ok(page(records[:batch], len(records), nextURL(rq, all, id, batch))), nil
+}
+
+// batchSize reads batchSize=n of the Sforce-Query-Options header, kept within what the platform allows.
+func batchSize(header string) int {
+	for part := range strings.SplitSeq(header, ",") {
+		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
+		if n, err := strconv.Atoi(strings.TrimSpace(value)); found && err == nil && strings.EqualFold(name, "batchSize") {
+			return min(max(n, minBatch), maxBatch)
+		}
+	}
+	return defaultBatch
+}
+
+func page(records [][]byte, total int, next string) json.RawMessage {
+	buf := make([]byte, 0, 256)
+	buf = append(buf, `{"totalSize":`...)
+	buf = strconv.AppendInt(buf, int64(total), 10)
+	buf = append(buf, `,"done":`...)
+	buf = strconv.AppendBool(buf, next == "")
+	if next != "" {
+		buf = append(buf, `,"nextRecordsUrl":`...)
+		buf = appendString(buf, next)
+	}
+	buf = append(buf, `,"records":[`...)
+	buf = appendJoined(buf, records)
+	return append(buf, "]}"...)
+}
+
+func nextURL(rq *request, all bool, id string, at int) string {
+	name := "/query/"
+	if all {
+		name = "/queryAll/"
+	}
+	return rq.base() + name + id + "-" + itoa(at)
+}
+
+// more answers a further page.
+func (o *Org) more(rq *request, token string, all bool) (*response, error) {
+	id, from, found := strings.Cut(token, "-")
+	at, err := strconv.Atoi(from)
+	if !found || err != nil {
+		return nil, badRequest("INVALID_QUERY_LOCATOR", "invalid query locator")
+	}
+	l := o.locators.find(id, rq.user.user)
+	if l == nil || at < 0 || at >= len(l.records) {
+		return nil, badRequest("INVALID_QUERY_LOCATOR", "invalid query locator: run the query again")
+	}
+	end := min(at+l.batch, len(l.records))
+	next := ""
+	if end < len(l.records) {
+		next = nextURL(rq, all, id, end)
+	}
+	return ok(page(l.records[at:end], len(l.records), next)), nil
+}
+
+// locator is the rest of a query's result.
+type locator struct {
+	records [][]byte
+	batch   int
+	user    string
+	expires time.Time
+	size    int
+}
+
+// locators keeps results for two days, as the platform does, and within a bound on their size; the oldest go first.
+type locators struct {
+	now   func() time.Time
+	mu    sync.Mutex // guards all below
+	byID  map[string]*locator
+	order []string
+	size  int
+	last  int64
+}
+
+const (
+	locatorTTL     = 48 * time.Hour
+	maxLocators    = 100
+	maxLocatorSize = 64 << 20 // bytes in all
+)
+
+func newLocators(now func() time.Time) *locators {
+	return &locators{now: now, byID: map[string]*locator{}}
+}
+
+func (ls *locators) add(l *locator) string {
+	for _, r := range l.records {
+		l.size += len(r)
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.expires = ls.now().Add(locatorTTL)
+	ls.last++
+	id := makeID("0r8", ls.last)
+	ls.byID[id] = l
+	ls.order = append(ls.order, id)
+	ls.size += l.size
+	for len(ls.order) > 1 && (len(ls.order) > maxLocators || ls.size > maxLocatorSize || ls.now().After(ls.byID[ls.order[0]].expires)) {
+		ls.size -= ls.byID[ls.order[0]].size
+		delete(ls.byID, ls.order[0])
+		ls.order = ls.order[1:]
+	}
+	return id
+}
+
+func (ls *locators) find(id, user string) *locator {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.byID[id]
+	if l == nil || l.user != user || ls.now().After(l.expires) {
+		return nil
+	}
+	return l
+}
+
+// columnMetadata describes a column of a result, as the undocumented `columns=true` does; the sf CLI needs it.
+type columnMetadata struct {
+	Aggregate      bool             `json:"aggregate"`
+	ApexType       string           `json:"apexType"`
+	BooleanType    bool             `json:"booleanType"`
+	ColumnName     string           `json:"columnName"`
+	Custom         bool             `json:"custom"`
+	DisplayName    string           `json:"displayName"`
+	ForeignKeyName *string          `json:"foreignKeyName"`
+	Insertable     bool             `json:"insertable"`
+	JoinColumns    []columnMetadata `json:"joinColumns"`
+	NumberType     bool             `json:"numberType"`
+	TextType       bool             `json:"textType"`
+	Updatable      bool             `json:"updatable"`
+}
+
+func columnsOf(p *plan) map[string]any {
+	columns := columnList(p.nodes, p.aggregate)
+	selected := false
+	for _, n := range p.nodes {
+		selected = selected || n.kind == leafNode && n.field.kind == typeID
+	}
+	return map[string]any{
+		"columnMetadata": columns, "entityName": p.object.name, "groupBy": p.grouped, "idSelected": selected, "keyPrefix": p.object.prefix,
+	}
+}
+
+func columnList(nodes []*node, aggregate bool) []columnMetadata {
+	out := []columnMetadata{}
+	for _, n := range nodes {
+		c := columnMetadata{ColumnName: n.name, DisplayName: n.name, Aggregate: aggregate, JoinColumns: []columnMetadata{}}
+		switch n.kind {
+		case leafNode:
+			f := n.field
+			c.ApexType, c.Custom = apexType(f.kind), f.custom()
+			c.BooleanType, c.NumberType, c.TextType = f.kind == typeBoolean, f.number(), f.text() || f.isID()
+			c.Insertable = !aggregate && !f.readOnly && f.kind != typeID
+			c.Updatable = c.Insertable && !f.createOnly
+		case subqueryNode:
+			c.Aggregate, c.JoinColumns = true, columnList(n.sub.nodes, false)
+		case parentNode:
+			c.JoinColumns = columnList(n.children, false)
+			name := n.name
+			c.ForeignKeyName = &name
+		case typeofNode:
+			c.ApexType = "Name"
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func apexType(kind fieldType) string {
+	switch kind {
+	case typeID, typeReference:
+		return "Id"
+	case typeBoolean:
+		return "Boolean"
+	case typeInt:
+		return "Integer"
+	case typeDouble:
+		return "Double"
+	case typeCurrency:
+		return "Decimal"
+	case typeDate:
+		return "Date"
+	case typeDateTime:
+		return "Datetime"
+	default:
+		return "String"
+	}
+}
+
+// search answers /search?q=.
+func (o *Org) search(rq *request, src string) (*response, error) {
+	if strings.TrimSpace(src) == "" {
+		return nil, badRequest("MALFORMED_SEARCH", "A search string has to be specified")
+	}
+	s, err := soql.ParseSearch(src)
+	if err != nil {
+		msg := err.Error()
+		if bad, isFault := err.(*soql.Error); isFault { //nolint:errorlint // ParseSearch returns it bare
+			msg = bad.Msg
+		}
+		return nil, badRequest("MALFORMED_SEARCH", "%s", msg)
+	}
+	records, err := o.find(rq, src, s)
+	if err != nil {
+		return nil, err
+	}
+	buf := append([]byte(`{"searchRecords":[`), appendJoined(nil, records)...)
+	return ok(json.RawMessage(append(buf, "]}"...))), nil
+}
+
+// parameterizedSearch builds the search from parameters or a JSON body.
+func (o *Org) parameterizedSearch(rq *request) (*response, error) {
+	in := struct {
+		Q        string `json:"q"`
+		In       string `json:"in"`
+		SObjects []struct {
+			Name   string   `json:"name"`
+			Fields []string `json:"fields"`
+			Limit  int      `json:"limit"`
+		} `json:"sobjects"`
+		Limit int `json:"overallLimit"`
+	}{Q: rq.query.Get("q"), In: rq.query.Get("in")}
+	switch rq.method {
+	case http.MethodGet:
+		if name := rq.query.Get("sobject"); name != "" {
+			in.SObjects = append(in.SObjects, struct {
+				Name   string   `json:"name"`
+				Fields []string `json:"fields"`
+				Limit  int      `json:"limit"`
+			}{Name: name, Fields: splitList(rq.query.Get(name + ".fields"))})
+		}
+	case http.MethodPost:
+		if err := json.Unmarshal(rq.body, &in); err != nil {
+			return nil, jsonFault(rq.body, err)
+		}
+	default:
+		return nil, methodNotAllowed(rq.method)
+	}
+	if in.Q == "" {
+		return nil, badRequest("MALFORMED_SEARCH", "q is missing: what to search for")
+	}
+	src := "FIND {" + soql.Term(in.Q) + "} IN " + orElse(in.In, "ALL") + " FIELDS"
+	for i, so := range in.SObjects {
+		src += map[bool]string{true: " RETURNING ", false: ", "}[i == 0] + so.Name + "(" + orElse(strings.Join(so.Fields, ", "), "Id")
+		if so.Limit > 0 {
+			src += " LIMIT " + itoa(so.Limit)
+		}
+		src += ")"
+	}
+	if in.Limit > 0 {
+		src += " LIMIT " + itoa(in.Limit)
+	}
+	return o.search(rq, src)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func splitList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}

@@ -1,0 +1,193 @@
+package salesforce
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+// scope resolves the names of one SELECT to columns, joining parents as they are named.
+type scope struct {
+	c      *compiler
+	obj    *object
+	root   target
+	names  map[string][]string // lower-case prefix -> the path it stands for, relative to the root
+	joins  map[string]*join    // lower-case path
+	joined strings.Builder
+	having bool // aggregates may stand in conditions
+}
+
+// target is one table a path may lead to.
+type target struct {
+	object *object
+	alias  string
+}
+
+// join is a step to a parent. A polymorphic reference has one target per entity, of which at most one has a row.
+type join struct {
+	field   *field
+	path    string
+	from    *join // nil: the root
+	targets []target
+}
+
+// reference is a resolved field.
+type reference struct {
+	field  *field
+	sql    string
+	folded string
+	path   []*join
+	direct bool // a column of the root table itself
+}
+
+func (c *compiler) newScope(q *soql.Query, obj *object) (*scope, error) {
+	s := &scope{c: c, obj: obj, joins: map[string]*join{}, names: map[string][]string{strings.ToLower(obj.name): nil}}
+	s.root = target{object: obj, alias: c.alias()}
+	if a := q.From[0].Alias; a != "" {
+		s.names[strings.ToLower(a)] = nil
+	}
+	for _, f := range q.From[1:] {
+		path := strings.Split(f.Name, ".")
+		if prefix, ok := s.names[strings.ToLower(path[0])]; ok && len(path) > 1 {
+			path = append(append([]string{}, prefix...), path[1:]...)
+		}
+		if _, err := s.steps(path, f.Pos); err != nil {
+			return nil, err
+		}
+		if f.Alias != "" {
+			s.names[strings.ToLower(f.Alias)] = path
+		}
+	}
+	return s, nil
+}
+
+func (c *compiler) alias() string {
+	c.aliases++
+	return "t" + strconv.Itoa(c.aliases)
+}
+
+// resolve finds the column of a field path such as Account.Owner.Name.
+func (s *scope) resolve(name string, pos soql.Pos) (*reference, error) {
+	parts := strings.Split(name, ".")
+	if len(parts) > 1 && s.obj.byRel[strings.ToLower(parts[0])] == nil {
+		if prefix, ok := s.names[strings.ToLower(parts[0])]; ok {
+			parts = append(append([]string{}, prefix...), parts[1:]...)
+		}
+	}
+	last := parts[len(parts)-1]
+	path, err := s.steps(parts[:len(parts)-1], pos)
+	if err != nil {
+		return nil, err
+	}
+	targets := []target{s.root}
+	if len(path) > 0 {
+		targets = path[len(path)-1].targets
+	}
+	r, err := s.column(targets, last, pos)
+	if err != nil {
+		return nil, err
+	}
+	r.path, r.direct = path, len(path) == 0
+	return r, nil
+}
+
+// steps joins the parents along a path of relationship names.
+func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
+	if len(names) > maxParents {
+		return nil, atQuery("MALFORMED_QUERY", s.c.src, pos,
+			"Only parent-to-child relationships up to %d levels are supported: shorten the path", maxParents)
+	}
+	var path []*join
+	targets := []target{s.root}
+	key := ""
+	for _, name := range names {
+		var step *join
+		for _, t := range targets {
+			f := t.object.byRel[strings.ToLower(name)]
+			if f == nil {
+				continue
+			}
+			var err error
+			if step, err = s.join(t, f, key); err != nil {
+				return nil, err
+			}
+			break
+		}
+		if step == nil {
+			return nil, atQuery("INVALID_FIELD", s.c.src, pos,
+				"Didn't understand relationship '%s' in field path. %s", name, adviceRelationship)
+		}
+		path = append(path, step)
+		targets, key = step.targets, step.path
+	}
+	return path, nil
+}
+
+// join adds the tables a reference points at, once per path.
+func (s *scope) join(from target, f *field, prefix string) (*join, error) {
+	path := prefix + "." + strings.ToLower(f.rel)
+	if j := s.joins[path]; j != nil {
+		return j, nil
+	}
+	j := &join{field: f, path: path}
+	for _, name := range f.refs {
+		t := target{object: s.c.schema.object(name), alias: s.c.alias()}
+		j.targets = append(j.targets, t)
+		s.joined.WriteString(" LEFT JOIN " + t.object.table() + " " + t.alias +
+			" ON " + t.alias + `."Id" = ` + from.alias + "." + f.column())
+	}
+	s.joins[path] = j
+	return j, nil
+}
+
+// column finds a field among the targets of a path. Over several the value is that of the one that has a row.
+func (s *scope) column(targets []target, name string, pos soql.Pos) (*reference, error) {
+	if len(targets) > 1 && strings.EqualFold(name, "Type") {
+		return typeColumn(targets), nil
+	}
+	r := &reference{}
+	var sql, folded []string
+	for _, t := range targets {
+		f := t.object.field(name)
+		if f == nil || f.writeOnly {
+			continue
+		}
+		if r.field == nil {
+			r.field = f
+		}
+		sql = append(sql, t.alias+"."+f.column())
+		folded = append(folded, t.alias+"."+f.folded())
+	}
+	switch len(sql) {
+	case 0:
+		entity := targets[0].object.name
+		if len(targets) > 1 {
+			entity = "Name"
+		}
+		return nil, s.noColumn(name, entity, pos)
+	case 1:
+		r.sql, r.folded = sql[0], folded[0]
+	default:
+		r.sql = "COALESCE(" + strings.Join(sql, ", ") + ")"
+		r.folded = "COALESCE(" + strings.Join(folded, ", ") + ")"
+	}
+	return r, nil
+}
+
+// typeColumn is the Type of a polymorphic parent: the name of its entity.
+func typeColumn(targets []target) *reference {
+	var sql, folded strings.Builder
+	sql.WriteString("CASE")
+	folded.WriteString("CASE")
+	for _, t := range targets {
+		when := " WHEN " + t.alias + `."Id" IS NOT NULL THEN `
+		sql.WriteString(when + "'" + t.object.name + "'")
+		folded.WriteString(when + "'" + strings.ToLower(t.object.name) + "'")
+	}
+	sql.WriteString(" END")
+	folded.WriteString(" END")
+	return &reference{
+		field: &field{name: "Type", label: "Type", kind: typeString, length: 40}, sql: sql.String(), folded: folded.String(),
+	}
+}

@@ -1,0 +1,312 @@
+package salesforce
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// querier is what reading needs: the read pool, or a transaction that must see its own changes.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// store is the org's database: one writer and a pool of readers over a file in WAL mode.
+type store struct {
+	write *sql.DB
+	read  *sql.DB
+	stmts statements
+	temp  string // folder to remove at the end, empty: none
+}
+
+const (
+	readers       = 4
+	maxStatements = 300
+)
+
+// registerFunctions adds our SQL functions to the driver, which keeps them for the whole process.
+var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals // the driver's registry is global too
+	return sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis)
+})
+
+// localMillis shifts a moment in milliseconds to the wall clock of a zone.
+func localMillis(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	ms, ok := args[0].(int64)
+	if !ok {
+		return nil, nil
+	}
+	name, _ := args[1].(string)
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("loading the zone %s: %w", name, err)
+	}
+	_, offset := time.UnixMilli(ms).In(zone).Zone()
+	return ms + int64(offset)*1000, nil
+}
+
+// openStore opens the database in dir, or in a temporary folder when dir is empty.
+func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
+	if err := registerFunctions(); err != nil {
+		return nil, fmt.Errorf("adding SQL functions: %w", err)
+	}
+	s := &store{}
+	sync := "NORMAL"
+	if dir == "" {
+		temp, err := os.MkdirTemp("", "sandbox-salesforce-")
+		if err != nil {
+			return nil, fmt.Errorf("making a temporary folder: %w", err)
+		}
+		s.temp, dir, sync = temp, temp, "OFF"
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
+	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + sync + ")" +
+		"&_pragma=case_sensitive_like(1)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)"
+	var err error
+	if s.write, err = sql.Open("sqlite", file.String()+pragmas+"&_txlock=immediate"); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), s.close())
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.read, err = sql.Open("sqlite", file.String()+pragmas+"&_pragma=query_only(1)"); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database for reading: %w", err), s.close())
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	if err := s.migrate(ctx, sc); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *store) close() error {
+	errs := []error{s.stmts.close()}
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.temp != "" {
+		errs = append(errs, os.RemoveAll(s.temp))
+	}
+	return errors.Join(errs...)
+}
+
+const qSystemTables = `
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sequence (prefix TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secret (user_id TEXT PRIMARY KEY, password TEXT NOT NULL, token TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session (
+  hash TEXT PRIMARY KEY, kind TEXT NOT NULL, user_id TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
+  created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS phone (
+  entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);`
+
+// migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
+// comparison.
+func (s *store) migrate(ctx context.Context, sc *schema) error {
+	ddl := tablesDDL(sc)
+	sum := sha256.Sum256([]byte(qSystemTables + ddl))
+	want := hex.EncodeToString(sum[:])
+	if have, err := s.meta(ctx, "schema"); err == nil && have == want {
+		return nil
+	}
+	return s.update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, qSystemTables); err != nil {
+			return fmt.Errorf("making the system tables: %w", err)
+		}
+		for _, o := range sc.objects {
+			if err := addColumns(ctx, tx, o); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx, ddl); err != nil {
+			return fmt.Errorf("making the tables: %w", err)
+		}
+		return setMeta(ctx, tx, "schema", want)
+	})
+}
+
+// storedColumn is one column of a table; text fields have a folded one besides their own.
+type storedColumn struct{ name, sqlType string }
+
+func storedColumns(o *object) []storedColumn {
+	var out []storedColumn
+	for _, f := range o.fields {
+		if f.writeOnly {
+			continue
+		}
+		out = append(out, storedColumn{f.column(), f.sqlType()})
+		if f.folded() != f.column() {
+			out = append(out, storedColumn{f.folded(), "TEXT"})
+		}
+	}
+	return out
+}
+
+func tablesDDL(sc *schema) string {
+	var b strings.Builder
+	for _, o := range sc.objects {
+		b.WriteString("CREATE TABLE IF NOT EXISTS " + o.table() + " (")
+		for i, c := range storedColumns(o) {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(c.name + " " + c.sqlType)
+			if c.name == `"Id"` {
+				b.WriteString(" PRIMARY KEY")
+			}
+		}
+		b.WriteString(") STRICT, WITHOUT ROWID;\n")
+		for _, f := range o.fields {
+			if f.indexed && !f.writeOnly {
+				b.WriteString(`CREATE INDEX IF NOT EXISTS "` + o.name + "." + f.name + `" ON ` + o.table() + " (" + f.folded() + ");\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// addColumns brings an older file's table up to the definition.
+func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")")
+	if err != nil {
+		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+	}
+	have := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close())
+		}
+		have[`"`+name+`"`] = true
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+	}
+	if len(have) == 0 {
+		return nil
+	}
+	for _, c := range storedColumns(o) {
+		if have[c.name] {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+o.table()+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
+			return fmt.Errorf("adding %s to %s: %w", c.name, o.name, err)
+		}
+	}
+	return nil
+}
+
+// update runs fn in one write transaction.
+func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("starting a transaction: %w", err)
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	return nil
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+func (s *store) meta(ctx context.Context, key string) (string, error) {
+	var v string
+	err := s.read.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = ?", key).Scan(&v)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", key, err)
+	}
+	return v, nil
+}
+
+func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	return nil
+}
+
+// statements keeps prepared statements by text. Once full it takes no more and further texts run unprepared: closing a
+// statement another request may be running would fail that request.
+type statements struct {
+	mu   sync.RWMutex // guards both below
+	all  map[string]*sql.Stmt
+	done bool
+}
+
+func (c *statements) get(ctx context.Context, db *sql.DB, query string) (*sql.Stmt, error) {
+	c.mu.RLock()
+	st := c.all[query]
+	full := c.done || len(c.all) >= maxStatements
+	c.mu.RUnlock()
+	if st != nil || full {
+		return st, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.all[query]; st != nil || c.done {
+		return st, nil
+	}
+	st, err := db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("preparing a query: %w", err)
+	}
+	if c.all == nil {
+		c.all = map[string]*sql.Stmt{}
+	}
+	c.all[query] = st
+	return st, nil
+}
+
+func (c *statements) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, st := range c.all {
+		errs = append(errs, st.Close())
+	}
+	c.all, c.done = nil, true
+	return errors.Join(errs...)
+}
+
+// QueryContext reads with a statement that stays prepared.
+func (s *store) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := s.stmts.get(ctx, s.read, query)
+	if err != nil {
+		return nil, err
+	}
+	var rows *sql.Rows
+	if st != nil {
+		rows, err = st.QueryContext(ctx, args...)
+	} else {
+		rows, err = s.read.QueryContext(ctx, query, args...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("running a query: %w", err)
+	}
+	return rows, nil
+}

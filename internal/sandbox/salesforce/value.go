@@ -1,0 +1,235 @@
+package salesforce
+
+import (
+	"strings"
+
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+// value is a compiled expression.
+type value struct {
+	sql       string
+	folded    string // for comparing and sorting
+	kind      fieldType
+	name      string // canonical, for messages and columns
+	field     *field // nil for what is computed
+	direct    bool
+	aggregate bool
+}
+
+func (v *value) text() bool {
+	f := field{kind: v.kind}
+	return f.text()
+}
+
+// value compiles a field or function. Aggregates are allowed only where agg says so.
+func (s *scope) value(e soql.Expr, agg bool) (*value, error) {
+	switch e := e.(type) {
+	case *soql.Field:
+		r, err := s.resolve(e.Name, e.Pos)
+		if err != nil {
+			return nil, err
+		}
+		return &value{sql: r.sql, folded: r.folded, kind: r.field.kind, name: r.field.name, field: r.field, direct: r.direct}, nil
+	case *soql.Func:
+		return s.call(e, agg)
+	}
+	return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "this org has no geolocation fields: remove DISTANCE")
+}
+
+func (s *scope) call(f *soql.Func, agg bool) (*value, error) {
+	name := strings.ToUpper(f.Name)
+	if isAggregateName(name) {
+		if !agg {
+			return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "aggregate function %s is not allowed here", f.Name)
+		}
+		return s.aggregateCall(name, f)
+	}
+	if name == "CONVERTTIMEZONE" {
+		return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "convertTimezone is used inside a date function only")
+	}
+	if expr, ok := datePart(name); ok {
+		return s.dateCall(name, expr, f)
+	}
+	switch name {
+	case "TOLABEL", "FORMAT", "CONVERTCURRENCY":
+		// Labels equal values and there is one currency in this org; FORMAT acts when the record is written out.
+		return s.value(f.Arg, agg)
+	}
+	return nil, atQuery("INVALID_FIELD", s.c.src, f.Pos, "unknown function '%s'", f.Name)
+}
+
+func isAggregateName(name string) bool {
+	switch name {
+	case "COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX":
+		return true
+	}
+	return false
+}
+
+func (s *scope) aggregateCall(name string, f *soql.Func) (*value, error) {
+	arg, err := s.value(f.Arg, false)
+	if err != nil {
+		return nil, err
+	}
+	if arg.field != nil && arg.field.longText {
+		return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "field %s does not support aggregate operator %s", arg.name, name)
+	}
+	v := &value{kind: typeInt, name: arg.name, aggregate: true}
+	switch name {
+	case "COUNT":
+		v.sql = "COUNT(" + arg.sql + ")"
+	case "COUNT_DISTINCT":
+		v.sql = "COUNT(DISTINCT " + arg.folded + ")"
+	case "MIN", "MAX":
+		v.sql, v.kind = name+"("+arg.sql+")", arg.kind
+	default:
+		if !isNumber(arg.kind) {
+			return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "field %s does not support aggregate operator %s", arg.name, name)
+		}
+		v.sql, v.kind = name+"("+arg.sql+")", typeDouble
+		if name == "SUM" {
+			v.kind = arg.kind
+		}
+	}
+	v.folded = v.sql
+	return v, nil
+}
+
+// dateCall compiles a date function over a date, a datetime, or a datetime in the user's zone.
+func (s *scope) dateCall(name, expr string, f *soql.Func) (*value, error) {
+	arg := f.Arg
+	local := false
+	if inner, ok := arg.(*soql.Func); ok && strings.EqualFold(inner.Name, "convertTimezone") {
+		arg, local = inner.Arg, true
+	}
+	v, err := s.value(arg, false)
+	if err != nil {
+		return nil, err
+	}
+	var when string
+	switch {
+	case v.kind == typeDateTime && local:
+		when = "sandbox_local(" + v.sql + ", '" + s.c.zone + "') / 1000, 'unixepoch'"
+	case v.kind == typeDateTime:
+		when = v.sql + " / 1000, 'unixepoch'"
+	case v.kind == typeDate && !local:
+		when = v.sql
+	default:
+		return nil, atQuery("INVALID_FIELD", s.c.src, f.Pos, "%s needs a date: '%s' is none", name, v.name)
+	}
+	sql := strings.ReplaceAll(expr, "$", when)
+	kind := typeInt
+	if name == "DAY_ONLY" {
+		kind = typeDate
+	}
+	return &value{sql: sql, folded: sql, kind: kind, name: v.name}, nil
+}
+
+// datePart returns the SQL of a date function, with $ for the moment. The fiscal year of this org is the calendar year.
+func datePart(name string) (string, bool) {
+	part := func(format string) string { return "CAST(strftime('" + format + "', $) AS INTEGER)" }
+	switch name {
+	case "CALENDAR_YEAR", "FISCAL_YEAR":
+		return part("%Y"), true
+	case "CALENDAR_QUARTER", "FISCAL_QUARTER":
+		return "((" + part("%m") + " + 2) / 3)", true
+	case "CALENDAR_MONTH", "FISCAL_MONTH":
+		return part("%m"), true
+	case "DAY_IN_MONTH":
+		return part("%d"), true
+	case "DAY_IN_WEEK":
+		return "(" + part("%w") + " + 1)", true
+	case "DAY_IN_YEAR":
+		return part("%j"), true
+	case "DAY_ONLY":
+		return "strftime('%Y-%m-%d', $)", true
+	case "HOUR_IN_DAY":
+		return part("%H"), true
+	case "WEEK_IN_MONTH":
+		return "((" + part("%d") + " + 6) / 7)", true
+	case "WEEK_IN_YEAR":
+		return "((" + part("%j") + " + 6) / 7)", true
+	}
+	return "", false
+}
+
+// isAggregate reports whether a query yields AggregateResults.
+func isAggregate(q *soql.Query) bool {
+	if q.GroupBy != nil {
+		return true
+	}
+	for _, item := range q.Select {
+		if f, ok := item.Expr.(*soql.Func); ok && hasAggregate(f) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasAggregate(f *soql.Func) bool {
+	if isAggregateName(strings.ToUpper(f.Name)) {
+		return true
+	}
+	inner, ok := f.Arg.(*soql.Func)
+	return ok && hasAggregate(inner)
+}
+
+// aggregate compiles the SELECT list and the groups of an aggregate query.
+func (b *builder) aggregate(q *soql.Query) error {
+	grouped := map[string]bool{}
+	if q.GroupBy != nil {
+		if q.GroupBy.Mode != "" {
+			return atQuery("MALFORMED_QUERY", b.c.src, q.GroupBy.Pos, "%s is not available in this org: group by the fields themselves", q.GroupBy.Mode)
+		}
+		for _, e := range q.GroupBy.Fields {
+			v, err := b.value(e, false)
+			if err != nil {
+				return err
+			}
+			if v.field != nil && v.field.longText {
+				return atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "field '%s' can not be grouped in a query call", v.name)
+			}
+			grouped[v.folded] = true
+			b.groups = append(b.groups, v.folded)
+		}
+	}
+	unnamed := 0
+	for _, item := range q.Select {
+		n, err := b.aggregateItem(item, grouped, &unnamed)
+		if err != nil {
+			return err
+		}
+		b.plan.nodes = append(b.plan.nodes, n)
+	}
+	return nil
+}
+
+func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, unnamed *int) (*node, error) {
+	if item.Expr == nil {
+		return nil, atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "a sub-query or TYPEOF cannot stand in an aggregate query")
+	}
+	v, err := b.value(item.Expr, true)
+	if err != nil {
+		return nil, err
+	}
+	if !v.aggregate && !grouped[v.folded] {
+		return nil, atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "Field must be grouped or aggregated: %s", v.name)
+	}
+	f := v.field
+	if f == nil {
+		f = &field{name: v.name, kind: v.kind}
+	}
+	n := &node{name: item.Alias, field: f, column: b.column(v.sql)}
+	call, isCall := item.Expr.(*soql.Func)
+	n.label = isCall && strings.EqualFold(call.Name, "FORMAT")
+	switch {
+	case n.name != "":
+	case isCall && (v.aggregate || v.field == nil):
+		n.name = "expr" + itoa(*unnamed)
+		*unnamed++
+	default:
+		n.name = v.name
+	}
+	return n, nil
+}

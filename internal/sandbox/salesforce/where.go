@@ -1,0 +1,386 @@
+package salesforce
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+func (s *scope) cond(out *sqlText, c soql.Cond) error {
+	switch c := c.(type) {
+	case *soql.And:
+		return s.joinConds(out, c.Terms, " AND ")
+	case *soql.Or:
+		return s.joinConds(out, c.Terms, " OR ")
+	case *soql.Not:
+		// A condition over a missing value is false, and its negation true: there is no third answer.
+		out.WriteString("NOT COALESCE((")
+		if err := s.cond(out, c.Term); err != nil {
+			return err
+		}
+		out.WriteString("), 0)")
+		return nil
+	case *soql.Compare:
+		v, err := s.operand(c.Left)
+		if err != nil {
+			return err
+		}
+		return s.compare(out, v, c.Op, c.Value)
+	case *soql.Calc:
+		return s.calc(out, c)
+	case *soql.In:
+		return s.in(out, c)
+	case *soql.Includes:
+		v, err := s.operand(c.Left)
+		if err != nil {
+			return err
+		}
+		return badRequest("INVALID_QUERY_FILTER_OPERATOR", "includes and excludes operators are not valid on field '%s'", v.name)
+	}
+	return badRequest("MALFORMED_QUERY", "the condition %s is not understood", c)
+}
+
+func (s *scope) joinConds(out *sqlText, terms []soql.Cond, word string) error {
+	for i, t := range terms {
+		if i > 0 {
+			out.WriteString(word)
+		}
+		out.WriteByte('(')
+		if err := s.cond(out, t); err != nil {
+			return err
+		}
+		out.WriteByte(')')
+	}
+	return nil
+}
+
+// operand is the left side of a condition.
+func (s *scope) operand(e soql.Expr) (*value, error) {
+	v, err := s.value(e, s.having)
+	if err != nil {
+		return nil, err
+	}
+	if v.field != nil && v.field.longText {
+		return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "field '%s' can not be filtered in a query call", v.field.name)
+	}
+	return v, nil
+}
+
+func (s *scope) calc(out *sqlText, c *soql.Calc) error {
+	a, err := s.operand(c.A)
+	if err != nil {
+		return err
+	}
+	b, err := s.operand(c.B)
+	if err != nil {
+		return err
+	}
+	if !isNumber(a.kind) || !isNumber(b.kind) {
+		return atQuery("INVALID_FIELD", s.c.src, c.A.Pos, "only numbers can be added and subtracted")
+	}
+	sign := " + "
+	if c.Minus {
+		sign = " - "
+	}
+	sum := "(" + a.sql + sign + b.sql + ")"
+	return s.compare(out, &value{sql: sum, folded: sum, kind: typeDouble, name: c.A.Name}, c.Op, c.Value)
+}
+
+func isNumber(kind fieldType) bool {
+	return kind == typeInt || kind == typeDouble || kind == typeCurrency
+}
+
+func (s *scope) compare(out *sqlText, v *value, op soql.Op, lit soql.Value) error {
+	if op == soql.OpLike {
+		return s.like(out, v, lit)
+	}
+	if lit.Kind == soql.Null || lit.Kind == soql.Text && lit.Str == "" && v.text() {
+		writeNull(out, v, op)
+		return nil
+	}
+	if lit.Kind == soql.DateFormula && (v.kind == typeDate || v.kind == typeDateTime) {
+		return s.compareRange(out, v, op, lit)
+	}
+	arg, err := s.literal(v, lit)
+	if err != nil {
+		return err
+	}
+	if v.kind == typeBoolean && op != soql.Equal && op != soql.NotEqual {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid operator on field '%s': use = or !=", v.name)
+	}
+	out.WriteString(v.folded)
+	if op == soql.NotEqual {
+		// What has no value is not equal to any.
+		out.WriteString(" IS NOT ")
+	} else {
+		out.WriteString(" " + string(op) + " ")
+	}
+	out.arg(arg)
+	return nil
+}
+
+func writeNull(out *sqlText, v *value, op soql.Op) {
+	switch op {
+	case soql.Equal:
+		out.WriteString(v.folded + " IS NULL")
+	case soql.NotEqual:
+		out.WriteString(v.folded + " IS NOT NULL")
+	default:
+		out.WriteString("0")
+	}
+}
+
+func (s *scope) like(out *sqlText, v *value, lit soql.Value) error {
+	if !v.text() {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid operator on %s field '%s': LIKE needs text", v.kind, v.name)
+	}
+	if lit.Kind == soql.Null {
+		out.WriteString("0")
+		return nil
+	}
+	if lit.Kind != soql.Text {
+		return s.wrongType(v, lit)
+	}
+	match := func(column string) {
+		out.WriteString(column + " LIKE ")
+		out.arg(strings.ToLower(lit.Str))
+		out.WriteString(` ESCAPE '\'`)
+	}
+	if !v.direct || !v.field.indexed {
+		match(v.folded)
+		return nil
+	}
+	// Reading the narrow index through and then fetching the few hits is much cheaper than reading the wide table.
+	out.WriteString(s.root.alias + `."Id" IN (SELECT "Id" FROM ` + s.obj.table() + " WHERE ")
+	match(v.field.folded())
+	out.WriteByte(')')
+	return nil
+}
+
+// compareRange compares with a date literal, which stands for a span of whole days.
+func (s *scope) compareRange(out *sqlText, v *value, op soql.Op, lit soql.Value) error {
+	if err := checkFormula(lit); err != nil {
+		return atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "%s", err)
+	}
+	asDate := v.kind == typeDate
+	edge := func(end bool) {
+		out.dyn(func(e environment) any { return formulaEdge(lit, e, end, asDate) })
+	}
+	switch op {
+	case soql.Less:
+		out.WriteString(v.sql + " < ")
+		edge(false)
+	case soql.LessOrEqual:
+		out.WriteString(v.sql + " < ")
+		edge(true)
+	case soql.Greater:
+		out.WriteString(v.sql + " >= ")
+		edge(true)
+	case soql.GreaterOrEqual:
+		out.WriteString(v.sql + " >= ")
+		edge(false)
+	default:
+		if op == soql.NotEqual {
+			out.WriteString("NOT COALESCE(")
+		}
+		out.WriteString("(" + v.sql + " >= ")
+		edge(false)
+		out.WriteString(" AND " + v.sql + " < ")
+		edge(true)
+		out.WriteByte(')')
+		if op == soql.NotEqual {
+			out.WriteString(", 0)")
+		}
+	}
+	return nil
+}
+
+func formulaEdge(lit soql.Value, e environment, end, asDate bool) any {
+	from, to := formulaRange(lit, e.now.In(e.zone))
+	t := from
+	if end {
+		t = to
+	}
+	if asDate {
+		return t.Format(time.DateOnly)
+	}
+	return t.UnixMilli()
+}
+
+// literal checks a literal against the type it is compared with and returns it as the store holds such values.
+func (s *scope) literal(v *value, lit soql.Value) (any, error) {
+	switch {
+	case v.kind == typeID || v.kind == typeReference:
+		if lit.Kind != soql.Text {
+			break
+		}
+		id, ok := normalID(lit.Str)
+		if !ok {
+			return nil, atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid ID field: %s", lit.Str)
+		}
+		return id, nil
+	case v.text():
+		if lit.Kind == soql.Text {
+			return strings.ToLower(lit.Str), nil
+		}
+	case v.kind == typeBoolean:
+		if lit.Kind == soql.Bool {
+			return lit.Bool, nil
+		}
+	case isNumber(v.kind):
+		return s.number(v, lit)
+	case v.kind == typeDate:
+		if lit.Kind == soql.Date {
+			if _, err := time.Parse(time.DateOnly, lit.Raw); err != nil {
+				return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid date: %s", lit.Raw)
+			}
+			return lit.Raw, nil
+		}
+	case v.kind == typeDateTime:
+		if lit.Kind == soql.DateTime {
+			t, err := parseDateTime(lit.Raw)
+			if err != nil {
+				return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid dateTime: %s", lit.Raw)
+			}
+			return t.UnixMilli(), nil
+		}
+	}
+	return nil, s.wrongType(v, lit)
+}
+
+func (s *scope) number(v *value, lit soql.Value) (any, error) {
+	raw := lit.Raw
+	switch lit.Kind {
+	case soql.Integer, soql.Decimal:
+	case soql.Currency:
+		raw = raw[3:]
+	default:
+		return nil, s.wrongType(v, lit)
+	}
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
+		return n, nil
+	}
+	n, err := strconv.ParseFloat(raw, 64)
+	if err != nil {
+		return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "%s is not a number", lit.Raw)
+	}
+	return n, nil
+}
+
+func (s *scope) wrongType(v *value, lit soql.Value) error {
+	kind, quotes := "string", "should be enclosed in quotes"
+	switch {
+	case v.kind == typeID, v.kind == typeReference:
+		kind = "ID"
+	case v.text():
+	case v.kind == typeDateTime:
+		kind, quotes = "dateTime", "should not be enclosed in quotes"
+	default:
+		kind, quotes = string(v.kind), "should not be enclosed in quotes"
+	}
+	return atQuery("INVALID_FIELD", s.c.src, lit.Pos,
+		"value of filter criterion for field '%s' must be of type %s and %s", v.name, kind, quotes)
+}
+
+func (s *scope) in(out *sqlText, c *soql.In) error {
+	v, err := s.operand(c.Left)
+	if err != nil {
+		return err
+	}
+	if c.Sub != nil {
+		return s.semiJoin(out, v, c)
+	}
+	if len(c.Values) > maxValues {
+		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: more than %d values in one list", maxValues)
+	}
+	if c.Not {
+		out.WriteString("NOT COALESCE(")
+	}
+	if err := s.anyOf(out, v, c.Values); err != nil {
+		return err
+	}
+	if c.Not {
+		out.WriteString(", 0)")
+	}
+	return nil
+}
+
+// anyOf writes `v is one of the values`: plain ones as one list, nulls and date literals beside it.
+func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
+	var plain, other []soql.Value
+	for _, lit := range values {
+		if lit.Kind == soql.Null || lit.Kind == soql.DateFormula || lit.Kind == soql.Text && lit.Str == "" {
+			other = append(other, lit)
+		} else {
+			plain = append(plain, lit)
+		}
+	}
+	out.WriteByte('(')
+	if len(plain) > 0 {
+		out.WriteString(v.folded + " IN (")
+		for i, lit := range plain {
+			arg, err := s.literal(v, lit)
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				out.WriteString(", ")
+			}
+			out.arg(arg)
+		}
+		out.WriteByte(')')
+	}
+	for i, lit := range other {
+		if i > 0 || len(plain) > 0 {
+			out.WriteString(" OR ")
+		}
+		if err := s.compare(out, v, soql.Equal, lit); err != nil {
+			return err
+		}
+	}
+	out.WriteByte(')')
+	return nil
+}
+
+func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
+	f, ok := c.Sub.Select[0].Expr.(*soql.Field)
+	obj := s.c.schema.object(c.Sub.From[0].Name)
+	if obj == nil {
+		return s.c.noEntity(c.Sub.From[0])
+	}
+	if !ok || v.kind != typeID && v.kind != typeReference {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, c.Left.Position(), "a semi-join compares ids: '%s' is none", v.name)
+	}
+	inner, err := s.c.newScope(c.Sub, obj)
+	if err != nil {
+		return err
+	}
+	r, err := inner.resolve(f.Name, f.Pos)
+	if err != nil {
+		return err
+	}
+	if !r.field.isID() {
+		return atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+
+			"expression in the outer query '%s' should point to the same object type", f.Name, v.name)
+	}
+	b := &builder{scope: inner, plan: &plan{object: obj}}
+	where, err := b.filter(c.Sub, nil)
+	if err != nil {
+		return err
+	}
+	if c.Not {
+		out.WriteString("NOT COALESCE(")
+	}
+	out.WriteString(v.sql + " IN (SELECT " + r.sql + " FROM " + obj.table() + " " + inner.root.alias + inner.joined.String())
+	out.add(where)
+	if where.Len() == 0 {
+		out.WriteString(" WHERE 1")
+	}
+	out.WriteString(" AND " + r.sql + " IS NOT NULL)")
+	if c.Not {
+		out.WriteString(", 0)")
+	}
+	return nil
+}

@@ -11,8 +11,10 @@ import (
 	"github.com/tandemcc/tandem/internal/voice"
 )
 
-// expire ends a finished transaction after linger instead of the library's 32 s.
-func expire(tx sip.ServerTransaction) { time.AfterFunc(linger, tx.Terminate) }
+// expire ends a finished transaction long before the library would.
+func (p *Phone) expire(tx sip.ServerTransaction) {
+	time.AfterFunc(lingerRounds*p.cfg.T1, tx.Terminate)
+}
 
 const maxHeaderText = 120
 

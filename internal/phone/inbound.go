@@ -137,10 +137,10 @@ func (l *leg) repeat(tx sip.ServerTransaction, res *sip.Response, wait *ackWait)
 	for {
 		select {
 		case <-wait.done:
-			time.AfterFunc(linger, tx.Terminate)
+			l.phone.expire(tx)
 			return
 		case <-l.ended:
-			time.AfterFunc(linger, tx.Terminate)
+			l.phone.expire(tx)
 			return
 		case <-resend.C:
 			_ = tx.Respond(res) // the next one may get through

@@ -25,9 +25,9 @@ const (
 const (
 	eventQueue    = 64
 	digitsReserve = 8 // places in the queue that digits may not take
-	// linger is how long a finished transaction is kept to answer repetitions. The library would keep it for 32 s, some 14 kB a call;
+	// lingerRounds times T1 is how long a finished transaction is kept to answer repetitions. The library would keep it 32 s, some 14 kB a call;
 	// T4, the longest life of a datagram in the network (RFC 3261 §17.1.2.2), is enough once the call has moved on.
-	linger = 5 * time.Second
+	lingerRounds = 10
 )
 
 // leg is one SIP dialog. The dialog layer is our own, since the library's loses a call whose BYE overtakes its ACK, repeats a

@@ -80,7 +80,7 @@ type Phone struct {
 
 	draining atomic.Bool
 	stopping chan struct{}
-	cut      chan struct{} // closed when Stop waits for nothing any more
+	cut      chan struct{}  // closed when Stop waits for nothing any more
 	wg       sync.WaitGroup // every goroutine but the library's
 	counters counters
 

@@ -302,7 +302,7 @@ func (p *Phone) onBye(orig *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	p.reply(req, tx, 200)
-	expire(tx)
+	p.expire(tx)
 	// A BYE that overtook its ACK still says that the caller has seen our 200: the call was answered.
 	l.acknowledge(0, nil, true)
 	l.mu.Lock()
@@ -324,12 +324,12 @@ func (p *Phone) onBye(orig *sip.Request, tx sip.ServerTransaction) {
 func (p *Phone) onStrayCancel(req *sip.Request, tx sip.ServerTransaction) {
 	// The library takes a CANCEL that belongs to a transaction.
 	p.reply(req.Clone(), tx, sip.StatusCallTransactionDoesNotExists)
-	expire(tx)
+	p.expire(tx)
 }
 
 func (p *Phone) onOptions(orig *sip.Request, tx sip.ServerTransaction) {
 	p.reply(orig.Clone(), tx, 200, sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", sdpType))
-	expire(tx)
+	p.expire(tx)
 }
 
 // onInfo takes keys the old way, one per INFO with a body of application/dtmf-relay or application/dtmf.
@@ -339,7 +339,7 @@ func (p *Phone) onInfo(orig *sip.Request, tx sip.ServerTransaction) {
 	if l == nil {
 		return
 	}
-	defer expire(tx)
+	defer p.expire(tx)
 	kind := ""
 	if ct := req.ContentType(); ct != nil {
 		kind = ct.Value()
@@ -366,5 +366,5 @@ func (p *Phone) onOther(orig *sip.Request, tx sip.ServerTransaction) {
 	default:
 	}
 	p.reply(req, tx, code, sip.NewHeader("Allow", allowed))
-	expire(tx)
+	p.expire(tx)
 }

@@ -30,7 +30,6 @@ type outStream struct {
 	seq    uint16 // of the next packet
 	ts     uint32 // of the next frame by our clock
 	lastTS uint32 // latest sent
-	lastAt time.Time
 	mark   bool // the next audio packet begins a talk spurt
 	clip   *playing
 	keys   keySender
@@ -44,6 +43,7 @@ type relayState struct {
 	seqOff uint16
 	tsOff  uint32
 	latest uint16 // of the source
+	at     time.Time
 }
 
 type playing struct {
@@ -152,7 +152,7 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 	ts := o.nextTS()
 	o.ts += frames * FrameSamples
 	if len(o.keys.codes) > 0 {
-		p.sendKey(now, ts)
+		p.sendKey(ts)
 		return
 	}
 	var scratch [FrameSamples]byte
@@ -164,7 +164,7 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 		}
 	}
 	if payload == nil {
-		if p.peer.Load() != nil && now.Sub(o.lastAt) < fillAfter {
+		if p.peer.Load() != nil && now.Sub(o.relay.at) < fillAfter {
 			return
 		}
 		payload = scratch[:]
@@ -176,11 +176,11 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 	if !o.format.Send {
 		return
 	}
-	p.write(o.packet(PayloadPCMU, o.mark, o.seq, ts, payload), payload, now)
+	p.write(o.packet(PayloadPCMU, o.mark, o.seq, ts, payload), payload)
 	o.mark = false
 }
 
-func (p *Port) sendKey(now time.Time, ts uint32) {
+func (p *Port) sendKey(ts uint32) {
 	o := &p.out
 	e, eventTS, marker, send := o.keys.next(ts)
 	o.relay.synced = false
@@ -189,7 +189,7 @@ func (p *Port) sendKey(now time.Time, ts uint32) {
 		return
 	}
 	var b [4]byte
-	p.write(o.packet(o.format.EventOut, marker, o.seq, eventTS, e.Append(b[:0])), nil, now)
+	p.write(o.packet(o.format.EventOut, marker, o.seq, eventTS, e.Append(b[:0])), nil)
 }
 
 // relay sends a packet that the other side of a bridge received. Its sequence numbers and timestamps are shifted, not
@@ -218,16 +218,16 @@ func (p *Port) relay(pkt *rtp.Packet, event bool) {
 	} else if jump > 0 {
 		r.latest = pkt.SequenceNumber
 	}
+	r.at = now
 	var audio []byte
 	if !event {
 		audio = pkt.Payload
 	}
-	p.write(o.packet(pt, marker, pkt.SequenceNumber+r.seqOff, pkt.Timestamp+r.tsOff, pkt.Payload), audio, now)
+	p.write(o.packet(pt, marker, pkt.SequenceNumber+r.seqOff, pkt.Timestamp+r.tsOff, pkt.Payload), audio)
 }
 
 // write sends a packet; audio, if not nil, also goes to the tap.
-func (p *Port) write(packet, audio []byte, now time.Time) {
-	p.out.lastAt = now
+func (p *Port) write(packet, audio []byte) {
 	if tap := p.tap.Load(); tap != nil && audio != nil {
 		(*tap)(voice.Sent, audio)
 	}

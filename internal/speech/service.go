@@ -82,8 +82,9 @@ type Service struct {
 	group singleflight.Group
 	slots chan struct{} // one token per running synthesis
 
-	life context.Context //nolint:containedctx // ends with the service: syntheses outlive the call that asked first
-	stop context.CancelFunc
+	// begun returns a context for work that outlives the call that asked first: it ends with the service or after Timeout.
+	begun func() (context.Context, context.CancelFunc)
+	stop  context.CancelFunc
 
 	mu     sync.Mutex // guards closed and running.Add against Close
 	closed bool
@@ -127,7 +128,8 @@ func New(o Options) (*Service, error) {
 	life, stop := context.WithCancel(context.Background())
 	return &Service{
 		o: o, key: o.Key, mem: newMemory(o.MemoryBytes),
-		slots: make(chan struct{}, o.Concurrency), life: life, stop: stop,
+		slots: make(chan struct{}, o.Concurrency), stop: stop,
+		begun: func() (context.Context, context.CancelFunc) { return context.WithTimeout(life, o.Timeout) },
 	}, nil
 }
 
@@ -276,7 +278,7 @@ func (s *Service) produce(key string, pc piece, p Prompt) ([]byte, error) {
 		return nil, errs.New(errs.Unavailable, "the speech service is stopping")
 	}
 	defer s.running.Done()
-	ctx, cancel := context.WithTimeout(s.life, s.o.Timeout)
+	ctx, cancel := s.begun()
 	defer cancel()
 	useCache := s.o.Cache != nil && !pc.personal
 	if useCache {
@@ -294,7 +296,7 @@ func (s *Service) produce(key string, pc piece, p Prompt) ([]byte, error) {
 	if useCache && s.begin() {
 		go func() { // callers need not wait for the store
 			defer s.running.Done()
-			ctx, cancel := context.WithTimeout(s.life, s.o.Timeout)
+			ctx, cancel := s.begun()
 			defer cancel()
 			s.o.Cache.Put(ctx, key, clip)
 		}()

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,10 +22,8 @@ func (l Layers) Validate() error {
 		if s == nil || len(s.docs) == 0 {
 			return nil
 		}
-		for _, k := range kinds {
-			if s.kind == k {
-				return nil
-			}
+		if slices.Contains(kinds, s.kind) {
+			return nil
 		}
 		return fmt.Errorf("layer %s holds policies of kind %s: parse them as %s", name, s.kind, kinds[0])
 	}
@@ -123,6 +122,11 @@ func (l Layers) settle(req *Request, v *verdicts) Result {
 		}
 		granted = byResource
 	}
+	return l.limit(v, granted)
+}
+
+// limit applies the layers that only take away.
+func (l Layers) limit(v *verdicts, granted Result) Result {
 	if l.Boundary != nil && v.boundary.allow == nil {
 		return Result{Layer: LayerBoundary}
 	}
@@ -245,9 +249,11 @@ func (s *statement) names(p *Principal, bounded bool) grant {
 	}
 	best := grantNone
 	for i := range s.principals {
-		if g := s.principals[i].match(p); g > best && !(s.notPrincipal && g == grantRole && p.kind == roleSession) {
-			best = g
+		g := s.principals[i].match(p)
+		if s.notPrincipal && g == grantRole && p.kind == roleSession {
+			continue
 		}
+		best = max(best, g)
 	}
 	if !s.notPrincipal {
 		return best

@@ -307,6 +307,8 @@ func TestDecideConditions(t *testing.T) {
 		{"IpAddress", `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`, policy.Context{str("aws:SourceIp", "2001:DB8::7")}, true},
 		{"IpAddress typed", `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, policy.Context{policy.IP("aws:SourceIp", netip.MustParseAddr("::ffff:10.1.2.3"))}, true},
 		{"IpAddress of the other family", `{"IpAddress":{"aws:SourceIp":"::/0"}}`, policy.Context{str("aws:SourceIp", "10.1.2.3")}, false},
+		{"block of length 0 is its own address", `{"NotIpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`, policy.Context{str("aws:SourceIp", "10.1.2.3")}, true},
+		{"IPv6 block of length 0 is every address", `{"IpAddress":{"aws:SourceIp":"::/0"}}`, policy.Context{str("aws:SourceIp", "2001:db8::1")}, true},
 		{"NotIpAddress", `{"NotIpAddress":{"aws:SourceIp":["10.0.0.5","192.0.2.0/24"]}}`, policy.Context{str("aws:SourceIp", "192.0.2.77")}, false},
 		{"ArnLike per part", `{"ArnLike":{"aws:SourceArn":"arn:aws:sns:*:1:t"}}`, policy.Context{str("aws:SourceArn", "arn:aws:sns:eu:west:1:t")}, false},
 		{"ArnEquals takes wildcards", `{"ArnEquals":{"aws:SourceArn":"arn:aws:sns:*:1:t?"}}`, policy.Context{str("aws:SourceArn", "arn:aws:sns:eu:1:tx")}, true},

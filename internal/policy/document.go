@@ -127,8 +127,6 @@ type Condition struct {
 	Key      string // as written
 	Values   []string
 	Path     string // JSON path, such as $.Statement[0].Condition.Bool["aws:SecureTransport"]
-
-	quoted bool // every value stood in quotes
 }
 
 // Problem is one fault of a document, with the way to mend it.

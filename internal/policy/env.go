@@ -113,7 +113,7 @@ func (e *env) lookup(key int) *Attr {
 		}
 	}
 	if key < maxSlots && found < 1<<15-1 {
-		e.slots[key] = int16(max(found+1, 0)) //nolint:gosec // checked above
+		e.slots[key] = int16(max(found+1, 0))
 		if found < 0 {
 			e.slots[key] = -1
 		}

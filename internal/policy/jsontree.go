@@ -150,8 +150,8 @@ func (n *node) get(name string) *node {
 func childPath(parent, name string) string {
 	plain := name != ""
 	for i := range len(name) {
-		c := name[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_') {
+		c := lowerByte(name[i])
+		if letter, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'; !letter && !digit && c != '_' {
 			plain = false
 			break
 		}

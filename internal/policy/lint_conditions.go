@@ -254,7 +254,7 @@ func (l *linter) zeroBlock() {
 		}
 		for _, v := range c.Values {
 			if strings.HasSuffix(v, "/0") {
-				l.report(Error, "cidr-zero", c.Path, v+" is no limit, and is read as the one address before the slash where it is IPv4",
+				l.report(Error, "cidr-zero", c.Path, v+" is no limit: an IPv4 block of length 0 is read as the one address before the slash, an IPv6 one as every address",
 					"leave the condition out, or name the blocks")
 			}
 		}

@@ -202,9 +202,10 @@ func wants(ok bool, fix string) error {
 
 // parseNet reads an address or a CIDR block.
 //
-// The IPv4 block of length 0 covers its own address only. AWS's guide does not define it; the independent evaluator this
-// language is checked against reads 0.0.0.0/0 so. Lint rule cidr-zero warns of every use, because a Deny resting on it
-// would not deny: zeroBlockIsHost is the one place to change the reading.
+// The IPv4 block of length 0 covers its own address only: so reads it the independent evaluator whose decisions are the
+// reference for this package. By the arithmetic of RFC 4632 §3.1 0.0.0.0/0 is every address, and a Deny that means it so
+// does not deny here; Lint therefore reports every such block as an Error (rule cidr-zero). zeroBlockIsHost is the one
+// place to change the reading.
 func parseNet(s string) (netip.Prefix, bool) {
 	if !strings.Contains(s, "/") {
 		addr, ok := parseAddr(s)

@@ -84,7 +84,8 @@ func isUniqueID(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !('A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
+		c := s[i]
+		if upper, digit := 'A' <= c && c <= 'Z', '0' <= c && c <= '9'; !upper && !digit {
 			return false
 		}
 	}
@@ -122,7 +123,7 @@ func (p *parser) operator(f *field) []Condition {
 		if !isConditionKey(k.name) {
 			p.fail(k.value.path, "condition-key", fmt.Sprintf("%q is not a condition key", k.name), "write service:Key, such as aws:SourceAccount")
 		}
-		c := Condition{Operator: f.name, Key: k.name, Path: k.value.path, quoted: true}
+		c := Condition{Operator: f.name, Key: k.name, Path: k.value.path}
 		p.values(&c, op, k.value)
 		out = append(out, c)
 	}
@@ -149,9 +150,7 @@ func (p *parser) values(c *Condition, op operator, n *node) {
 	c.Values = make([]string, 0, len(items))
 	for _, item := range items {
 		switch item.kind {
-		case nodeString:
-		case nodeNumber, nodeBool:
-			c.quoted = false
+		case nodeString, nodeNumber, nodeBool:
 		default:
 			p.fail(item.path, "type", "a condition value is "+item.kind.String(), "write a string, or a list of strings")
 			continue

@@ -198,9 +198,9 @@ func TestLayersWithoutPoliciesDeny(t *testing.T) {
 // TestManyStatements goes over the size of one block of statements, of the remembered keys and of the remembered conditions.
 func TestManyStatements(t *testing.T) {
 	t.Parallel()
-	statements := make([]string, 200)
-	for i := range statements {
-		statements[i] = fmt.Sprintf(`{"Sid":"S%d","Effect":"Allow","Action":"svc:Do%d*","Resource":"arn:aws:svc:*:*:thing/%d","Condition":{"StringEquals":{"svc:K%d":"v%d"}}}`, i, i, i, i, i)
+	statements := make([]string, 0, 201)
+	for i := range 200 {
+		statements = append(statements, fmt.Sprintf(`{"Sid":"S%d","Effect":"Allow","Action":"svc:Do%d*","Resource":"arn:aws:svc:*:*:thing/%d","Condition":{"StringEquals":{"svc:K%d":"v%d"}}}`, i, i, i, i, i))
 	}
 	statements = append(statements, `{"Sid":"No","Effect":"Deny","Action":"svc:Do150x","Resource":"*","Condition":{"StringEquals":{"svc:k150":"v150"}}}`)
 	set, err := policy.Load(policy.KindIdentity, []byte(`{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`))

@@ -25,54 +25,70 @@ const (
 	tokenVar
 )
 
+// template collects tokens, joining neighbouring texts.
+type template []token
+
+func (t *template) text(s string) {
+	switch n := len(*t); {
+	case s == "":
+	case n > 0 && (*t)[n-1].kind == tokenText:
+		(*t)[n-1].text += s
+	default:
+		*t = append(*t, token{kind: tokenText, text: s})
+	}
+}
+
+func (t *template) star() {
+	if n := len(*t); n == 0 || (*t)[n-1].kind != tokenStar {
+		*t = append(*t, token{kind: tokenStar})
+	}
+}
+
+// variable reads the ${...} at the front of s and returns what follows it.
+func (t *template) variable(s string) (rest string, err error) {
+	inner, rest, ok := strings.Cut(s[2:], "}")
+	if !ok {
+		return "", fmt.Errorf("the variable %q has no closing brace", s)
+	}
+	v, err := parseVariable(inner)
+	if err != nil {
+		return "", err
+	}
+	if v.kind == tokenText {
+		t.text(v.text)
+	} else {
+		*t = append(*t, v)
+	}
+	return rest, nil
+}
+
 // parseTemplate splits a text into tokens. Without vars, ${...} is text; without wild, * and ? are.
 func parseTemplate(s string, vars, wild bool) ([]token, error) {
-	var out []token
-	text := func(t string) {
-		if n := len(out); n > 0 && out[n-1].kind == tokenText {
-			out[n-1].text += t
-			return
-		}
-		if t != "" {
-			out = append(out, token{kind: tokenText, text: t})
-		}
-	}
+	var out template
 	for s != "" {
 		i := strings.IndexAny(s, "*?$")
 		if i < 0 {
-			text(s)
+			out.text(s)
 			break
 		}
-		text(s[:i])
+		out.text(s[:i])
 		s = s[i:]
+		var err error
 		switch {
 		case vars && strings.HasPrefix(s, "${"):
-			inner, rest, ok := strings.Cut(s[2:], "}")
-			if !ok {
-				return nil, fmt.Errorf("the variable %q has no closing brace", s)
-			}
-			t, err := parseVariable(inner)
+			s, err = out.variable(s)
 			if err != nil {
 				return nil, err
 			}
-			if t.kind == tokenText {
-				text(t.text)
-			} else {
-				out = append(out, t)
-			}
-			s = rest
+			continue
 		case wild && s[0] == '*':
-			if n := len(out); n == 0 || out[n-1].kind != tokenStar {
-				out = append(out, token{kind: tokenStar})
-			}
-			s = s[1:]
+			out.star()
 		case wild && s[0] == '?':
 			out = append(out, token{kind: tokenOne})
-			s = s[1:]
 		default:
-			text(s[:1])
-			s = s[1:]
+			out.text(s[:1])
 		}
+		s = s[1:]
 	}
 	return out, nil
 }

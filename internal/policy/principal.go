@@ -62,31 +62,49 @@ func principalFromARN(s string) (Principal, error) {
 			"it needs six parts and a 12-digit account, as in arn:aws:iam::111122223333:role/name", s)
 	}
 	p := Principal{account: parts[4], arn: s}
-	kind, rest, _ := strings.Cut(parts[5], "/")
-	switch {
-	case parts[2] == "iam" && parts[5] == "root":
+	if parts[2] == "iam" && parts[5] == "root" {
 		p.kind = rootUser
-	case rest == "":
-		return Principal{}, fmt.Errorf("principal %q names nobody: add the name after the last /", s)
-	case parts[2] == "iam" && kind == "user":
-		p.kind = iamUser
-	case parts[2] == "iam" && kind == "role":
-		p.kind, p.role, p.name = iamRole, s, lastSegment(rest)
-	case parts[2] == "iam" && (kind == "saml-provider" || kind == "oidc-provider"):
-		p.kind = federatedProvider
-	case parts[2] == "sts" && kind == "federated-user":
-		p.kind = federatedUser
-	case parts[2] == "sts" && kind == "assumed-role":
-		name, session, ok := strings.Cut(rest, "/")
-		if !ok || name == "" || session == "" {
-			return Principal{}, fmt.Errorf("principal %q needs a role and a session: assumed-role/<role>/<session>", s)
-		}
-		p.kind, p.name = roleSession, name
-	default:
+		return p, nil
+	}
+	typ, name, _ := strings.Cut(parts[5], "/")
+	kind, known := principalTypes(parts[2] + ":" + typ)
+	switch {
+	case !known:
 		return Principal{}, fmt.Errorf("principal %q is of an unknown type: use user, role, root, assumed-role, "+
 			"federated-user, saml-provider or oidc-provider", s)
+	case name == "":
+		return Principal{}, fmt.Errorf("principal %q names nobody: add the name after the last /", s)
+	}
+	p.kind = kind
+	if kind == iamRole {
+		p.role, p.name = s, lastSegment(name)
+	}
+	if kind == roleSession {
+		role, session, _ := strings.Cut(name, "/")
+		if role == "" || session == "" {
+			return Principal{}, fmt.Errorf("principal %q needs a role and a session: assumed-role/<role>/<session>", s)
+		}
+		p.name = role
 	}
 	return p, nil
+}
+
+// principalTypes maps the service and type of an ARN to the kind of principal.
+func principalTypes(serviceAndType string) (kind principalKind, known bool) {
+	switch serviceAndType {
+	case "iam:user":
+		return iamUser, true
+	case "iam:role":
+		return iamRole, true
+	case "iam:saml-provider", "iam:oidc-provider":
+		return federatedProvider, true
+	case "sts:federated-user":
+		return federatedUser, true
+	case "sts:assumed-role":
+		return roleSession, true
+	default:
+		return anonymous, false
+	}
 }
 
 // NewSession returns the principal of a session of a role, keeping the role's full ARN so that entries naming a role of
@@ -97,7 +115,7 @@ func NewSession(roleARN, session string) (Principal, error) {
 		return Principal{}, fmt.Errorf("reading the role of a session: %w", err)
 	}
 	if role.kind != iamRole || session == "" || strings.ContainsAny(session, "/:") {
-		return Principal{}, fmt.Errorf("session %q of %q: give the ARN of a role and a session name without / and :", session, roleARN)
+		return Principal{}, fmt.Errorf("session %q of %q: give the ARN of a role, and a session name with neither slash nor colon", session, roleARN)
 	}
 	partition := strings.SplitN(roleARN, ":", 3)[1]
 	return Principal{
@@ -139,7 +157,7 @@ func (p *Principal) keyARN() string {
 func isServiceName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-') {
+		if lower, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'; !lower && !digit && c != '.' && c != '-' {
 			return false
 		}
 	}

@@ -195,15 +195,14 @@ func parseAttr(key string, raw json.RawMessage) (Attr, error) {
 	if err := json.Unmarshal(raw, &text); err == nil && string(raw) != "null" {
 		return String(key, text), nil
 	}
-	switch s := string(raw); {
-	case s == "true" || s == "false":
+	s := string(raw)
+	if s == "true" || s == "false" {
 		return Bool(key, s == "true"), nil
-	default:
-		if _, ok := parseNumber(s); ok {
-			return String(key, s), nil
-		}
-		return Attr{}, fmt.Errorf("%s is no value: use a string, number, boolean or list of strings", s)
 	}
+	if _, ok := parseNumber(s); ok {
+		return String(key, s), nil
+	}
+	return Attr{}, fmt.Errorf("%s is no value: use a string, number, boolean or list of strings", s)
 }
 
 func (c *Case) layers() (Layers, error) {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
@@ -53,9 +54,10 @@ type Options struct {
 
 // Synthesizer implements speech.Synthesizer. It is safe for concurrent use. Close must be called at the end.
 type Synthesizer struct {
-	slots chan struct{}
-	ready chan struct{} // closed when the module is compiled or has failed
-	stop  context.CancelFunc
+	slots    chan struct{}
+	memories memories
+	ready    chan struct{} // closed when the module is compiled or has failed
+	stop     context.CancelFunc
 
 	// Set before ready is closed, read only after.
 	runtime wazero.Runtime
@@ -98,17 +100,27 @@ func start(module []byte, o Options) *Synthesizer {
 	return s
 }
 
+// compile prepares the module; a cache that cannot be used, or was damaged, only costs time.
 func (s *Synthesizer) compile(ctx context.Context, module []byte, dir string) error {
-	s.cache = wazero.NewCompilationCache()
 	if dir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(dir)
-		if err != nil {
-			return fmt.Errorf("opening the compilation cache: %w", err)
+		if err == nil {
+			err = s.compileWith(ctx, module, cache)
 		}
-		s.cache = cache
+		if err == nil {
+			return nil
+		}
+		if err := s.free(ctx); err != nil {
+			return fmt.Errorf("dropping the compilation cache: %w", err)
+		}
 	}
+	return s.compileWith(ctx, module, wazero.NewCompilationCache())
+}
+
+func (s *Synthesizer) compileWith(ctx context.Context, module []byte, cache wazero.CompilationCache) error {
+	s.cache = cache
 	s.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
-		WithMemoryLimitPages(memoryPages).WithCompilationCache(s.cache))
+		WithMemoryLimitPages(memoryPages).WithCompilationCache(cache))
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, s.runtime); err != nil {
 		return fmt.Errorf("preparing WASI: %w", err)
 	}
@@ -118,6 +130,19 @@ func (s *Synthesizer) compile(ctx context.Context, module []byte, dir string) er
 	}
 	s.module = compiled
 	return nil
+}
+
+// free gives back what compile made.
+func (s *Synthesizer) free(ctx context.Context) error {
+	var err error
+	if s.runtime != nil {
+		err = s.runtime.Close(ctx)
+	}
+	if s.cache != nil {
+		err = errors.Join(err, s.cache.Close(ctx))
+	}
+	s.runtime, s.cache = nil, nil
+	return err
 }
 
 // Ready waits until the module is compiled and returns how long that took.
@@ -141,14 +166,7 @@ func (s *Synthesizer) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	s.stop()
 	s.running.Wait()
-	var err error
-	if s.runtime != nil {
-		err = s.runtime.Close(ctx)
-	}
-	if s.cache != nil {
-		err = errors.Join(err, s.cache.Close(ctx))
-	}
-	return err
+	return s.free(ctx)
 }
 
 // Speak implements speech.Synthesizer. Texts are English; letters with accents lose them. The voice rms has one pitch
@@ -223,6 +241,7 @@ func (s *Synthesizer) run(ctx context.Context, args []string) ([]byte, error) {
 	}
 	config := wazero.NewModuleConfig().WithName("").WithArgs(args...).WithFSConfig(fs).
 		WithStderr(&limitedWriter{w: &stderr, left: 4096}).WithRandSource(rand.Reader)
+	ctx = experimental.WithMemoryAllocator(ctx, &s.memories)
 	mod, err := s.runtime.InstantiateModule(ctx, s.module, config)
 	if mod != nil {
 		defer func() { _ = mod.Close(ctx) }()

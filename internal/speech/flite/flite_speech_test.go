@@ -4,6 +4,7 @@ package flite
 
 import (
 	"context"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,10 +20,10 @@ import (
 	"github.com/tandemcc/tandem/internal/speech"
 )
 
-// shared compiles the module once for all tests of the package.
-func shared(t testing.TB) *Synthesizer {
+// started starts a synthesizer for one test.
+func started(t testing.TB) *Synthesizer {
 	t.Helper()
-	s, err := New(Options{CacheDir: filepath.Join(os.TempDir(), "tandem-flite-test-cache")})
+	s, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func shared(t testing.TB) *Synthesizer {
 const sentence = "My name is Maria Lopez and I want to cancel order four five six seven because it arrived broken."
 
 func TestSpeakEveryVoice(t *testing.T) {
-	s := shared(t)
+	s := started(t)
 	for _, name := range Voices() {
 		a, err := s.Speak(t.Context(), speech.Text{Text: sentence, Language: "en-GB"}, speech.Voice{Name: name})
 		if err != nil {
@@ -54,7 +55,7 @@ func TestSpeakEveryVoice(t *testing.T) {
 }
 
 func TestSpeakPaceAndPitch(t *testing.T) {
-	s := shared(t)
+	s := started(t)
 	speak := func(v speech.Voice) speech.Audio {
 		a, err := s.Speak(t.Context(), speech.Text{Text: sentence}, v)
 		if err != nil {
@@ -115,7 +116,7 @@ func similarity(a, b []int16) float64 {
 }
 
 func TestSpeakStops(t *testing.T) {
-	s := shared(t)
+	s := started(t)
 	if _, err := s.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestSpeakStops(t *testing.T) {
 }
 
 func TestSpeakConcurrently(t *testing.T) {
-	s := shared(t)
+	s := started(t)
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
@@ -146,7 +147,7 @@ func TestSpeakConcurrently(t *testing.T) {
 }
 
 func TestServiceOverFlite(t *testing.T) {
-	s := shared(t)
+	s := started(t)
 	svc, err := speech.New(speech.Options{Synthesizer: s, Engine: Version})
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +164,23 @@ func TestServiceOverFlite(t *testing.T) {
 	}
 	if level := audio.Level(audio.FromULaw(clip).Samples); level < -26 || level > -16 {
 		t.Errorf("level %.1f dBFS, want about -20", level)
+	}
+}
+
+// TestUtterancesAreAlone checks that nothing of one utterance is left in the memory that the next one gets.
+func TestUtterancesAreAlone(t *testing.T) {
+	s := started(t)
+	speak := func(text string) []int16 {
+		a, err := s.Speak(t.Context(), speech.Text{Text: text}, speech.Voice{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.PCM
+	}
+	first := speak("Please hold the line.")
+	speak(sentence + " " + sentence)
+	if again := speak("Please hold the line."); !slices.Equal(first, again) {
+		t.Error("the same text sounds different after another one")
 	}
 }
 
@@ -193,8 +211,44 @@ func TestCompilationCache(t *testing.T) {
 	}
 }
 
+func TestDamagedCache(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"damaged files": func(dir string) error {
+			return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				return os.WriteFile(path, []byte("WAZEVO\x06damaged"), 0o600)
+			})
+		},
+		"no folder": func(dir string) error {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			return os.WriteFile(dir, nil, 0o600)
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "cache")
+		for i := range 2 {
+			s, err := New(Options{CacheDir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, err := s.Speak(t.Context(), speech.Text{Text: "Hello."}, speech.Voice{}); err != nil || len(a.PCM) == 0 {
+				t.Errorf("%s, start %d: %v", name, i, err)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func BenchmarkSpeak(b *testing.B) {
-	s := shared(b)
+	s := started(b)
 	if _, err := s.Ready(b.Context()); err != nil {
 		b.Fatal(err)
 	}

@@ -35,4 +35,13 @@ export const pages = {
       mock.desk.wrapUp("customer");
     },
   },
+  live: { path: "/live", login: "admin" },
+  contacts: { path: "/contacts", login: "admin" },
+  contact: { path: "/contacts/c1", login: "admin" },
+  flows: { path: "/flows", login: "admin" },
+  flow: { path: "/flows/f1", login: "admin" },
+  "flow-step": { path: "/flows/f1", login: "admin", prepare: (page) => page.locator('.react-flow__node[data-id="n3"]').click() },
+  "flow-bindings": { path: "/flows/f1", login: "admin", prepare: (page) => page.getByRole("tab", { name: /Bindings/ }).click() },
+  "flow-import": { path: "/flows", login: "admin", prepare: (page) => page.getByTestId("import-flow").click() },
+  "flow-big": { path: "/flows/f2", login: "admin" },
 };

@@ -1,6 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import type { Session } from "../api/types";
+import { readFilter } from "../contacts/filter";
 import { NotFound, PageFailure, PagePending } from "./fallback";
 import { homeOf, isAgent, isLead, loadSession } from "./session";
 import { Shell } from "./Shell";
@@ -63,7 +64,36 @@ const live = createRoute({
   component: lazyRouteComponent(() => import("../live/LivePage"), "LivePage"),
 });
 
-const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live])])]);
+const contacts = createRoute({
+  getParentRoute: () => lead,
+  path: "/contacts",
+  validateSearch: readFilter,
+  component: lazyRouteComponent(() => import("../contacts/ContactsPage"), "ContactsPage"),
+});
+
+const contact = createRoute({
+  getParentRoute: () => lead,
+  path: "/contacts/$id",
+  component: lazyRouteComponent(() => import("../contacts/ContactPage"), "ContactPage"),
+});
+
+const flows = createRoute({
+  getParentRoute: () => lead,
+  path: "/flows",
+  component: lazyRouteComponent(() => import("../flows/FlowsPage"), "FlowsPage"),
+});
+
+const flow = createRoute({
+  getParentRoute: () => lead,
+  path: "/flows/$id",
+  validateSearch: (search: Record<string, unknown>): { version?: number } => {
+    const version = Number(search.version);
+    return Number.isInteger(version) && version > 0 ? { version } : {};
+  },
+  component: lazyRouteComponent(() => import("../flows/FlowPage"), "FlowPage"),
+});
+
+const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live, contacts, contact, flows, flow])])]);
 
 export function newRouter(queries: QueryClient) {
   return createRouter({

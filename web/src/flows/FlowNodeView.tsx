@@ -1,0 +1,33 @@
+import { Handle, Position, type Node, type NodeProps } from "@xyflow/react";
+import { memo } from "react";
+import type { FlowNode } from "../api/types";
+import { Icon } from "../ui/Icon";
+import classes from "./FlowCanvas.module.css";
+
+export type CanvasNode = Node<{ node: FlowNode; order: number | null; dimmed: boolean }, "step">;
+
+/** One step on the canvas. */
+export const FlowNodeView = memo(function FlowNodeView({ data, selected }: NodeProps<CanvasNode>) {
+  const { node, order, dimmed } = data;
+  const problems = node.problems?.length ?? 0;
+  return (
+    <div className={classes.node} data-status={node.status} data-selected={selected || undefined} data-lit={order !== null || undefined} data-dimmed={dimmed || undefined}>
+      <Handle type="target" position={Position.Left} className={classes.handle} />
+      <div className={classes.name} title={node.name}>
+        {node.name || node.id}
+      </div>
+      <div className={classes.op}>
+        {node.status === "unsupported" ? `${node.type}: not supported` : node.op}
+        {node.status === "approximated" && " (approximated)"}
+      </div>
+      {problems > 0 && (
+        <span className={classes.problems}>
+          <Icon name="alert" size={12} />
+          {problems}
+        </span>
+      )}
+      {order !== null && <span className={classes.order}>{order}</span>}
+      <Handle type="source" position={Position.Right} className={classes.handle} />
+    </div>
+  );
+});

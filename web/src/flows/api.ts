@@ -1,0 +1,92 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, create, get, post, put } from "../api/client";
+import type { FlowDetail, FlowSummary, FlowVersion, Page } from "../api/types";
+import { toastDone, toastFailed } from "../ui/toast";
+
+const FLOWS = ["/flows"];
+const path = (id: string) => `/flows/${encodeURIComponent(id)}`;
+
+/** Lists may come as null when they are empty. */
+const filled = (flow: FlowDetail): FlowDetail => ({
+  ...flow,
+  nodes: (flow.nodes ?? []).map((node) => ({ ...node, problems: node.problems ?? [], properties: node.properties ?? {} })),
+  edges: flow.edges ?? [],
+  handlers: flow.handlers ?? [],
+  variables: flow.variables ?? [],
+  bindings: flow.bindings ?? [],
+});
+
+export const useFlows = () => useQuery({ queryKey: FLOWS, queryFn: ({ signal }) => get<Page<FlowSummary>>("/flows", signal) });
+
+export const useFlow = (id: string, version?: number) =>
+  useQuery({
+    queryKey: ["flow", id, version ?? "latest"],
+    queryFn: async ({ signal }) => filled(await get<FlowDetail>(version ? `${path(id)}/versions/${version}` : path(id), signal)),
+  });
+
+export const useVersions = (id: string) => useQuery({ queryKey: ["flow", id, "versions"], queryFn: ({ signal }) => get<Page<FlowVersion>>(`${path(id)}/versions`, signal) });
+
+/** Keeps the answer of a change and lets everything that depends on it be read again. */
+function useKeep() {
+  const queries = useQueryClient();
+  return (flow: FlowDetail) => {
+    void queries.invalidateQueries({ queryKey: FLOWS });
+    void queries.invalidateQueries({ queryKey: ["flow", flow.id] });
+    queries.setQueryData(["flow", flow.id, "latest"], filled(flow));
+  };
+}
+
+export interface FlowFile {
+  name: string;
+  text: string;
+  /** Adds a version to this flow instead of making a new one. */
+  flowId?: string;
+}
+
+export function useImport() {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: async ({ name, text, flowId }: FlowFile) => {
+      const search = new URLSearchParams({ name });
+      if (flowId) search.set("flowId", flowId);
+      const answer = await api<{ flow: FlowDetail }>("POST", `/flows/import?${search}`, { raw: { data: text, type: "application/octet-stream" } });
+      return answer.flow;
+    },
+    onSuccess: keep,
+  });
+}
+
+export function useMend(id: string) {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: (body: { version: number; problems?: number[]; all?: boolean }) => create<FlowDetail>(`${path(id)}/mend`, body),
+    onSuccess: (flow) => {
+      keep(flow);
+      toastDone(`Version ${flow.version} holds the mends. Publish it to use it.`);
+    },
+    onError: toastFailed,
+  });
+}
+
+export function useBind(id: string) {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: (body: { version: number; bindings: { kind: string; ref: string; target: string }[] }) => put<FlowDetail>(`${path(id)}/bindings`, body),
+    onSuccess: keep,
+    onError: toastFailed,
+  });
+}
+
+export function usePublish(id: string) {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: (version: number) => post<FlowDetail>(`${path(id)}/publish`, { version }),
+    onSuccess: (flow) => {
+      keep(flow);
+      toastDone(`Version ${flow.publishedVersion} is published. New calls use it at once.`);
+    },
+    onError: toastFailed,
+  });
+}
+
+export const exportAddress = (id: string, version: number) => `/api/v1${path(id)}/export?version=${version}`;

@@ -1,0 +1,38 @@
+import type { Ref, WriteBackStatus } from "../api/types";
+import type { Tone } from "./Status";
+
+/** The name of what may come as a reference, as a bare name, or not at all. */
+export const nameOf = (value: Ref | string | null | undefined): string => (typeof value === "string" ? value : (value?.name ?? ""));
+
+const endReasons: Record<string, string> = {
+  customer: "Caller hung up",
+  agent: "Agent ended it",
+  flow: "Ended by the flow",
+  abandoned: "Abandoned",
+  error: "Error",
+  hub_restart: "Hub restarted",
+  rejected: "Rejected",
+};
+
+export const endReasonName = (reason: string): string => endReasons[reason] ?? reason;
+
+const callStates: Record<string, [string, Tone]> = {
+  flow: ["In the flow", "neutral"],
+  queued: ["Waiting", "warn"],
+  ringing: ["Ringing", "accent"],
+  connected: ["Talking", "good"],
+  held: ["On hold", "warn"],
+  wrapup: ["Wrap-up", "neutral"],
+  ended: ["Ended", "neutral"],
+};
+
+export const callState = (state: string): [string, Tone] => callStates[state] ?? [state, "neutral"];
+
+const writeBacks: Record<WriteBackStatus, [string, Tone]> = {
+  none: ["None", "neutral"],
+  pending: ["Pending", "warn"],
+  done: ["Saved", "good"],
+  failed: ["Failed", "bad"],
+};
+
+export const writeBack = (status: string): [string, Tone] => writeBacks[status as WriteBackStatus] ?? [status, "neutral"];

@@ -51,6 +51,7 @@ func (c *compiler) node(n *Node) *cnode {
 		c.routing(n, out)
 	}
 	out.binds = c.binds(n)
+	out.secret = c.readsHidden(n)
 	if c.err != nil {
 		out.fault = c.err.Error()
 		out.exec = execFault
@@ -93,6 +94,17 @@ func (c *compiler) routing(n *Node, out *cnode) {
 	default:
 		out.exec = execUnsupported
 	}
+}
+
+// readsHidden reports whether a node reads a secure variable, or one that was set from one.
+func (c *compiler) readsHidden(n *Node) bool {
+	found := false
+	if len(c.p.hidden) > 0 {
+		eachValue(n, func(v Value) {
+			found = found || slices.ContainsFunc(readNames(v), func(name string) bool { return c.p.hidden[name] })
+		})
+	}
+	return found
 }
 
 func (c *compiler) fail(v Value, err error) {

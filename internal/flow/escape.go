@@ -11,12 +11,16 @@ import (
 // the place it stands in, so that what a caller or a foreign system supplies can never become part of a URL's structure, a
 // SOQL query or a JSON document.
 
-// authorEscaped reports whether an expression itself guards a value for a SOQL text in a URL, as the proposed fix does.
+// authorEscaped reports whether an expression itself guards a value for a query in a URL, as the proposed fixes do.
 func authorEscaped(expression string) bool {
-	return strings.Contains(expression, "urlencode") && strings.Contains(expression, "%27")
+	return strings.Contains(expression, "urlencode") && (strings.Contains(expression, "%27") || strings.Contains(expression, `"''"`))
 }
 
-var urlencodeFilter = regexp.MustCompile(`\|\s*urlencode\s*$`)
+// urlencodeFilter and jsonFilter match an expression whose own last filter is the encoding of the place.
+var (
+	urlencodeFilter = regexp.MustCompile(`\|\s*(urlencode|escape\(\s*(strategy\s*=\s*)?["']url_param["']\s*\))\s*$`)
+	jsonFilter      = regexp.MustCompile(`\|\s*escape\(\s*(strategy\s*=\s*)?["']json["']\s*\)\s*$`)
+)
 
 // urlPlace follows a URL or a path with query from left to right.
 type urlPlace struct {
@@ -325,7 +329,10 @@ func (j *jsonPlace) literal(s string) string {
 	return s
 }
 
-func (j *jsonPlace) escape(string) func(string) string {
+func (j *jsonPlace) escape(expression string) func(string) string {
+	if jsonFilter.MatchString(expression) {
+		return nil
+	}
 	if j.inString {
 		return jsonText
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	errSecure   = errors.New("its value does not fit (secure)")
+	errSecure   = errors.New("it failed on a secure value")
 	errTrailing = errors.New("there is more than one JSON document")
 )
 

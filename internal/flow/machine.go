@@ -207,6 +207,9 @@ func (m *machine) leave(t *Thread, n *cnode, r result) *cnode {
 
 // failure finds the way on after an error: the node's own port, the flow's handler, the default announcement.
 func (m *machine) failure(t *Thread, n *cnode, why string) *cnode {
+	if n.secret {
+		why = errSecure.Error()
+	}
 	if to := n.exits[PortError]; to != nil {
 		m.trace(t, n, PortError, why)
 		return to
@@ -297,6 +300,9 @@ func (m *machine) command(t *Thread, node NodeID, c Command) CommandID {
 }
 
 func (m *machine) trace(t *Thread, n *cnode, port Port, detail string) {
+	if n.secret && n.op != OpSet {
+		detail = ""
+	}
 	m.out.Trace = append(m.out.Trace, TraceEntry{At: m.s.now, Thread: t.ID, Node: n.id, Port: port, Detail: detail})
 }
 

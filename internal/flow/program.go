@@ -34,10 +34,12 @@ type cnode struct {
 	exits map[Port]*cnode
 	limit int    // how often a session may run it; 0 is no limit
 	fault string // why it cannot run, found when compiling
-	exec  func(m *machine, t *Thread, n *cnode) result
-	data  any
-	binds []cbind
-	next  *cnode // the ok exit
+	// secret says that it reads a secure value: nothing that it writes, and no error of it, goes into a trace.
+	secret bool
+	exec   func(m *machine, t *Thread, n *cnode) result
+	data   any
+	binds  []cbind
+	next   *cnode // the ok exit
 }
 
 // ID is the flow's identifier and Pin the identifier of exactly this program.

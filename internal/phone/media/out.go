@@ -30,7 +30,7 @@ type outStream struct {
 	seq    uint16 // of the next packet
 	ts     uint32 // of the next frame by our clock
 	lastTS uint32 // latest sent
-	mark   bool // the next audio packet begins a talk spurt
+	mark   bool   // the next audio packet begins a talk spurt
 	clip   *playing
 	keys   keySender
 	relay  relayState

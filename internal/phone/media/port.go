@@ -14,6 +14,9 @@ import (
 // maxPayload bounds one packet's audio: 180 ms, far more than any telephone packs.
 const maxPayload = 1440
 
+// maxEventPayload bounds an event packet: some senders put earlier events behind the first.
+const maxEventPayload = 64
+
 // Sender takes whole RTP packets to the far end. The slice is only valid during the call.
 type Sender interface {
 	Send(packet []byte) error
@@ -249,7 +252,7 @@ func (p *Port) classify(pkt *rtp.Packet) packetKind {
 		}
 		return packetAudio
 	case f.EventIn != 0 && pkt.PayloadType == f.EventIn:
-		if _, err := ParseEvent(pkt.Payload); err != nil {
+		if _, err := ParseEvent(pkt.Payload); err != nil || len(pkt.Payload) > maxEventPayload {
 			return packetBad
 		}
 		return packetEvent

@@ -67,9 +67,12 @@ func (c *condition) matchAll(a *Attr, e *env) bool {
 // matchOne compares one value with the values of the policy: any of them for a positive operator, none for a negated one.
 // A variable without a value makes the condition false, negated or not.
 func (c *condition) matchOne(a *Attr, e *env) bool {
-	found := false
+	found, text := false, a.text
+	if a.kind != attrString && a.kind != attrBool && c.op.family.readsText() {
+		text, _ = a.render()
+	}
 	for i := range c.values {
-		matched, known := c.compare(a, &c.values[i], e)
+		matched, known := c.compare(a, text, &c.values[i], e)
 		if !known {
 			if c.op.negated {
 				return false
@@ -88,21 +91,20 @@ func (c *condition) matchOne(a *Attr, e *env) bool {
 
 // compare applies the positive form of the operator. A value of the request that is not of the operator's type compares
 // as false, so that the negated forms hold for it.
-func (c *condition) compare(a *Attr, v *operand, e *env) (matched, known bool) {
+func (c *condition) compare(a *Attr, text string, v *operand, e *env) (matched, known bool) {
 	if v.never {
 		return false, true
 	}
 	switch c.op.family {
 	case familyString, familyLike:
-		text, _ := a.single()
 		return v.text.match(text, e)
 	case familyFold:
-		text, _ := a.single()
 		return v.text.matchFold(text, e)
 	case familyARN:
-		text, _ := a.single()
 		r := NewResource(text, "")
 		return v.arn.match(&r, e)
+	case familyBinary:
+		return text == v.text.text, true
 	default:
 		return c.compareTyped(a, v), true
 	}
@@ -126,9 +128,6 @@ func (c *condition) compareTyped(a *Attr, v *operand) bool {
 	case familyIP:
 		addr, ok := a.ip()
 		return ok && v.net.Contains(addr)
-	case familyBinary:
-		text, _ := a.single()
-		return text == v.text.text
 	case familyBool:
 		return a.isBool(v.truth)
 	default:

@@ -289,6 +289,7 @@ func TestDecideConditions(t *testing.T) {
 		{"variable's star is literal", `{"StringLike":{"aws:q":"${aws:username}"}}`, policy.Context{str("aws:q", "bob"), str("aws:username", "*")}, false},
 		{"variable missing", `{"StringEquals":{"aws:q":"${aws:username}"}}`, policy.Context{str("aws:q", "")}, false},
 		{"variable missing, negated", `{"StringNotEquals":{"aws:q":"${aws:username}"}}`, policy.Context{str("aws:q", "z")}, false},
+		{"placeholder with a broken variable", `{"StringEquals":{"aws:q":"{{x}}${"}}`, policy.Context{str("aws:q", "")}, false},
 		{"variable default", `{"StringEquals":{"aws:q":"${aws:PrincipalTag/q, 'x'}"}}`, policy.Context{str("aws:q", "x")}, true},
 		{"variable default not needed", `{"StringEquals":{"aws:q":"${aws:PrincipalTag/q, 'x'}"}}`, policy.Context{str("aws:q", "y"), str("aws:PrincipalTag/q", "y")}, true},
 		{"NumericLessThan", `{"NumericLessThan":{"aws:n":"3600"}}`, policy.Context{str("aws:n", "0360")}, true},

@@ -32,6 +32,16 @@ const (
 	familyNull
 )
 
+// readsText reports whether the operators compare text, which Number, Time and IP attributes have to be turned into.
+func (f family) readsText() bool {
+	switch f {
+	case familyString, familyFold, familyLike, familyARN, familyBinary:
+		return true
+	default:
+		return false
+	}
+}
+
 type comparison uint8
 
 const (

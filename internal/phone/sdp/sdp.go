@@ -100,8 +100,11 @@ type parser struct {
 	session Session
 	addr    netip.Addr
 	dir     Direction
-	set     []bool // media that state a direction of their own
+	set     []stated
 }
+
+// stated is what a stream says for itself; the rest it has from the session.
+type stated struct{ dir, addr bool }
 
 func (p *parser) last() *Media {
 	if len(p.session.Media) == 0 {
@@ -142,7 +145,7 @@ func (p *parser) media(value string) error {
 	p.session.Media = append(p.session.Media, Media{
 		Type: strings.ToLower(f[0]), Port: uint16(port), Proto: strings.ToUpper(f[2]), Formats: f[3:], Codecs: map[string]string{},
 	})
-	p.set = append(p.set, false)
+	p.set = append(p.set, stated{})
 	return nil
 }
 
@@ -158,6 +161,7 @@ func (p *parser) connection(value string) error {
 	}
 	if m := p.last(); m != nil {
 		m.Addr = addr
+		p.set[len(p.set)-1].addr = true
 	} else {
 		p.addr = addr
 	}
@@ -174,7 +178,7 @@ func (p *parser) attribute(value string) error {
 			return nil
 		}
 		m.Dir = Direction(name)
-		p.set[len(p.set)-1] = true
+		p.set[len(p.set)-1].dir = true
 	case "rtpmap":
 		if m == nil {
 			return invalid("a=rtpmap stands before the first m=")
@@ -192,10 +196,10 @@ func (p *parser) attribute(value string) error {
 func (p *parser) finish() *Session {
 	for i := range p.session.Media {
 		m := &p.session.Media[i]
-		if !p.set[i] {
+		if !p.set[i].dir {
 			m.Dir = p.dir
 		}
-		if !m.Addr.IsValid() {
+		if !p.set[i].addr {
 			m.Addr = p.addr
 		}
 	}

@@ -81,7 +81,7 @@ func ALawToULaw(dst, alaw []byte) []byte {
 
 func buildULawLinear() (t [256]int16) {
 	for i := range t {
-		code := ^byte(i) //nolint:gosec // i is below 256
+		code := ^byte(i)
 		segment, mantissa := int(code>>4&7), int(code&15)
 		magnitude := (mantissa<<3+0x84)<<segment - 0x84 // 0x84: the bias of 33 in 14-bit units
 		if code&0x80 != 0 {
@@ -94,7 +94,7 @@ func buildULawLinear() (t [256]int16) {
 
 func buildALawLinear() (t [256]int16) {
 	for i := range t {
-		code := byte(i) ^ 0x55 //nolint:gosec // i is below 256
+		code := byte(i) ^ 0x55
 		segment, mantissa := int(code>>4&7), int(code&15)
 		magnitude := mantissa<<4 + 8
 		if segment > 0 {
@@ -103,7 +103,7 @@ func buildALawLinear() (t [256]int16) {
 		if code&0x80 == 0 {
 			magnitude = -magnitude
 		}
-		t[i] = int16(magnitude) //nolint:gosec // at most 32256
+		t[i] = int16(magnitude)
 	}
 	return t
 }
@@ -115,7 +115,7 @@ func buildULawCode() (t [1 << 14]byte) {
 			magnitude, sign = ^(i - 1<<14), 0x80
 		}
 		magnitude = min(magnitude+33, 0x1FFF)
-		segment := bits.Len(uint(magnitude)) - 6       //nolint:gosec // never negative
+		segment := bits.Len(uint(magnitude)) - 6
 		code := segment<<4 | magnitude>>(segment+1)&15 // the mantissa follows the leading one
 		t[i] = ^(sign | byte(code))                    //nolint:gosec // segment is 0 to 7
 	}
@@ -128,8 +128,8 @@ func buildALawCode() (t [1 << 12]byte) {
 		if i >= 1<<11 {
 			magnitude, sign = ^(i - 1<<12), 0
 		}
-		code := magnitude                                          // the two lowest segments are linear
-		if segment := bits.Len(uint(magnitude)) - 4; segment > 1 { //nolint:gosec // never negative
+		code := magnitude // the two lowest segments are linear
+		if segment := bits.Len(uint(magnitude)) - 4; segment > 1 {
 			code = segment<<4 | magnitude>>(segment-1)&15
 		}
 		t[i] = (sign | byte(code)) ^ 0x55 //nolint:gosec // code is below 128

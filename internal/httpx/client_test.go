@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func TestInvalidRequests(t *testing.T) {
 		"upgrade":       {Request{URL: "http://example.com/", Header: http.Header{"Upgrade": {"h2c"}}}, errs.Invalid},
 		"smuggled":      {Request{URL: "http://example.com/", Header: http.Header{"X": {"a\r\nB: secret"}}}, errs.Invalid},
 		"header name":   {Request{URL: "http://example.com/", Header: http.Header{"a b": {"secret"}}}, errs.Invalid},
-		"large body":    {Request{URL: "http://example.com/", Body: []byte("secret secret")}, errs.Exhausted},
+		"large body":    {Request{URL: "http://example.com/", Body: []byte("secret, secret")}, errs.Exhausted},
 		"large headers": {Request{URL: "http://example.com/", Header: http.Header{"X": {strings.Repeat("secret", 20)}}}, errs.Exhausted},
 	} {
 		_, err := cl.Do(t.Context(), &c.r)
@@ -160,7 +161,7 @@ func TestAnswerLimits(t *testing.T) {
 			}
 		case "/slow":
 			_, _ = w.Write([]byte("x"))
-			w.(http.Flusher).Flush()
+			_ = http.NewResponseController(w).Flush()
 			select {
 			case <-r.Context().Done():
 			case <-release:
@@ -194,7 +195,10 @@ func TestTransportErrors(t *testing.T) {
 	addr := hostPort(closed)
 	closed.Close()
 	garbage, _ := target(t, func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, _ := w.(http.Hijacker).Hijack()
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
 		_, _ = conn.Write([]byte("secret garbage\r\n\r\n"))
 		_ = conn.Close()
 	})
@@ -217,7 +221,9 @@ func TestTransportErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", c.url, err, c.want)
 		}
 	}
-	trusting := client(t, Options{Allow: []string{secure.Listener.Addr().String()}, TLS: &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}})
+	roots := x509.NewCertPool()
+	roots.AddCert(secure.Certificate())
+	trusting := client(t, Options{Allow: []string{secure.Listener.Addr().String()}, TLS: &tls.Config{RootCAs: roots}})
 	if resp, err := trusting.Do(t.Context(), &Request{URL: secure.URL}); err != nil || string(resp.Body) != "ok" {
 		t.Errorf("a trusted authority: %v", err)
 	}

@@ -348,8 +348,7 @@ func (s *Service) acquire(ctx context.Context) error {
 }
 
 func codeOr(err error, def errs.Code) errs.Code {
-	var e *errs.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
 		return e.Code
 	}
 	return def

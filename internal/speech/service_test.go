@@ -179,7 +179,7 @@ func TestOverload(t *testing.T) {
 		f := &Fake{Gate: make(chan struct{})}
 		s := service(t, Options{Synthesizer: f, Concurrency: 2, Queue: 3, Timeout: time.Minute})
 		results := make(chan error, 10)
-		for _, text := range strings.Split("abcdefg", "") {
+		for text := range strings.SplitSeq("abcdefg", "") {
 			go func() {
 				_, err := s.Say(t.Context(), Plain("prompt "+text))
 				results <- err

@@ -47,8 +47,10 @@ func Redact(h slog.Handler) slog.Handler { return redactor{h} }
 
 type redactor struct{ next slog.Handler }
 
+// Enabled asks the handler behind.
 func (r redactor) Enabled(ctx context.Context, l slog.Level) bool { return r.next.Enabled(ctx, l) }
 
+// Handle passes the record on with its attributes masked.
 func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
 	out := slog.NewRecord(rec.Time, rec.Level, rec.Message, rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
@@ -58,10 +60,12 @@ func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
 	return r.next.Handle(ctx, out)
 }
 
+// WithAttrs masks the attributes once.
 func (r redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return redactor{r.next.WithAttrs(maskAll(attrs))}
 }
 
+// WithGroup keeps masking inside the group.
 func (r redactor) WithGroup(name string) slog.Handler { return redactor{r.next.WithGroup(name)} }
 
 func maskAll(attrs []slog.Attr) []slog.Attr {

@@ -261,19 +261,28 @@ func arguments(t speech.Text, v speech.Voice) ([]string, error) {
 	if lang, _, _ := strings.Cut(t.Language, "-"); lang != "" && !strings.EqualFold(lang, "en") {
 		return nil, errs.New(errs.Invalid, "the built-in voices speak English only, not %q: choose another synthesizer for this language", t.Language)
 	}
+	text := ascii(t.Text)
+	if len(text) > maxText {
+		return nil, errs.New(errs.Invalid, "the text is longer than %d characters: split it", maxText)
+	}
+	if !strings.ContainsFunc(text, spoken) {
+		return nil, errs.New(errs.Invalid, "the text has nothing that can be spoken in English")
+	}
+	args, err := voiceArguments(v)
+	return append(args, "-t", text), err
+}
+
+func spoken(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+}
+
+func voiceArguments(v speech.Voice) ([]string, error) {
 	name := v.Name
 	if name == "" {
 		name = DefaultVoice
 	}
 	if !slices.Contains(Voices(), name) {
 		return nil, errs.New(errs.Invalid, "there is no voice %q: use one of %s", name, strings.Join(Voices(), ", "))
-	}
-	text := ascii(t.Text)
-	if len(text) > maxText {
-		return nil, errs.New(errs.Invalid, "the text is longer than %d characters: split it", maxText)
-	}
-	if !strings.ContainsFunc(text, func(r rune) bool { return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }) {
-		return nil, errs.New(errs.Invalid, "the text has nothing that can be spoken in English")
 	}
 	args := []string{"flite", "-voice", name, "-o", outDir + "/" + outFile}
 	if v.Pace != 0 {
@@ -288,7 +297,7 @@ func arguments(t speech.Text, v speech.Voice) ([]string, error) {
 		}
 		args = append(args, "--setf", "f0_shift="+decimal(semitones(v.Pitch)))
 	}
-	return append(args, "-t", text), nil
+	return args, nil
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }

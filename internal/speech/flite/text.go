@@ -14,6 +14,7 @@ func semitones(n float64) float64 { return math.Pow(2, n/12) }
 // become words, and what is left of other scripts becomes a space.
 func ascii(text string) string {
 	var b strings.Builder
+	forms := plainForms()
 	for _, r := range norm.NFKD.String(text) {
 		switch {
 		case r < 0x20 || r == 0x7F:
@@ -21,46 +22,22 @@ func ascii(text string) string {
 		case r < 0x7F:
 			b.WriteRune(r)
 		case unicode.Is(unicode.Mn, r): // the accent of the letter before
+		case forms[r] != "":
+			b.WriteString(forms[r])
 		default:
-			b.WriteString(spelling(r))
+			b.WriteByte(' ')
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// spelling returns how one character is written in ASCII, a space when it cannot be.
-func spelling(r rune) string {
-	switch r {
-	case '‘', '’', 'ʼ':
-		return "'"
-	case '“', '”', '„', '«', '»':
-		return `"`
-	case '–', '—', '…', '。', '、':
-		return ", "
-	case '€':
-		return " euros "
-	case '£':
-		return " pounds "
-	case '¥':
-		return " yen "
-	case '°':
-		return " degrees "
-	case 'ß':
-		return "ss"
-	case 'æ', 'Æ':
-		return "ae"
-	case 'œ', 'Œ':
-		return "oe"
-	case 'ø', 'Ø':
-		return "o"
-	case 'ł', 'Ł':
-		return "l"
-	case 'đ', 'Đ', 'ð', 'Ð':
-		return "d"
-	case 'þ', 'Þ':
-		return "th"
-	case 'ı':
-		return "i"
+// plainForms returns the ASCII spelling of what Unicode has no decomposition for.
+func plainForms() map[rune]string {
+	return map[rune]string{
+		'‘': "'", '’': "'", 'ʼ': "'", '“': `"`, '”': `"`, '„': `"`, '«': `"`, '»': `"`,
+		'–': ", ", '—': ", ", '…': ", ", '。': ", ", '、': ", ",
+		'€': " euros ", '£': " pounds ", '¥': " yen ", '°': " degrees ",
+		'ß': "ss", 'æ': "ae", 'Æ': "ae", 'œ': "oe", 'Œ': "oe", 'ø': "o", 'Ø': "o", 'ł': "l", 'Ł': "l",
+		'đ': "d", 'Đ': "d", 'ð': "d", 'Ð': "d", 'þ': "th", 'Þ': "th", 'ı': "i",
 	}
-	return " "
 }

@@ -2,8 +2,6 @@ package flow
 
 import (
 	"bytes"
-	"encoding/json"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -257,18 +255,4 @@ func documentOf(data []byte) (any, bool) {
 	}
 	doc, err := decodeJSON(data)
 	return doc, err == nil
-}
-
-// decodeJSON decodes one JSON text with its numbers as written.
-func decodeJSON(data []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, wrapf(err, "decoding JSON")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errTrailing
-	}
-	return v, nil
 }

@@ -108,7 +108,7 @@ func TestFixtureSalesforceDefects(t *testing.T) {
 		{flow.RuleInjection, "AccountByANI", "httpRequestPath", 86, `{{ phoneNumber | urlencode | replace({"%5C": "%5C%5C"})`},
 		{flow.RuleInjection, "ContactByANI", "httpRequestPath", 80, `{{ phoneNumber | urlencode | replace({"%5C": "%5C%5C"})`},
 		{flow.RuleInjection, "CasebyContactId", "httpRequestPath", 128, `{{ contactId | urlencode`},
-		{flow.RuleNow, "PostComment", "httpRequestBody", 82, `now() | date(`},
+		{flow.RuleNow, "PostComment", "httpRequestBody", 82, `now() | replace({"[UTC]": ""})`},
 		{flow.RuleUnguarded, "PostComment", "httpRequestPath", 35, `caseId != "null"`},
 		{flow.RuleNoHandler, "", "eventFlows.onEvents.GlobalErrorHandling", -1, "queue"},
 	}

@@ -167,9 +167,9 @@ func (l *linter) bareNow(n *Node, v Value, s expr.Segment) {
 	if at < 0 {
 		return
 	}
-	const form = `now() | date("yyyy-MM-dd'T'HH:mm:ssXXX")`
+	const form = `now() | replace({"[UTC]": ""})`
 	p := l.add(n, v.Field, s.Pos+at, RuleNow,
-		"now() is no function of Pebble but an addition of Webex, and how it is written out is not fixed: give the format")
+		"now() is an addition of Webex to Pebble and writes 2026-01-31T12:00:00.5Z[UTC], which other systems do not read as a time")
 	p.replacement(checked(v.Src[:s.Pos+at]+form+v.Src[s.Pos+at+len("now()"):]), "write "+form)
 }
 

@@ -285,6 +285,9 @@ func (m *machine) hangup(thread int, node NodeID) {
 func (m *machine) emit(c Command) CommandID {
 	m.s.LastCommand++
 	c.ID = m.s.LastCommand
+	if m.out.Commands == nil {
+		m.out.Commands = make([]Command, 0, 4)
+	}
 	m.out.Commands = append(m.out.Commands, c)
 	return c.ID
 }
@@ -302,6 +305,9 @@ func (m *machine) command(t *Thread, node NodeID, c Command) CommandID {
 func (m *machine) trace(t *Thread, n *cnode, port Port, detail string) {
 	if n.secret && n.op != OpSet {
 		detail = ""
+	}
+	if m.out.Trace == nil {
+		m.out.Trace = make([]TraceEntry, 0, 4)
 	}
 	m.out.Trace = append(m.out.Trace, TraceEntry{At: m.s.now, Thread: t.ID, Node: n.id, Port: port, Detail: detail})
 }

@@ -214,7 +214,7 @@ func (p *parser) selectItem() SelectItem {
 	default:
 		item.Expr = p.column()
 	}
-	if isName(p.peek()) {
+	if p.aliasHere() {
 		item.Alias = p.next().text
 	}
 	return item

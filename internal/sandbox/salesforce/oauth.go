@@ -280,9 +280,10 @@ func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	note(w, s)
-	org, ok1 := normalID(segs[0])
-	user, ok2 := normalID(segs[1])
-	if !ok1 || !ok2 || org != orgID {
+	// The check characters of the org id are not looked at: there is one org.
+	ours := len(segs[0]) >= 15 && strings.EqualFold(segs[0][:15], orgID[:15])
+	user, valid := normalID(segs[1])
+	if !valid || !ours {
 		o.writeFault(w, r, notFound())
 		return
 	}

@@ -90,7 +90,7 @@ const (
 	defaultTTL     = 2 * time.Hour
 	defaultRequest = 15_000_000
 	logSize        = 500
-	orgID          = "00D000000000001AAA"
+	orgID          = "00D000000000001EAA"
 )
 
 // New opens the org in opts.Dir, making and seeding it when it is new.

@@ -1,6 +1,481 @@
 package salesforce
 
-import "net/http"
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
-func (o *Org) pages() http.Handler                              { return http.NotFoundHandler() }
-func (o *Org) authorize(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+	"github.com/tandemcc/tandem/internal/sandbox/kit"
+	"github.com/tandemcc/tandem/internal/soql"
+)
+
+//go:embed web
+var web embed.FS
+
+const (
+	pageSize    = 50
+	relatedSize = 20
+	logRows     = 200
+	hitsShown   = 20
+)
+
+// page is what a template is filled with; each uses the part it needs.
+type pageData struct {
+	Title, Here, Query, Kind, Problem, Prev, Next string
+	// FormTarget is where a form may lead besides this org, for the security policy.
+	FormTarget string
+
+	Tabs   []link
+	Counts []count
+	Lists  []listView
+	Fields []cell
+	Log    []logRow
+	Total  int
+	Faults []kit.Fault
+	Down   bool
+}
+
+type link struct{ Label, URL string }
+
+type count struct {
+	Label, URL string
+	N          int64
+}
+
+type cell struct{ Label, Text, URL string }
+
+type listView struct {
+	Title   string
+	Total   int64
+	Columns []string
+	Rows    [][]cell
+}
+
+type logRow struct {
+	Time, Method, Path, Status, MS, User, Class string
+}
+
+// site answers people.
+type site struct {
+	org  *Org
+	html *template.Template
+}
+
+// pages returns the pages and switches. They need no sign-in, and are kept to this machine by the caller.
+func (o *Org) pages() http.Handler {
+	s := &site{org: o, html: templates()}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.home)
+	mux.HandleFunc("GET /sandbox/style.css", s.style)
+	mux.HandleFunc("GET /sandbox/log", s.log)
+	mux.HandleFunc("GET /sandbox/faults", s.faults)
+	mux.HandleFunc("POST /sandbox/faults", s.switchFault)
+	mux.HandleFunc("GET /sandbox/list/{entity}", s.list)
+	mux.HandleFunc("GET /lightning/o/{entity}/list", s.list)
+	mux.HandleFunc("GET /lightning/r/{entity}/{id}/view", s.record)
+	mux.HandleFunc("GET /lightning/r/{id}/view", s.record)
+	mux.HandleFunc("GET /{id}", s.record)
+	o.switches(mux)
+	return mux
+}
+
+// templates parses the pages, which are part of the program: they parse or it was built wrongly.
+func templates() *template.Template {
+	return template.Must(template.ParseFS(web, "web/pages.html"))
+}
+
+func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name string, d pageData) {
+	for _, entity := range []string{"Account", "Contact", "Case", "Task", "User"} {
+		d.Tabs = append(d.Tabs, link{s.org.schema.object(entity).plural, "/lightning/o/" + entity + "/list"})
+	}
+	d.Tabs = append(d.Tabs, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"})
+	if d.Here == "" {
+		d.Here = r.URL.Path
+	}
+	var b bytes.Buffer
+	if err := s.html.ExecuteTemplate(&b, name, d); err != nil {
+		s.org.fail(r.Context(), fmt.Errorf("rendering %s: %w", name, err))
+		http.Error(w, "This page cannot be shown: see the log of the sandbox org.", http.StatusInternalServerError)
+		return
+	}
+	kit.PageHeaders(w.Header())
+	if d.FormTarget != "" {
+		const key = "Content-Security-Policy"
+		w.Header().Set(key, strings.Replace(w.Header().Get(key), "form-action 'self'", "form-action 'self' "+d.FormTarget, 1))
+	}
+	w.WriteHeader(status)
+	_, _ = b.WriteTo(w)
+}
+
+func (s *site) problem(w http.ResponseWriter, r *http.Request, err error) {
+	e := s.org.fail(r.Context(), err)
+	s.show(w, r, e.Status, "home", pageData{Title: "Not available", Query: "-", Problem: e.Message})
+}
+
+func (s *site) style(w http.ResponseWriter, _ *http.Request) {
+	css, err := web.ReadFile("web/style.css")
+	if err != nil {
+		http.Error(w, "no style", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(css)
+}
+
+func (s *site) home(w http.ResponseWriter, r *http.Request) {
+	d := pageData{Title: "Home", Query: strings.TrimSpace(r.URL.Query().Get("q"))}
+	if d.Query != "" {
+		d.Title = "Search"
+		s.searchInto(r, &d)
+		s.show(w, r, http.StatusOK, "home", d)
+		return
+	}
+	for _, obj := range s.org.schema.objects {
+		n, err := s.total(r.Context(), obj, "")
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		d.Counts = append(d.Counts, count{obj.plural, "/lightning/o/" + obj.name + "/list", n})
+	}
+	s.show(w, r, http.StatusOK, "home", d)
+}
+
+// searchInto fills the page with hits: words as prefixes, so that half a name finds a record.
+func (s *site) searchInto(r *http.Request, d *pageData) {
+	term := soql.Term(d.Query)
+	if !strings.ContainsAny(d.Query, "0123456789@") {
+		term = strings.Join(strings.Fields(term), "* ") + "*"
+	}
+	m, err := parseTerm(term)
+	if err != nil {
+		d.Problem = s.org.fail(r.Context(), err).Message
+		return
+	}
+	scope := soql.ScopeAll
+	if _, number := m.plainNumber(); number {
+		scope = soql.ScopePhone
+	}
+	rq := &request{ctx: r.Context()}
+	for _, entity := range []string{"Account", "Contact", "Case", "User"} {
+		obj := s.org.schema.object(entity)
+		ids, err := s.org.candidates(rq, obj, scope, m)
+		if err != nil {
+			d.Problem = s.org.fail(r.Context(), err).Message
+			return
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		shown := ids[:min(len(ids), hitsShown)]
+		lv, err := s.view(r.Context(), obj, `"Id" IN (?`+strings.Repeat(", ?", len(shown)-1)+")", 0, hitsShown, anys(shown)...)
+		if err != nil {
+			d.Problem = s.org.fail(r.Context(), err).Message
+			return
+		}
+		lv.Total = int64(len(ids))
+		d.Lists = append(d.Lists, *lv)
+	}
+}
+
+func anys(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+// listColumns are the fields a list shows.
+func listColumns(obj *object) []string {
+	switch obj.name {
+	case "Account":
+		return []string{"Name", "Phone", "BillingCity", "BillingCountry", "Industry"}
+	case "Contact":
+		return []string{"Name", "AccountId", "Phone", "MobilePhone", "Email"}
+	case "Case":
+		return []string{"CaseNumber", "Subject", "Status", "Priority", "ContactId", "CreatedDate"}
+	case "CaseComment":
+		return []string{"CommentBody", "ParentId", "CreatorName", "CreatedDate"}
+	case "Task":
+		return []string{"Subject", "WhoId", "WhatId", "Status", "CallType", "CreatedDate"}
+	case "VoiceCall":
+		return []string{"VendorCallKey", "CallType", "FromPhoneNumber", "ToPhoneNumber", "CallStartDateTime"}
+	case "User":
+		return []string{"Name", "Username", "Email", "IsActive"}
+	default:
+		return []string{"Name", "CreatedDate"}
+	}
+}
+
+func (s *site) total(ctx context.Context, obj *object, where string, args ...any) (int64, error) {
+	q := "SELECT COUNT(*) FROM " + obj.table() + ` WHERE "IsDeleted" = 0`
+	if where != "" {
+		q += " AND " + where
+	}
+	rows, err := s.org.store.QueryContext(ctx, q, args...)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := scanAll(rows, 1)
+	if err != nil || len(raw) == 0 {
+		return 0, fmt.Errorf("counting %s: %w", obj.name, err)
+	}
+	n, _ := raw[0][0].(int64)
+	return n, nil
+}
+
+// view reads one page of a list; where is SQL of this package's own making.
+func (s *site) view(ctx context.Context, obj *object, where string, offset, limit int, args ...any) (*listView, error) {
+	lv := &listView{Title: obj.plural}
+	cols := []string{`"Id"`}
+	var fields []*field
+	for _, name := range listColumns(obj) {
+		f := obj.field(name)
+		fields, cols = append(fields, f), append(cols, f.column())
+		lv.Columns = append(lv.Columns, f.label)
+	}
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "IsDeleted" = 0`
+	if where != "" {
+		q += " AND " + where
+	}
+	q += ` ORDER BY "Id" DESC LIMIT ` + itoa(limit) + " OFFSET " + itoa(offset)
+	rows, err := s.org.store.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := scanAll(rows, len(cols))
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", obj.name, err)
+	}
+	for _, row := range raw {
+		cells := make([]cell, len(fields))
+		for i, f := range fields {
+			cells[i] = s.cell(ctx, f, row[i+1])
+		}
+		if id, isText := row[0].(string); isText {
+			cells[0].URL, cells[0].Text = "/"+id, orElse(cells[0].Text, id)
+		}
+		lv.Rows = append(lv.Rows, cells)
+	}
+	return lv, nil
+}
+
+// cell shows a value; a reference shows the name of what it points at.
+func (s *site) cell(ctx context.Context, f *field, v any) cell {
+	c := cell{Label: f.label}
+	switch x := v.(type) {
+	case nil:
+	case string:
+		c.Text = x
+		if f.isID() {
+			c.Text, c.URL = s.nameOf(ctx, x), "/"+x
+		}
+	case int64:
+		switch f.kind {
+		case typeBoolean:
+			c.Text = map[bool]string{true: "Yes", false: "No"}[x != 0]
+		case typeDateTime:
+			c.Text = time.UnixMilli(x).UTC().Format("2006-01-02 15:04 MST")
+		default:
+			c.Text = strconv.FormatInt(x, 10)
+		}
+	case float64:
+		c.Text = strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return c
+}
+
+// nameOf returns the name of a record, or its id when it has none.
+func (s *site) nameOf(ctx context.Context, id string) string {
+	obj := s.org.schema.objectOf(id)
+	if obj == nil || obj.nameField == nil {
+		return id
+	}
+	rows, err := s.org.store.QueryContext(ctx, "SELECT "+obj.nameField.column()+" FROM "+obj.table()+` WHERE "Id" = ?`, id)
+	if err != nil {
+		return id
+	}
+	raw, err := scanAll(rows, 1)
+	if err != nil || len(raw) == 0 {
+		return id
+	}
+	name, _ := raw[0][0].(string)
+	return orElse(name, id)
+}
+
+func (s *site) list(w http.ResponseWriter, r *http.Request) {
+	obj := s.org.schema.object(r.PathValue("entity"))
+	if obj == nil {
+		s.problem(w, r, notFound())
+		return
+	}
+	n, err := strconv.Atoi(orElse(r.URL.Query().Get("page"), "1"))
+	if err != nil || n < 1 || n > 1_000_000 {
+		n = 1
+	}
+	total, err := s.total(r.Context(), obj, "")
+	if err != nil {
+		s.problem(w, r, err)
+		return
+	}
+	lv, err := s.view(r.Context(), obj, "", (n-1)*pageSize, pageSize)
+	if err != nil {
+		s.problem(w, r, err)
+		return
+	}
+	lv.Total = total
+	d := pageData{Title: obj.plural, Here: "/lightning/o/" + obj.name + "/list", Lists: []listView{*lv}}
+	if n > 1 {
+		d.Prev = d.Here + "?page=" + itoa(n-1)
+	}
+	if int64(n*pageSize) < total {
+		d.Next = d.Here + "?page=" + itoa(n+1)
+	}
+	s.show(w, r, http.StatusOK, "list", d)
+}
+
+func (s *site) record(w http.ResponseWriter, r *http.Request) {
+	id, valid := normalID(r.PathValue("id"))
+	obj := s.org.schema.objectOf(id)
+	if !valid || obj == nil {
+		s.problem(w, r, notFound())
+		return
+	}
+	rec, err := readRecord(r.Context(), s.org.store, obj, id)
+	if err != nil {
+		s.problem(w, r, err)
+		return
+	}
+	d := pageData{Kind: obj.label, Title: id, Here: "/lightning/o/" + obj.name + "/list"}
+	if obj.nameField != nil && rec.text(obj.nameField.name) != "" {
+		d.Title = rec.text(obj.nameField.name)
+	}
+	for _, f := range obj.fields {
+		if f.writeOnly || f.name == "IsDeleted" {
+			continue
+		}
+		d.Fields = append(d.Fields, s.cell(r.Context(), f, rec[f.name]))
+	}
+	for _, rel := range obj.children {
+		where := rel.field.column() + " = ?"
+		lv, err := s.view(r.Context(), rel.child, where, 0, relatedSize, id)
+		if err == nil {
+			lv.Title = labelOf(rel.name)
+			lv.Total, err = s.total(r.Context(), rel.child, where, id)
+		}
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		d.Lists = append(d.Lists, *lv)
+	}
+	s.show(w, r, http.StatusOK, "record", d)
+}
+
+func (s *site) log(w http.ResponseWriter, r *http.Request) {
+	entries, total := s.org.Requests(logRows)
+	d := pageData{Title: "API requests", Total: total}
+	for _, e := range entries {
+		row := logRow{
+			Time: e.At.UTC().Format("15:04:05.000"), Method: e.Method, Path: e.Path, Status: strconv.Itoa(e.Status), User: e.User,
+			MS: strconv.FormatFloat(float64(e.Duration.Microseconds())/1000, 'f', 1, 64), Class: "good",
+		}
+		if e.Status == 0 {
+			row.Status = "cut"
+		}
+		if e.Status == 0 || e.Status >= http.StatusBadRequest {
+			row.Class = "bad"
+		}
+		d.Log = append(d.Log, row)
+	}
+	s.show(w, r, http.StatusOK, "log", d)
+}
+
+// authorize answers /services/oauth2/authorize: a person signs in and allows, and the application gets a code.
+func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
+		return
+	}
+	s := &site{org: o, html: templates()}
+	back, err := url.Parse(r.Form.Get("redirect_uri"))
+	switch {
+	case !same(r.Form.Get("client_id"), o.creds.ClientID):
+		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=invalid_client_id: client identifier invalid"})
+		return
+	case err != nil || !safeTarget(back):
+		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=redirect_uri_mismatch: redirect_uri must match configuration"})
+		return
+	}
+	d := pageData{Title: "Allow access", Kind: back.String(), FormTarget: back.Scheme + "://" + back.Host}
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method"} {
+		if v := r.Form.Get(name); v != "" {
+			d.Fields = append(d.Fields, cell{Label: name, Text: v})
+		}
+	}
+	if r.Method != http.MethodPost {
+		s.show(w, r, http.StatusOK, "authorize", d)
+		return
+	}
+	answer := back.Query()
+	if v := r.Form.Get("state"); v != "" {
+		answer.Set("state", v)
+	}
+	if problem := o.allow(r, answer); problem != "" {
+		d.Problem = problem
+		s.show(w, r, http.StatusUnauthorized, "authorize", d)
+		return
+	}
+	back.RawQuery = answer.Encode()
+	w.Header().Set("Location", back.String())
+	w.WriteHeader(http.StatusFound)
+}
+
+// safeTarget refuses addresses a browser would run, and hosts that would end a security policy's list.
+func safeTarget(u *url.URL) bool {
+	switch u.Scheme {
+	case "", "javascript", "data", "vbscript":
+		return false
+	}
+	return !strings.ContainsAny(u.Host, ";, '\"")
+}
+
+// allow fills the answer to the application; a problem is shown to the person instead.
+func (o *Org) allow(r *http.Request, answer url.Values) (problem string) {
+	refuse := func(code, description string) {
+		answer.Set("error", code)
+		answer.Set("error_description", description)
+	}
+	method := r.Form.Get("code_challenge_method")
+	switch {
+	case r.Form.Get("answer") != "allow":
+		refuse("access_denied", "end-user denied authorization")
+		return ""
+	case r.Form.Get("response_type") != "code":
+		refuse("unsupported_response_type", "response type not supported")
+		return ""
+	case r.Form.Get("code_challenge") != "" && method != "" && method != "S256":
+		refuse("invalid_request", "code_challenge_method must be S256")
+		return ""
+	}
+	user, err := o.userByName(r.Context(), r.Form.Get("username"))
+	if err != nil {
+		return o.fail(r.Context(), err).Message
+	}
+	if user == nil || !user.active || user.password == "" || !same(r.Form.Get("password"), user.password) {
+		return "The username or password is wrong."
+	}
+	answer.Set("code", o.codes.add(code{
+		user: user.id, name: user.username, redirect: r.Form.Get("redirect_uri"), challenge: r.Form.Get("code_challenge"),
+	}))
+	return ""
+}

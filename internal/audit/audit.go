@@ -47,8 +47,8 @@ type Entry struct {
 // a uvarint before it; numbers are uvarints. They are stable: a change of form needs a new version.
 func (e Entry) Leaf() []byte {
 	b := []byte{1}
-	b = binary.AppendUvarint(b, uint64(e.Seq))            //nolint:gosec // never negative
-	b = binary.AppendUvarint(b, uint64(e.At.UnixMilli())) //nolint:gosec // two's complement is as good
+	b = binary.AppendUvarint(b, uint64(e.Seq)) //nolint:gosec // never negative
+	b = binary.AppendUvarint(b, uint64(e.At.UnixMilli()))
 	for _, s := range []string{e.Tenant, e.Principal, e.Action, e.Resource, e.Outcome, string(e.Detail), string(e.Commitment)} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)

@@ -132,11 +132,7 @@ func resourceType(arn string) string {
 // Start begins to write in the background.
 func (r *Recorder) Start(ctx context.Context) error {
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	r.done.Add(1)
-	go func() {
-		defer r.done.Done()
-		r.loop(ctx)
-	}()
+	r.done.Go(func() { r.loop(ctx) })
 	return nil
 }
 
@@ -255,7 +251,7 @@ func (r *Recorder) flushMap(ctx context.Context, which func() *map[use]int64, ou
 }
 
 func countEntry(k use, n int64, outcome, field string, since, now time.Time) work.Audit {
-	detail, _ := json.Marshal(map[string]any{field: n, "from": since.UTC().UnixMilli(), "to": now.UnixMilli()}) //nolint:errcheck,errchkjson // numbers only
+	detail, _ := json.Marshal(map[string]any{field: n, "from": since.UTC().UnixMilli(), "to": now.UnixMilli()})
 	return work.Audit{
 		Tenant: k.tenant, At: now, Principal: k.principal, Action: k.action, Resource: k.resource, Outcome: outcome, Detail: detail,
 	}

@@ -73,11 +73,7 @@ func (s *Sequencer) Origin() string { return s.cfg.Signer.Name() }
 // Start seals what waits from an earlier run in the background and goes on.
 func (s *Sequencer) Start(ctx context.Context) error {
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
-		s.loop(ctx)
-	}()
+	s.done.Go(func() { s.loop(ctx) })
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (d *Decider) decide(p *caller.Principal, action, resource string, attrs []a
 	if k == nil || !sameTenant(p, resource) {
 		return false
 	}
-	r, _ := d.scratch.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
+	r, _ := d.scratch.Get().(*scratch)
 	if r == nil {
 		r = &scratch{}
 	}

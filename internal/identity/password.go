@@ -24,7 +24,7 @@ type Hashing struct {
 
 // DefaultHashing is what new hashes are made with: the OWASP Password Storage Cheat Sheet's 19 MiB, 2 passes. A stored hash with
 // other parameters is replaced at the next login.
-var DefaultHashing = Hashing{Memory: 19 << 10, Time: 2, Threads: 1} //nolint:gochecknoglobals // a constant in all but name
+func DefaultHashing() Hashing { return Hashing{Memory: 19 << 10, Time: 2, Threads: 1} }
 
 const (
 	saltLen     = 16
@@ -37,7 +37,7 @@ const (
 // hash returns the PHC string of a password.
 func (h Hashing) hash(password string) string {
 	salt := make([]byte, saltLen)
-	_, _ = rand.Read(salt) //nolint:errcheck // crypto/rand.Read never fails: it ends the process instead
+	_, _ = rand.Read(salt)
 	key := argon2.IDKey([]byte(password), salt, h.Time, h.Memory, h.Threads, hashLen)
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.Memory, h.Time, h.Threads,
@@ -56,31 +56,34 @@ func parsePHC(s string) (phc, error) {
 	if len(parts) != 6 || len(s) > 512 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
 		return phc{}, bad
 	}
-	var p phc
-	params := strings.Split(parts[3], ",")
+	params, ok := parseHashing(parts[3])
+	salt, err1 := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	key, err2 := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if !ok || err1 != nil || err2 != nil || len(salt) < 8 || len(key) < 16 || len(key) > 64 {
+		return phc{}, bad
+	}
+	return phc{params, salt, key}, nil
+}
+
+// parseHashing reads "m=19456,t=2,p=1".
+func parseHashing(s string) (Hashing, bool) {
+	params := strings.Split(s, ",")
 	if len(params) != 3 {
-		return phc{}, bad
+		return Hashing{}, false
 	}
-	var n [3]uint64
-	for i, name := range []string{"m=", "t=", "p="} {
-		text, ok := strings.CutPrefix(params[i], name)
+	var n [3]uint32
+	for i, want := range []struct {
+		name        string
+		least, most uint64
+	}{{"m=", 8, 1 << 20}, {"t=", 1, 64}, {"p=", 1, 64}} {
+		text, ok := strings.CutPrefix(params[i], want.name)
 		v, err := strconv.ParseUint(text, 10, 32)
-		if !ok || err != nil || v < 1 {
-			return phc{}, bad
+		if !ok || err != nil || v < want.least || v > want.most {
+			return Hashing{}, false
 		}
-		n[i] = v
+		n[i] = uint32(v)
 	}
-	if n[0] < 8 || n[0] > 1<<20 || n[1] > 64 || n[2] > 64 {
-		return phc{}, bad
-	}
-	p.Hashing = Hashing{uint32(n[0]), uint32(n[1]), uint8(n[2])} //nolint:gosec // bounded above
-	var err1, err2 error
-	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
-	p.key, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.key) < 16 || len(p.key) > 64 {
-		return phc{}, bad
-	}
-	return p, nil
+	return Hashing{n[0], n[1], uint8(n[2])}, true //nolint:gosec // at most 64
 }
 
 func (p phc) matches(password string) bool {
@@ -154,6 +157,6 @@ func checkPassword(password, login string, least int) error {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	_, _ = rand.Read(b) //nolint:errcheck // crypto/rand.Read never fails: it ends the process instead
+	_, _ = rand.Read(b)
 	return b
 }

@@ -56,7 +56,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Hashing == (Hashing{}) {
-		cfg.Hashing = DefaultHashing
+		cfg.Hashing = DefaultHashing()
 	}
 	cfg.HashSlots = cmp.Or(cfg.HashSlots, 4)
 	cfg.MinPassword = cmp.Or(cfg.MinPassword, MinPassword)
@@ -118,7 +118,7 @@ func (s *Service) user(ctx context.Context, r UserRow) (User, error) {
 	return u, nil
 }
 
-var loginForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,63}$`) //nolint:gochecknoglobals // compiled once
+var loginForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,63}$`)
 
 func normalLogin(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
 

@@ -121,7 +121,7 @@ func (secret) String() string { return redacted }
 func (secret) GoString() string { return redacted }
 
 // Format implements fmt.Formatter, so that no verb reaches the bytes.
-func (secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) } //nolint:errcheck // a fmt.State reports its own errors
+func (secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // MarshalText implements encoding.TextMarshaler and with it JSON.
 func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -457,7 +457,7 @@ func TestNothingShowsAKey(t *testing.T) {
 	}
 	out := buf.String()
 	for _, form := range []string{
-		fmt.Sprintf("%x", f.Keys[0].Key), fmt.Sprint(f.Keys[0].Key), string(f.Keys[0].Key), "PRIVATE", "aead", "wrapped", "Wrapped",
+		fmt.Sprintf("%x", f.Keys[0].Key), fmt.Sprint(f.Keys[0].Key), fmt.Sprintf("%s", f.Keys[0].Key), "PRIVATE", "aead", "wrapped", "Wrapped",
 	} {
 		if strings.Contains(out, form) {
 			t.Errorf("%q is shown in %s", form, out)

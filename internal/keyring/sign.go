@@ -37,7 +37,7 @@ func (s *Signer) String() string { return "signer " + s.signer.Name() }
 func (s *Signer) GoString() string { return s.String() }
 
 // Format implements fmt.Formatter without the key.
-func (s *Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) } //nolint:errcheck // a fmt.State reports its own errors
+func (s *Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
 // Signer returns the tenant's signing key of that name, made at the first call. name must be fit for a note: not empty, no
 // space and no plus sign.
@@ -104,7 +104,7 @@ func newSigner(name string, k secret) (*Signer, error) {
 		return nil, err
 	}
 	private := ed25519.NewKeyFromSeed(seed[:])
-	public, _ := private.Public().(ed25519.PublicKey) //nolint:errcheck // the type is documented
+	public, _ := private.Public().(ed25519.PublicKey)
 	vkey, err := note.NewEd25519VerifierKey(name, public)
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "%q cannot name a signer", name)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/tandemcc/tandem/internal/audit"
 	"github.com/tandemcc/tandem/internal/authz"
+	"github.com/tandemcc/tandem/internal/caller"
+	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/sqlstore"
 	"github.com/tandemcc/tandem/internal/sqlstore/storetest"
 )
@@ -312,4 +315,57 @@ func detailNumber(t *testing.T, e audit.Entry, field string) int64 {
 		t.Fatal(err)
 	}
 	return m[field]
+}
+
+func TestAuditService(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) {
+		store := sqlstore.As[audit.Tx](db)
+		signer, verifiers := storetest.AuditSigner(t)
+		witness := filepath.Join(t.TempDir(), "witness")
+		seq, err := audit.NewSequencer(audit.Config{
+			Store: store, Signer: signer, Verifiers: verifiers, Node: "n", Interval: time.Millisecond, Witness: audit.NewFileWitness(witness),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		svc := audit.NewService(store, allowAll{}, seq.Origin(), verifiers)
+		ctx := caller.With(t.Context(), caller.Principal{Tenant: "t", Kind: caller.User, ID: "u", ARN: "arn:aws:iam::t:user/u"})
+		if st, err := svc.Status(ctx); err != nil || st.Size != 0 || st.Root != "" {
+			t.Errorf("an empty log: %+v, %v", st, err)
+		}
+		if res, err := svc.Verify(ctx); err != nil || !res.OK {
+			t.Errorf("an empty log: %+v, %v", res, err)
+		}
+		storetest.WriteAudit(t, store, 3)
+		if err := seq.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		storetest.WriteAudit(t, store, 3)
+		seq.Wake()
+		if err := seq.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		st, err := svc.Status(ctx)
+		if err != nil || st.Size != 6 || st.Pending != 0 || st.SealedAt.IsZero() {
+			t.Errorf("got %+v, %v", st, err)
+		}
+		if err := audit.NewFileWitness(witness).Publish(ctx, st.Checkpoint); err != nil {
+			t.Fatal(err)
+		}
+		notes, err := audit.ReadWitness(witness)
+		if err != nil || len(notes) != 2 || notes[1] != st.Checkpoint {
+			t.Fatalf("notes %q, %v", notes, err)
+		}
+		res, err := svc.Verify(ctx, notes...)
+		if err != nil || !res.OK || res.Root != st.Root {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		list, err := svc.List(ctx, audit.Filter{Tenant: "other"})
+		if err != nil || len(list) != 6 || list[0].Seq != 6 {
+			t.Errorf("listed %+v, %v", list, err)
+		}
+		if _, err := svc.List(t.Context(), audit.Filter{}); !errs.Is(err, errs.Unauthenticated) {
+			t.Errorf("nobody listed: %v", err)
+		}
+	})
 }

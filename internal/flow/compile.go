@@ -114,8 +114,9 @@ func (p *Program) compileVars(f *Flow) error {
 
 // nameObjects fixes under which names templates read the contact and the events, and which of their fields they read.
 func (p *Program) nameObjects(f *Flow) {
-	for _, n := range []string{"NewPhoneContact", "NewContact", f.Nodes[f.Start].Name} {
-		p.system[n] = true
+	p.contactNames = []string{"NewPhoneContact", "NewContact"}
+	if n := f.Nodes[f.Start].Name; !slices.Contains(p.contactNames, n) {
+		p.contactNames = append(p.contactNames, n)
 	}
 	for ev, id := range f.On {
 		n := f.Nodes[id]
@@ -149,6 +150,7 @@ func (p *Program) nameObjects(f *Flow) {
 			}
 		}
 	}
+	p.readsOfContact()
 }
 
 // noteRead records that templates read path, whose first name is root.

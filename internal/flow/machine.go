@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -285,9 +286,6 @@ func (m *machine) hangup(thread int, node NodeID) {
 func (m *machine) emit(c Command) CommandID {
 	m.s.LastCommand++
 	c.ID = m.s.LastCommand
-	if m.out.Commands == nil {
-		m.out.Commands = make([]Command, 0, 4)
-	}
 	m.out.Commands = append(m.out.Commands, c)
 	return c.ID
 }
@@ -449,26 +447,59 @@ func clip(s string) string {
 	return s[:cut] + "..."
 }
 
-// contactFields is what templates see of the contact.
-func contactFields(p *Program, s *Session) map[string]any {
-	c := &s.Contact
-	m := map[string]any{
-		"ANI": c.ANI, "DNIS": c.DNIS, "DN": c.DNIS, "InteractionId": c.ID, "ContactId": c.ID,
-		"EntryPointId": c.EntryPointID, "EntryPointName": c.EntryPointName, "OrgId": c.OrgID,
-		"FlowId": p.id, "FlowName": p.name, "Channel": c.Channel, "Direction": c.Direction, "Language": c.Language,
-		"StartTime": s.Started.UTC().Format(time.RFC3339),
-	}
-	if len(c.Headers) > 0 {
-		h := make(map[string]any, len(c.Headers))
-		for k, v := range c.Headers {
+// contactField is one thing templates may read of the contact.
+type contactField struct {
+	name string
+	get  func(p *Program, s *Session) any
+}
+
+// contactFieldTable lists them all; it is never changed.
+var contactFieldTable = []contactField{
+	{"ANI", func(_ *Program, s *Session) any { return s.Contact.ANI }},
+	{"DNIS", func(_ *Program, s *Session) any { return s.Contact.DNIS }},
+	{"DN", func(_ *Program, s *Session) any { return s.Contact.DNIS }},
+	{"InteractionId", func(_ *Program, s *Session) any { return s.Contact.ID }},
+	{"ContactId", func(_ *Program, s *Session) any { return s.Contact.ID }},
+	{"EntryPointId", func(_ *Program, s *Session) any { return s.Contact.EntryPointID }},
+	{"EntryPointName", func(_ *Program, s *Session) any { return s.Contact.EntryPointName }},
+	{"OrgId", func(_ *Program, s *Session) any { return s.Contact.OrgID }},
+	{"FlowId", func(p *Program, _ *Session) any { return p.id }},
+	{"FlowName", func(p *Program, _ *Session) any { return p.name }},
+	{"Channel", func(_ *Program, s *Session) any { return s.Contact.Channel }},
+	{"Direction", func(_ *Program, s *Session) any { return s.Contact.Direction }},
+	{"Language", func(_ *Program, s *Session) any { return s.Contact.Language }},
+	{"StartTime", func(_ *Program, s *Session) any { return s.Started.UTC().Format(time.RFC3339) }},
+	{"Headers", func(_ *Program, s *Session) any {
+		h := make(map[string]any, len(s.Contact.Headers))
+		for k, v := range s.Contact.Headers {
 			h[k] = v
 		}
-		m["Headers"] = h
+		return h
+	}},
+}
+
+// contactFields is what templates of the flow read of the contact.
+func contactFields(p *Program, s *Session) map[string]any {
+	m := make(map[string]any, len(p.contactReads))
+	for _, f := range p.contactReads {
+		m[f.name] = f.get(p, s)
 	}
 	return m
 }
 
-// contactName reports whether templates call the contact by that name.
-func (p *Program) contactName(name string) bool {
-	return name == "NewPhoneContact" || name == "NewContact" || name == p.start.name
+// readsOfContact fixes which fields of the contact templates read, by whatever name and case they call it.
+func (p *Program) readsOfContact() {
+	for _, f := range contactFieldTable {
+		for root := range p.reads {
+			if p.isContact(root) && p.readsField(root, f.name) {
+				p.contactReads = append(p.contactReads, f)
+				break
+			}
+		}
+	}
+}
+
+// isContact reports whether templates mean the contact by that name.
+func (p *Program) isContact(name string) bool {
+	return slices.ContainsFunc(p.contactNames, func(n string) bool { return strings.EqualFold(n, name) })
 }

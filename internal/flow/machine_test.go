@@ -227,9 +227,16 @@ func TestQueueTreatment(t *testing.T) {
 // A condition leaves by true, false or error.
 func TestCondition(t *testing.T) {
 	tests := []struct{ expr, want string }{
-		{"{{ n == 3 }}", "true"}, {"{{ n > 3 }}", "false"}, {"{{ name == \"Ada\" }}", "true"}, {"{{ missing is null }}", "true"},
-		{"{{ \"b\" > \"a\" }}", "error"}, {"{{ name }}", "error"}, {"{% if n == 3 %}true{% else %}false{% endif %}", "true"}, {"true", "true"},
-		{"{{ flag }}", "true"}, {"{{ n == }}", "error"},
+		{"{{ n == 3 }}", "true"},
+		{"{{ n > 3 }}", "false"},
+		{"{{ name == \"Ada\" }}", "true"},
+		{"{{ missing is null }}", "true"},
+		{"{{ \"b\" > \"a\" }}", "error"},
+		{"{{ name }}", "error"},
+		{"{% if n == 3 %}true{% else %}false{% endif %}", "true"},
+		{"true", "true"},
+		{"{{ flag }}", "true"},
+		{"{{ n == }}", "error"},
 	}
 	for _, tt := range tests {
 		vars := []flow.Var{{Name: "n", Type: flow.TypeInteger, Value: "3"}, {Name: "name", Type: flow.TypeString, Value: "Ada"}, {Name: "flag", Type: flow.TypeBoolean, Value: "true"}}
@@ -332,8 +339,12 @@ func TestLimits(t *testing.T) {
 // A path that finds nothing leaves the variable as it was, a null empties it, and what does not fit its type changes nothing.
 func TestOutputsIntoVariables(t *testing.T) {
 	vars := []flow.Var{
-		{Name: "s", Type: flow.TypeString, Value: "NA"}, {Name: "i", Type: flow.TypeInteger, Value: 7.0}, {Name: "b", Type: flow.TypeBoolean, Value: true},
-		{Name: "d", Type: flow.TypeDecimal, Value: "1.5"}, {Name: "j", Type: flow.TypeJSON}, {Name: "t", Type: flow.TypeDateTime, Value: "2026-01-01"},
+		{Name: "s", Type: flow.TypeString, Value: "NA"},
+		{Name: "i", Type: flow.TypeInteger, Value: 7.0},
+		{Name: "b", Type: flow.TypeBoolean, Value: true},
+		{Name: "d", Type: flow.TypeDecimal, Value: "1.5"},
+		{Name: "j", Type: flow.TypeJSON},
+		{Name: "t", Type: flow.TypeDateTime, Value: "2026-01-01"},
 	}
 	tests := []struct {
 		name, body string
@@ -366,11 +377,21 @@ func TestSetTyped(t *testing.T) {
 		src, port string
 		want      any
 	}{
-		{flow.TypeString, "{{ 1 + 2 }}", "ok", "3"}, {flow.TypeInteger, "{{ 1 + 2 }}", "ok", int64(3)}, {flow.TypeInteger, "12", "ok", int64(12)},
-		{flow.TypeInteger, "12.0", "ok", int64(12)}, {flow.TypeInteger, "1.5", "error", int64(0)}, {flow.TypeInteger, "", "ok", int64(0)},
-		{flow.TypeBoolean, "{{ 1 == 1 }}", "ok", true}, {flow.TypeBoolean, "TRUE", "ok", true}, {flow.TypeBoolean, "yes", "error", false},
-		{flow.TypeDecimal, "{{ 7 / 2 }}", "ok", 3.0}, {flow.TypeDecimal, "3.5", "ok", 3.5}, {flow.TypeJSON, `{"a":1}`, "ok", map[string]any{"a": int64(1)}},
-		{flow.TypeJSON, "{", "error", nil}, {flow.TypeString, "plain", "ok", "plain"}, {flow.TypeString, strings.Repeat("x", flow.MaxVarBytes+1), "error", ""},
+		{flow.TypeString, "{{ 1 + 2 }}", "ok", "3"},
+		{flow.TypeInteger, "{{ 1 + 2 }}", "ok", int64(3)},
+		{flow.TypeInteger, "12", "ok", int64(12)},
+		{flow.TypeInteger, "12.0", "ok", int64(12)},
+		{flow.TypeInteger, "1.5", "error", int64(0)},
+		{flow.TypeInteger, "", "ok", int64(0)},
+		{flow.TypeBoolean, "{{ 1 == 1 }}", "ok", true},
+		{flow.TypeBoolean, "TRUE", "ok", true},
+		{flow.TypeBoolean, "yes", "error", false},
+		{flow.TypeDecimal, "{{ 7 / 2 }}", "ok", 3.0},
+		{flow.TypeDecimal, "3.5", "ok", 3.5},
+		{flow.TypeJSON, `{"a":1}`, "ok", map[string]any{"a": int64(1)}},
+		{flow.TypeJSON, "{", "error", nil},
+		{flow.TypeString, "plain", "ok", "plain"},
+		{flow.TypeString, strings.Repeat("x", flow.MaxVarBytes+1), "error", ""},
 	}
 	for _, tt := range tests {
 		c := start(t, build([]flow.Var{{Name: "v", Type: tt.typ}}, node("start", flow.OpStart, nil, "ok", "S"),
@@ -464,8 +485,10 @@ func TestScreenPopAddress(t *testing.T) {
 	for _, tt := range tests {
 		c := start(t, build([]flow.Var{{Name: "base", Type: flow.TypeString, Value: "unset"}, {Name: "id", Type: flow.TypeString}},
 			node("start", flow.OpStart, nil, "ok", "P"),
-			node("P", flow.OpPop, map[string]flow.Value{"url": pebble("{{ base }}/r/{{ id }}"), "label": flow.Lit("L"), "target": flow.Lit("newBrowserTab"),
-				"query": {Map: map[string]flow.Value{"tab": flow.Lit("a b&c")}}})), map[string]any{"base": tt.base, "id": tt.id})
+			node("P", flow.OpPop, map[string]flow.Value{
+				"url": pebble("{{ base }}/r/{{ id }}"), "label": flow.Lit("L"), "target": flow.Lit("newBrowserTab"),
+				"query": {Map: map[string]flow.Value{"tab": flow.Lit("a b&c")}},
+			})), map[string]any{"base": tt.base, "id": tt.id})
 		got := ""
 		if pops := c.got(flow.CmdScreenPop); len(pops) == 1 {
 			got = pops[0].ScreenPop.URL

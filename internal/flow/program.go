@@ -18,6 +18,9 @@ type Program struct {
 	zone          *time.Location
 	maxSteps      int
 	opts          Options
+	// contactNames are the names by which templates call the contact, contactReads what they read of it.
+	contactNames []string
+	contactReads []contactField
 	// eventNames are the names under which templates read the fields of an event.
 	eventNames map[EventName][]string
 	// reads says which fields of which node or event templates read: all of it when the inner map is nil.
@@ -78,10 +81,8 @@ func (p *Program) envOf(s *Session) *expr.Env {
 	}
 	vars := make(map[string]any, len(s.Vars)+len(s.Outputs)+6)
 	c := contactFields(p, s)
-	for name := range p.system {
-		if p.contactName(name) {
-			vars[name] = c
-		}
+	for _, name := range p.contactNames {
+		vars[name] = c
 	}
 	for k, v := range s.Outputs {
 		vars[k] = map[string]any(v)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 const (
@@ -31,7 +32,7 @@ type guardedConn struct {
 // serve runs the library's read loop until the socket is closed.
 func (p *Phone) serve() <-chan struct{} {
 	c := &guardedConn{
-		UDPConn: p.conn, phone: p, limit: maxPeers,
+		UDPConn: p.conn, phone: p, limit: p.maxPeers,
 		peers: map[netip.AddrPort]struct{}{}, ready: make(chan struct{}),
 	}
 	p.goTracked(func() {
@@ -46,8 +47,15 @@ func (p *Phone) serve() <-chan struct{} {
 func (c *guardedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	c.reading.Do(func() { close(c.ready) })
 	if len(c.peers) >= c.limit {
-		// The library must know the successor before it forgets this one, else it would open a socket of its own.
+		// The library must know the successor before it forgets this one, and must not forget peers whose requests it is just
+		// answering, else it would open sockets of its own for them.
 		<-c.phone.serve()
+		timer := time.NewTimer(lingerRounds * c.phone.cfg.T1)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.phone.cut:
+		}
 		return 0, nil, net.ErrClosed
 	}
 	for failures := 0; ; {

@@ -83,6 +83,7 @@ type Phone struct {
 	cut      chan struct{}  // closed when Stop waits for nothing any more
 	wg       sync.WaitGroup // every goroutine but the library's
 	counters counters
+	maxPeers int
 
 	mu      sync.Mutex // guards all below
 	legs    map[dialogKey]*leg
@@ -109,7 +110,7 @@ func New(cfg Config) (*Phone, error) {
 	p := &Phone{
 		cfg: cfg, stopping: make(chan struct{}), cut: make(chan struct{}), empty: make(chan struct{}),
 		legs: map[dialogKey]*leg{}, invites: map[dialogKey]*leg{}, bridges: map[*media.Port]*bridge{},
-		limiter: rate.NewLimiter(rate.Inf, 0),
+		limiter: rate.NewLimiter(rate.Inf, 0), maxPeers: maxPeers,
 	}
 	if cfg.MaxSetupRate > 0 {
 		p.limiter = rate.NewLimiter(rate.Limit(cfg.MaxSetupRate), max(1, int(cfg.MaxSetupRate/2)))

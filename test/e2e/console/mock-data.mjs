@@ -213,6 +213,7 @@ export const system = () => ({
   startedAt: ago(7260),
   now: ago(0),
   clockOffsetSeconds: 0,
+  clockControllable: true,
   draining: false,
   engine: "sqlite",
   listeners: { http: "127.0.0.1:8080", sandbox: "127.0.0.1:8090", sip: "127.0.0.1:5060", webrtc: "127.0.0.1:8443", metrics: "127.0.0.1:9090" },

@@ -249,9 +249,7 @@ const routes = [
   ["POST", "/jobs/:id/retry", answer(({ state, args }) => Object.assign(find(state.jobs, args[0]), { state: "available" }))],
   ["POST", "/jobs/:id/cancel", answer(({ state, args }) => Object.assign(find(state.jobs, args[0]), { state: "cancelled" }))],
   ["GET", "/system", answer(() => data.system())],
-  ["POST", "/system/clock/advance", () => {
-    throw new Refusal(409, "conflict", "The clock of this hub is the real one and cannot be moved.");
-  }],
+  ["POST", "/system/clock/advance", answer(() => data.system())],
   ["GET", "/:kind", answer(({ state, args }) => ({ items: state.setup[args[0]] ?? missing() }))],
   ["POST", "/:kind", ({ state, response, args, body }) => {
     const list = state.setup[args[0]] ?? missing();
@@ -261,7 +259,11 @@ const routes = [
     const once = args[0] === "api-tokens" ? { token: "tdm_9Qx2f7Lw0Zk4" } : args[0] === "access-keys" ? { accessKeyId: item.id, secret: "wJalrXUtnFEMI/K7MDENG" } : {};
     send(response, 201, { ...item, ...once });
   }],
-  ["PUT", "/:kind/:id", answer(({ state, args, body }) => Object.assign(find(state.setup[args[0]] ?? missing(), args[1]), body))],
+  ["PUT", "/:kind/:id", answer(({ state, request, args, body }) => {
+    const item = find(state.setup[args[0]] ?? missing(), args[1]);
+    if (request.headers["if-match"] !== `"${item.version}"`) throw new Refusal(409, "conflict", "Somebody else changed it in the meantime. Open it again.");
+    return Object.assign(item, body, { version: item.version + 1 });
+  })],
   ["DELETE", "/:kind/:id", ({ state, response, args }) => {
     const list = state.setup[args[0]] ?? missing();
     list.splice(list.indexOf(find(list, args[1])), 1);

@@ -44,4 +44,32 @@ export const pages = {
   "flow-bindings": { path: "/flows/f1", login: "admin", prepare: (page) => page.getByRole("tab", { name: /Bindings/ }).click() },
   "flow-import": { path: "/flows", login: "admin", prepare: (page) => page.getByTestId("import-flow").click() },
   "flow-big": { path: "/flows/f2", login: "admin" },
+  "entry-points": { path: "/entry-points", login: "admin" },
+  queues: { path: "/queues", login: "admin" },
+  "queue-form": { path: "/queues", login: "admin", prepare: (page) => page.getByRole("button", { name: "Billing" }).click() },
+  codes: { path: "/codes", login: "admin" },
+  connectors: { path: "/connectors", login: "admin" },
+  "connector-form": {
+    path: "/connectors",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Order service" }).click();
+      await page.getByTestId("connector-test").click();
+    },
+  },
+  users: { path: "/users", login: "admin" },
+  "user-form": { path: "/users", login: "admin", prepare: (page) => page.getByTestId("add").click() },
+  keys: { path: "/keys", login: "admin" },
+  "key-shown": {
+    path: "/keys",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("add-access-key").click();
+      await page.getByRole("textbox", { name: "Name" }).fill("Import");
+      await page.getByTestId("save").click();
+    },
+  },
+  audit: { path: "/audit", login: "admin", prepare: (page) => page.getByTestId("verify").click() },
+  jobs: { path: "/jobs", login: "admin" },
+  system: { path: "/system", login: "admin" },
 };

@@ -431,6 +431,7 @@ export interface System {
   startedAt: Time;
   now: Time;
   clockOffsetSeconds: number;
+  clockControllable?: boolean;
   draining: boolean;
   engine: "sqlite" | "postgres";
   listeners: Record<string, string>;

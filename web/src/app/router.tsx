@@ -93,7 +93,71 @@ const flow = createRoute({
   component: lazyRouteComponent(() => import("../flows/FlowPage"), "FlowPage"),
 });
 
-const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live, contacts, contact, flows, flow])])]);
+// Setting up and operating the hub is for administrators.
+const admin = createRoute({
+  getParentRoute: () => lead,
+  id: "admin",
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.roles.includes("admin")) throw redirect({ to: "/live" });
+  },
+});
+
+const entryPoints = createRoute({
+  getParentRoute: () => admin,
+  path: "/entry-points",
+  component: lazyRouteComponent(() => import("../setup/EntryPointsPage"), "EntryPointsPage"),
+});
+
+const queues = createRoute({
+  getParentRoute: () => admin,
+  path: "/queues",
+  component: lazyRouteComponent(() => import("../setup/QueuesPage"), "QueuesPage"),
+});
+
+const codes = createRoute({
+  getParentRoute: () => admin,
+  path: "/codes",
+  component: lazyRouteComponent(() => import("../setup/CodesPage"), "CodesPage"),
+});
+
+const connectors = createRoute({
+  getParentRoute: () => admin,
+  path: "/connectors",
+  component: lazyRouteComponent(() => import("../setup/ConnectorsPage"), "ConnectorsPage"),
+});
+
+const users = createRoute({
+  getParentRoute: () => admin,
+  path: "/users",
+  component: lazyRouteComponent(() => import("../setup/UsersPage"), "UsersPage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => admin,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("../setup/KeysPage"), "KeysPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => admin,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("../ops/AuditPage"), "AuditPage"),
+});
+
+const jobs = createRoute({
+  getParentRoute: () => admin,
+  path: "/jobs",
+  component: lazyRouteComponent(() => import("../ops/JobsPage"), "JobsPage"),
+});
+
+const system = createRoute({
+  getParentRoute: () => admin,
+  path: "/system",
+  component: lazyRouteComponent(() => import("../ops/SystemPage"), "SystemPage"),
+});
+
+const setUpAndOperate = admin.addChildren([entryPoints, queues, codes, connectors, users, keys, audit, jobs, system]);
+const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live, contacts, contact, flows, flow, setUpAndOperate])])]);
 
 export function newRouter(queries: QueryClient) {
   return createRouter({

@@ -127,7 +127,15 @@ function Timeline({ contact }: { contact: ContactDetail }) {
 }
 
 const writeBackColumns: Column<ContactDetail["writeBacks"][number]>[] = [
-  { label: "Request", cell: (item) => <span className="mono">{`${item.method} ${item.target}`}</span> },
+  {
+    label: "Request",
+    cell: (item) => (
+      <>
+        <span className={`mono ${classes.request}`}>{`${item.method} ${item.target}`}</span>
+        {item.lastError && <div className={`small ${classes.error}`}>{item.lastError}</div>}
+      </>
+    ),
+  },
   {
     label: "Status",
     cell: (item) => {
@@ -136,7 +144,6 @@ const writeBackColumns: Column<ContactDetail["writeBacks"][number]>[] = [
     },
   },
   { label: "Tries", numeric: true, cell: (item) => item.attempts },
-  { label: "Last error", cell: (item) => item.lastError },
   { label: "When", cell: (item) => <Ago time={item.at} /> },
 ];
 

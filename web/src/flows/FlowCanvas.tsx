@@ -1,7 +1,7 @@
 import "@xyflow/react/dist/style.css";
 import { Button, Select, useComputedColorScheme } from "@mantine/core";
 import { Background, Controls, MarkerType, MiniMap, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type NodeChange } from "@xyflow/react";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { FlowDetail } from "../api/types";
 import { Icon } from "../ui/Icon";
 import classes from "./FlowCanvas.module.css";
@@ -11,6 +11,9 @@ import { NODE_HEIGHT, NODE_WIDTH, placesOf, type Point } from "./layout";
 const nodeTypes = { step: FlowNodeView };
 const MINI_MAP_FROM = 40;
 const FOCUS_ZOOM = 1;
+const READABLE_ZOOM = 0.65;
+const START_MARGIN = 60;
+const WHOLE = { maxZoom: 1, padding: 0.1 };
 
 interface Props {
   flow: FlowDetail;
@@ -34,7 +37,8 @@ export function FlowCanvas(props: Props) {
 function Canvas({ flow, selected, onSelect, focus, path }: Props) {
   const [tidy, setTidy] = useState(false);
   const scheme = useComputedColorScheme("light");
-  const { fitView } = useReactFlow();
+  const { fitView, getZoom, setViewport } = useReactFlow();
+  const frame = useRef<HTMLDivElement>(null);
   const places = useMemo(() => placesOf(flow, tidy), [flow, tidy]);
   const nodes = useMemo(() => nodesOf(flow, places, selected, path), [flow, places, selected, path]);
   const edges = useMemo(() => edgesOf(flow, path), [flow, path]);
@@ -43,8 +47,16 @@ function Canvas({ flow, selected, onSelect, focus, path }: Props) {
     const picked = changes.find((item) => item.type === "select" && item.selected);
     if (picked?.type === "select") onSelect(picked.id);
   };
+  // A flow too wide to be read as a whole is shown from its start.
+  const show = async () => {
+    await fitView(WHOLE);
+    const start = places.get(flow.nodes.find((node) => node.op === "start")?.id ?? flow.nodes[0]?.id ?? "");
+    if (getZoom() >= READABLE_ZOOM || !start) return;
+    const height = frame.current?.clientHeight ?? 0;
+    await setViewport({ x: START_MARGIN - start.x * READABLE_ZOOM, y: height / 2 - (start.y + NODE_HEIGHT / 2) * READABLE_ZOOM, zoom: READABLE_ZOOM });
+  };
   return (
-    <div className={classes.canvas} data-testid="flow-canvas">
+    <div ref={frame} className={classes.canvas} data-testid="flow-canvas">
       <ReactFlow
         nodes={nodes}
         edges={edges}
@@ -57,14 +69,14 @@ function Canvas({ flow, selected, onSelect, focus, path }: Props) {
         edgesFocusable={false}
         deleteKeyCode={null}
         minZoom={0.05}
-        fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.1 }}
+        onInit={() => void show()}
+        fitViewOptions={WHOLE}
         onlyRenderVisibleElements
         aria-label={`Flow ${flow.name}`}
       >
         <Background gap={24} size={1} />
         <Controls showInteractive={false} />
-        {flow.nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" />}
+        {flow.nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" nodeColor="var(--faint)" maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" />}
         <Panel position="top-left" className={classes.tools}>
           <Select
             className={classes.search}
@@ -86,7 +98,7 @@ function Canvas({ flow, selected, onSelect, focus, path }: Props) {
             size="xs"
             onClick={() => {
               setTidy(!tidy);
-              requestAnimationFrame(() => void fitView({ padding: 0.1 }));
+              requestAnimationFrame(() => void show());
             }}
           >
             {tidy ? "As drawn" : "Tidy up"}

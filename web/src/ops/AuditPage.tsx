@@ -1,0 +1,121 @@
+import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+import { get, messageOf, post } from "../api/client";
+import { usePages } from "../api/lists";
+import type { AuditEntry, Checkpoint } from "../api/types";
+import { DataTable, type Column } from "../ui/DataTable";
+import { Icon } from "../ui/Icon";
+import { More } from "../ui/More";
+import { Page } from "../ui/Page";
+import { Empty, Loaded } from "../ui/States";
+import { Pill } from "../ui/Status";
+import { Ago } from "../ui/Time";
+import classes from "./Ops.module.css";
+
+const columns: Column<AuditEntry>[] = [
+  { label: "No.", numeric: true, cell: (entry) => entry.seq },
+  { label: "When", cell: (entry) => <Ago time={entry.at} /> },
+  { label: "Who", cell: (entry) => entry.principal },
+  { label: "Did", cell: (entry) => <span className="mono">{entry.action}</span> },
+  {
+    label: "To",
+    cell: (entry) => (
+      <>
+        <span className="mono">{entry.resource}</span>
+        {entry.detail && <div className="muted small">{entry.detail}</div>}
+      </>
+    ),
+  },
+  { label: "Outcome", cell: (entry) => <Pill tone={/den|fail|error/i.test(entry.outcome) ? "bad" : "neutral"}>{entry.outcome}</Pill> },
+  { label: "Sealed", cell: (entry) => (entry.sealed ? "yes" : <span className="muted">soon</span>) },
+];
+
+/** Who did what, in a log that cannot be changed unnoticed. */
+export function AuditPage() {
+  const [filter, setFilter] = useState({ principal: "", action: "", outcome: "" });
+  const entries = usePages<AuditEntry>("/audit", filter);
+  return (
+    <Page title="Audit" lead="Every change and every refusal, sealed so that no entry can be altered unnoticed.">
+      <Seal />
+      <Filter apply={setFilter} />
+      <section className="panel" aria-label="Entries">
+        <Loaded query={entries} rows={12}>
+          {(rows) =>
+            rows.length === 0 ? (
+              <Empty icon="shield" title="No entry matches">
+                Try a wider search.
+              </Empty>
+            ) : (
+              <DataTable caption="Audit entries" columns={columns} rows={rows} rowKey={(entry) => entry.seq} />
+            )
+          }
+        </Loaded>
+        <More {...entries} />
+      </section>
+    </Page>
+  );
+}
+
+function Filter({ apply }: { apply: (filter: { principal: string; action: string; outcome: string }) => void }) {
+  const [principal, setPrincipal] = useState("");
+  const [action, setAction] = useState("");
+  const [outcome, setOutcome] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    apply({ principal: principal.trim(), action: action.trim(), outcome });
+  };
+  return (
+    <form className={classes.filters} onSubmit={submit} role="search" aria-label="Audit">
+      <TextInput label="Who" placeholder="user:anna" value={principal} onChange={(event) => setPrincipal(event.currentTarget.value)} />
+      <TextInput label="Action" placeholder="flow.publish" value={action} onChange={(event) => setAction(event.currentTarget.value)} />
+      <NativeSelect label="Outcome" data={[{ value: "", label: "Any" }, "allowed", "denied"]} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)} />
+      <Button type="submit" variant="default">
+        Search
+      </Button>
+    </form>
+  );
+}
+
+function Seal() {
+  const checkpoint = useQuery({ queryKey: ["/audit/checkpoint"], queryFn: ({ signal }) => get<Checkpoint>("/audit/checkpoint", signal), refetchInterval: 15_000 });
+  const verify = useMutation({ mutationFn: () => post<{ ok: boolean; size: number; message: string }>("/audit/verify") });
+  return (
+    <section className={`panel ${classes.seal}`} aria-label="Checkpoint">
+      <Loaded query={checkpoint} rows={1}>
+        {(data) => (
+          <dl className={classes.facts}>
+            <Fact label="Sealed entries">{data.size}</Fact>
+            <Fact label="Waiting for the seal">{data.pending}</Fact>
+            <Fact label="Last seal">
+              <Ago time={data.sealedAt} />
+            </Fact>
+            <Fact label="Root hash">
+              <span className={`mono ${classes.hash}`} title={data.rootHash}>
+                {data.rootHash || "none yet"}
+              </span>
+            </Fact>
+          </dl>
+        )}
+      </Loaded>
+      <div className={classes.verify}>
+        <Button variant="default" leftSection={<Icon name="shield" />} loading={verify.isPending} onClick={() => verify.mutate()} data-testid="verify">
+          Verify the log
+        </Button>
+        <span role="status">
+          {verify.data && <Pill tone={verify.data.ok ? "good" : "bad"}>{verify.data.message}</Pill>}
+          {verify.error && <Pill tone="bad">{messageOf(verify.error)}</Pill>}
+        </span>
+      </div>
+    </section>
+  );
+}
+
+export function Fact({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd className="num">{children}</dd>
+    </div>
+  );
+}

@@ -171,11 +171,10 @@ func typeOf(a, pr props) string {
 	if group == "start" || group == "event" {
 		return group
 	}
-	t := firstText(pr.text("activityName"), pr.text("activityId"), group)
-	if t == "start" || t == "event" {
-		return t
+	if kind := strings.ToLower(a.text("activityType")); kind == "start" || kind == "event" {
+		return kind
 	}
-	return t
+	return firstText(pr.text("activityName"), pr.text("activityId"), group)
 }
 
 func (im *importing) link(i int, l props) {

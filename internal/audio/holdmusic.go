@@ -24,15 +24,15 @@ type chord struct {
 	arp  [4]int
 }
 
-// harmony returns the piece's bars: D, Bm, G, A with added sixths and ninths, then a second line over F sharp and E that
-// leads back to the start. The voices move by step, so that no bar line is heard as a jump.
+// harmony returns the piece's bars in D major: D, B minor, G, A with added sevenths and ninths, then a second line over F
+// sharp and E that leads back to the start. The voices move by step, so that no bar line is heard as a jump.
 func harmony() [musicBars]chord {
 	return [musicBars]chord{
 		{bass: 50, pad: [3]int{57, 61, 66}, arp: [4]int{69, 73, 76, 78}},
 		{bass: 47, pad: [3]int{57, 62, 66}, arp: [4]int{69, 74, 76, 78}},
 		{bass: 43, pad: [3]int{59, 62, 66}, arp: [4]int{71, 74, 78, 81}},
 		{bass: 45, pad: [3]int{59, 61, 64}, arp: [4]int{69, 73, 76, 81}},
-		{bass: 54, pad: [3]int{57, 61, 64}, arp: [4]int{69, 73, 76, 80}},
+		{bass: 54, pad: [3]int{57, 61, 64}, arp: [4]int{69, 73, 76, 81}},
 		{bass: 47, pad: [3]int{57, 59, 62}, arp: [4]int{66, 71, 74, 78}},
 		{bass: 52, pad: [3]int{55, 59, 62}, arp: [4]int{67, 71, 74, 76}},
 		{bass: 45, pad: [3]int{55, 59, 64}, arp: [4]int{67, 71, 76, 79}},

@@ -77,6 +77,7 @@ type Client struct {
 	current *session   // nil before the first login
 	refresh string     // the refresh token that is valid now
 	unsaved bool       // OnRefreshToken has not yet taken refresh
+	saveAt  time.Time  // not before then is it asked again
 	trouble *trouble   // the last login's failure
 	closed  bool
 	running sync.WaitGroup // logins, which outlive the request that asked first; Add is guarded by mu

@@ -21,6 +21,8 @@ const (
 	refusedPause = 30 * time.Second
 	// brokenPause is the same for a login that got no answer.
 	brokenPause = time.Second
+	// savePause lies between two attempts to store a rotated refresh token.
+	savePause = 5 * time.Second
 )
 
 // trouble remembers a failed login, so that many waiting requests do not each try again.
@@ -32,7 +34,7 @@ type trouble struct {
 // session returns the current session. One that the caller found stale is renewed first, by one login for all.
 func (c *Client) session(ctx context.Context, stale *session) (*session, error) {
 	c.mu.Lock()
-	current, unsaved := c.current, c.unsaved
+	current, unsaved := c.current, c.unsaved && !time.Now().Before(c.saveAt)
 	c.mu.Unlock()
 	if unsaved {
 		c.flight.DoChan("save", func() (any, error) { return nil, c.detached(ctx, c.save) })
@@ -125,7 +127,10 @@ func (c *Client) save(ctx context.Context) error {
 	c.mu.Unlock()
 	if c.o.OnRefreshToken != nil {
 		if err := c.o.OnRefreshToken(ctx, token); err != nil {
-			c.log.ErrorContext(ctx, "storing the rotated Salesforce refresh token failed; it is tried again at the next request", slog.String("scope", c.o.Scope), slog.Any("err", err))
+			c.mu.Lock()
+			c.saveAt = time.Now().Add(savePause)
+			c.mu.Unlock()
+			c.log.ErrorContext(ctx, "storing the rotated Salesforce refresh token failed; it is tried again at a later request", slog.String("scope", c.o.Scope), slog.Any("err", err))
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func (l *leg) Answer(ctx context.Context) error {
 	if err != nil { // CANCEL came first; its handler ends the leg
 		return errs.Wrap(errs.Conflict, err, "answering: the caller has given up")
 	}
-	l.phone.goTracked(func() { l.repeat(l.inviteTx, res, wait) })
+	l.phone.goTracked(func() { l.repeat(l.inviteTx, res, wait) }) //nolint:contextcheck // outlives Answer
 	select {
 	case <-wait.done:
 		return nil

@@ -97,7 +97,7 @@ func (p *Phone) newLeg(info voice.LegInfo) (*leg, error) {
 	l.port = media.NewPort(p.clock, p.cfg.MediaTimeout, media.Hooks{Digit: l.onDigit, Timeout: l.onTimeout})
 	l.socket = media.NewSocket(conn, l.port)
 	l.local = sdp.Local{
-		ID: uint64(l.info.CreatedAt.UnixMicro()), Version: 1, Addr: p.local.Addr(), //nolint:gosec // after 1970
+		ID: uint64(l.info.CreatedAt.UnixMicro()), Version: 1, Addr: p.local.Addr(),
 		Port: uint16(l.socket.LocalPort()), Dir: sdp.SendRecv, //nolint:gosec // a port
 	}
 	return l, nil

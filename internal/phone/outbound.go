@@ -50,28 +50,34 @@ func userPart(s string) string {
 	return b.String()
 }
 
+// checkDial returns the address of a request that is fit to be sent.
+func checkDial(d voice.DialRequest) (sip.Uri, error) {
+	var uri sip.Uri
+	if err := sip.ParseUri(d.URI, &uri); err != nil || uri.Scheme != "sip" || uri.Host == "" || strings.ContainsAny(d.URI, "\r\n \t") {
+		return uri, errs.New(errs.Invalid, "%q is no SIP address: write sip:user@host:port", d.URI)
+	}
+	if t := uri.UriParams.GetOr("transport", "udp"); !strings.EqualFold(t, "udp") {
+		return uri, errs.New(errs.Invalid, "transport %q is not supported: use udp", t)
+	}
+	if len(d.Headers) > maxDialHeaders {
+		return uri, errs.New(errs.Invalid, "more than %d additional headers", maxDialHeaders)
+	}
+	for name, value := range d.Headers {
+		if !token(name) || ownHeader(name) || strings.ContainsAny(value, "\r\n\x00") || len(value) > maxHeaderSize {
+			return uri, errs.New(errs.Invalid, "header %q cannot be set, or its value is too long or has line breaks", name)
+		}
+	}
+	return uri, nil
+}
+
 // Dial implements voice.Phone.
 func (p *Phone) Dial(ctx context.Context, d voice.DialRequest) (voice.Leg, error) {
 	if p.ua == nil {
 		return nil, errs.New(errs.Unavailable, "the phone has not started")
 	}
-	var uri sip.Uri
-	if err := sip.ParseUri(d.URI, &uri); err != nil || uri.Scheme != "sip" || uri.Host == "" {
-		return nil, errs.New(errs.Invalid, "%q is no SIP address: write sip:user@host:port", d.URI)
-	}
-	if t := uri.UriParams.GetOr("transport", "udp"); !strings.EqualFold(t, "udp") {
-		return nil, errs.New(errs.Invalid, "transport %q is not supported: use udp", t)
-	}
-	if strings.ContainsAny(d.URI, "\r\n \t") {
-		return nil, errs.New(errs.Invalid, "a SIP address has no blanks")
-	}
-	if len(d.Headers) > maxDialHeaders {
-		return nil, errs.New(errs.Invalid, "more than %d additional headers", maxDialHeaders)
-	}
-	for name, value := range d.Headers {
-		if !token(name) || ownHeader(name) || strings.ContainsAny(value, "\r\n\x00") || len(value) > maxHeaderSize {
-			return nil, errs.New(errs.Invalid, "header %q cannot be set, or its value is too long or has line breaks", name)
-		}
+	uri, err := checkDial(d)
+	if err != nil {
+		return nil, err
 	}
 	l, err := p.newLeg(voice.LegInfo{CallID: sip.GenerateTagN(24), From: d.From, FromName: d.DisplayName, To: uri.User})
 	if err != nil {
@@ -96,7 +102,7 @@ func (p *Phone) Dial(ctx context.Context, d voice.DialRequest) (voice.Leg, error
 	if d.RingTimeout <= 0 {
 		d.RingTimeout = defaultRingTimeout
 	}
-	p.goTracked(func() { l.await(tx, d.RingTimeout) })
+	p.goTracked(func() { l.await(tx, d.RingTimeout) }) //nolint:contextcheck // outlives Dial
 	return l, nil
 }
 
@@ -141,61 +147,69 @@ func (p *Phone) invite(l *leg, uri sip.Uri, d voice.DialRequest) *sip.Request {
 	return req
 }
 
+// calling is an INVITE on its way to its final response.
+type calling struct {
+	leg         *leg
+	provisional bool
+	why         voice.LegEnd // set once we have given up
+	giveUp      *time.Timer  // runs from the CANCEL on
+}
+
 // await follows the INVITE to its final response.
 func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 	defer tx.Terminate()
 	timer := time.NewTimer(ring)
 	defer timer.Stop()
-	giveUp := time.NewTimer(time.Hour)
-	defer giveUp.Stop()
-	provisional, why := false, voice.LegEnd("")
-	cancel := func() {
-		l.end(why, 0, "") // the user need not wait for the far end
-		if !provisional { // but CANCEL must wait for a provisional response (RFC 3261 §9.1)
-			return
-		}
-		req := l.cancelRequest()
-		l.phone.goTracked(func() { l.phone.transact(req) })
-		giveUp.Reset(64 * l.phone.cfg.T1)
-	}
+	c := calling{leg: l, giveUp: time.NewTimer(time.Hour)}
+	defer c.giveUp.Stop()
 	for {
 		select {
 		case res := <-tx.Responses():
-			first := !provisional
-			provisional = true
 			if !res.IsProvisional() {
-				l.final(res, why)
+				l.final(res, c.why)
 				return
 			}
-			l.progress(res)
-			if first && why != "" {
-				cancel()
-			}
-		case wish := <-l.cancelled:
-			if why == "" {
-				why = wish
-				cancel()
-			}
+			c.progress(res)
+		case why := <-l.cancelled:
+			c.cancel(why)
 		case <-timer.C:
-			if why == "" {
-				why = voice.EndNoAnswer
-				cancel()
-			}
-		case <-giveUp.C:
-			l.finish(why, 0, "")
+			c.cancel(voice.EndNoAnswer)
+		case <-c.giveUp.C:
+			l.phone.forget(l)
 			return
 		case <-l.phone.cut:
 			l.finish(voice.EndShutdown, 0, "")
 			return
 		case <-tx.Done():
-			switch {
-			case why != "":
-				l.finish(why, 0, "")
-			default:
-				l.finish(voice.EndError, sip.StatusRequestTimeout, "no response")
-			}
+			l.finish(voice.EndError, sip.StatusRequestTimeout, "no response") // unless it has ended
 			return
 		}
+	}
+}
+
+func (c *calling) cancel(why voice.LegEnd) {
+	if c.why != "" {
+		return
+	}
+	c.why = why
+	c.leg.end(why, 0, "") // the user need not wait for the far end
+	if c.provisional {    // before, CANCEL must not be sent (RFC 3261 §9.1)
+		c.send()
+	}
+}
+
+func (c *calling) send() {
+	req := c.leg.cancelRequest()
+	c.leg.phone.goTracked(func() { c.leg.phone.transact(req) })
+	c.giveUp.Reset(64 * c.leg.phone.cfg.T1)
+}
+
+func (c *calling) progress(res *sip.Response) {
+	first := !c.provisional
+	c.provisional = true
+	c.leg.progress(res)
+	if first && c.why != "" {
+		c.send()
 	}
 }
 

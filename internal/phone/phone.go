@@ -89,7 +89,8 @@ type Phone struct {
 	legs    map[dialogKey]*leg
 	invites map[dialogKey]*leg // inbound, by the caller's tag: to recognise merged requests
 	bridges map[*media.Port]*bridge
-	empty   chan struct{} // closed when draining and no leg is left
+	empty   chan struct{} // closed when stopping and no leg is left
+	isCut   bool
 }
 
 type counters struct {
@@ -137,12 +138,15 @@ func (p *Phone) Stop(ctx context.Context) error {
 	select {
 	case <-p.empty:
 	case <-ctx.Done():
-		p.hangupAll()
+		p.hangupAll() //nolint:contextcheck // ctx has ended
 	}
 	if p.webrtc != nil {
 		p.webrtc.close()
 	}
+	p.mu.Lock()
+	p.isCut = true
 	close(p.cut)
+	p.mu.Unlock()
 	p.ua.TransactionLayer().Close()
 	err := p.conn.Close()
 	p.wg.Wait()
@@ -229,9 +233,15 @@ func (p *Phone) find(callID, tag string) *leg {
 	return p.legs[dialogKey{callID, tag}]
 }
 
-// goTracked runs f on a goroutine that Stop waits for. After Stop has begun to wait there are no new ones, since
-// they all come from legs, and those are gone.
-func (p *Phone) goTracked(f func()) { p.wg.Go(f) }
+// goTracked runs f on a goroutine that Stop waits for. Once Stop waits, nothing new is begun: the library may still
+// deliver what it had read.
+func (p *Phone) goTracked(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.isCut {
+		p.wg.Go(f)
+	}
+}
 
 // Stats implements voice.Phone.
 func (p *Phone) Stats() voice.PhoneStats {

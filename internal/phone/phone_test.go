@@ -99,6 +99,7 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 }
 
 func TestCallAnsweredAndHungUpByCaller(t *testing.T) {
+	t.Parallel()
 	legs := make(chan voice.Leg, 1)
 	b := start(t, Config{}, answering(t, legs))
 	a := start(t, Config{}, nil)
@@ -126,6 +127,7 @@ func TestCallAnsweredAndHungUpByCaller(t *testing.T) {
 }
 
 func TestPromptAndDigits(t *testing.T) {
+	t.Parallel()
 	legs := make(chan voice.Leg, 1)
 	b := start(t, Config{}, answering(t, legs))
 	a := start(t, Config{}, nil)
@@ -151,6 +153,7 @@ func TestPromptAndDigits(t *testing.T) {
 }
 
 func TestCallerCancels(t *testing.T) {
+	t.Parallel()
 	legs := make(chan voice.Leg, 1)
 	b := start(t, Config{}, func(l voice.Leg) {
 		_ = l.Ring()
@@ -173,6 +176,7 @@ func TestCallerCancels(t *testing.T) {
 }
 
 func TestRejected(t *testing.T) {
+	t.Parallel()
 	b := start(t, Config{}, func(l voice.Leg) {
 		if err := l.Reject(486, "Busy Here"); err != nil {
 			t.Errorf("rejecting: %v", err)
@@ -185,6 +189,7 @@ func TestRejected(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	b := start(t, Config{RingLimit: 100 * time.Millisecond}, func(voice.Leg) {})
 	a := start(t, Config{}, nil)
 	if e := await(t, dial(t, a, b), voice.LegEnded); e.Code != 480 {
@@ -201,6 +206,7 @@ func TestNobodyAnswers(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
+	t.Parallel()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0") // takes packets, never answers
 	if err != nil {
 		t.Fatal(err)

@@ -244,13 +244,9 @@ func describe(req *sip.Request) voice.LegInfo {
 
 // identity splits `"Name" <uri>` or a bare URI; of a list it takes the first.
 func identity(value string) (name, uri string, ok bool) {
-	if i := strings.IndexByte(value, '<'); i >= 0 {
-		rest := value[i+1:]
-		j := strings.IndexByte(rest, '>')
-		if j < 0 {
-			return "", "", false
-		}
-		return strings.Trim(strings.TrimSpace(value[:i]), `"`), rest[:j], true
+	if before, rest, found := strings.Cut(value, "<"); found {
+		uri, _, ok = strings.Cut(rest, ">")
+		return strings.Trim(strings.TrimSpace(before), `"`), uri, ok
 	}
 	uri, _, _ = strings.Cut(value, ",")
 	return "", strings.TrimSpace(uri), uri != ""

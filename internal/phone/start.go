@@ -18,7 +18,7 @@ import (
 const socketBuffer = 4 << 20
 
 // Start opens the sockets and begins to take calls.
-func (p *Phone) Start(_ context.Context) error {
+func (p *Phone) Start(ctx context.Context) error {
 	addr := netip.MustParseAddrPort(p.cfg.Addr) // New has parsed it
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *Phone) Start(_ context.Context) error {
 		return err
 	}
 	<-p.serve() // Dial needs the library to know the socket
-	p.cfg.Log.Info("phone listens", slog.String("sip", p.local.String()))
+	p.cfg.Log.InfoContext(ctx, "phone listens", slog.String("sip", p.local.String()))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -240,10 +241,8 @@ func checkOffer(desc *webrtc.SessionDescription) error {
 		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 {
 			continue
 		}
-		for _, f := range m.MediaName.Formats {
-			if f == "0" {
-				return nil
-			}
+		if slices.Contains(m.MediaName.Formats, "0") {
+			return nil
 		}
 	}
 	return errs.New(errs.Invalid, "the offer has no PCMU audio: every browser can offer it")

@@ -78,7 +78,7 @@ func Listen(ctx context.Context, addr string, options func(voice.LegInfo) Option
 		if onCall != nil {
 			onCall(s)
 		}
-		s.answer()
+		s.answer() //nolint:contextcheck // lives as long as the call
 	})
 	s := &Phone{p}
 	return s, p.Start(ctx)

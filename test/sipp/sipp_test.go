@@ -46,11 +46,15 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // UDP
+	addr, ok := conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		t.Fatal("no UDP address")
+	}
+	return addr.Port
 }
 
 // sipp runs a scenario to its end. It fails the test if a call failed.
-func sipp(t *testing.T, args ...string) string {
+func sipp(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("sipp")
 	need(t, "sipp", err != nil)
@@ -65,7 +69,6 @@ func sipp(t *testing.T, args ...string) string {
 		text = append(out.Bytes(), text...)
 		t.Errorf("sipp %v: %v\n%s", args, err, text[max(0, len(text)-3000):])
 	}
-	return out.String()
 }
 
 // hub is a phone that does one thing with each call and keeps its events.
@@ -225,7 +228,7 @@ func TestBridgeToEcho(t *testing.T) {
 
 	var p *phone.Phone
 	var received voice.MediaStats
-	h := startHub(t, func(l voice.Leg) {
+	h := startHub(t, func(l voice.Leg) { //nolint:contextcheck // lives as long as the call
 		out, err := p.Dial(ctx, voice.DialRequest{URI: fmt.Sprintf("sip:agent@127.0.0.1:%d", port)})
 		if err != nil {
 			t.Errorf("calling the agent: %v", err)

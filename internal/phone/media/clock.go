@@ -117,7 +117,7 @@ func (s *shard) run(start time.Time) {
 			}
 			// The schedule is kept through idle times, so that phases stay spread.
 			if idle := time.Since(next); idle > 0 {
-				next = next.Add((idle/Frame + 1) * Frame)
+				next = next.Add(idle.Truncate(Frame) + Frame)
 			}
 		}
 		timer.Reset(time.Until(next))
@@ -129,8 +129,8 @@ func (s *shard) run(start time.Time) {
 		now := time.Now()
 		frames := uint32(1)
 		if behind := now.Sub(next); behind > maxBehind {
+			next = next.Add(behind.Truncate(Frame))
 			skip := behind / Frame
-			next = next.Add(skip * Frame)
 			frames += uint32(skip) //nolint:gosec // a process suspended for years would wrap, harmlessly
 			s.clock.skipped.Add(uint64(skip))
 		}

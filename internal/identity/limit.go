@@ -46,7 +46,8 @@ func (s *sources) allow(addr string, now time.Time) bool {
 	return e.limit.AllowN(now, 1)
 }
 
-// sweep makes room: idle sources go, and when none is idle any; s.mu is held.
+// sweep makes room for a quarter of all sources, so that it is rare even when each login comes from another address: idle ones
+// go first, then any; s.mu is held.
 func (s *sources) sweep(now time.Time) {
 	for k, e := range s.m {
 		if now.Sub(e.seen) > sourceForgets {
@@ -54,7 +55,7 @@ func (s *sources) sweep(now time.Time) {
 		}
 	}
 	for k := range s.m {
-		if len(s.m) < maxSources {
+		if len(s.m) < maxSources*3/4 {
 			return
 		}
 		delete(s.m, k)

@@ -38,13 +38,14 @@ const (
 
 	apiTokenColumns = `SELECT tenant, id, name, roles, created_by, created_at, expires_at, used_at FROM api_tokens `
 
+	//nolint:gosec // a statement, no credential
 	qAPITokenInsert = `INSERT INTO api_tokens (tenant, id, hash, name, roles, created_by, created_at, expires_at, used_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)`
 	qAPITokenByHash   = apiTokenColumns + `WHERE hash = $1`
 	qAPITokenList     = apiTokenColumns + `WHERE tenant = $1 ORDER BY id DESC LIMIT $2`
 	qAPITokenListFrom = apiTokenColumns + `WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3`
 	qAPITokenTouch    = `UPDATE api_tokens SET used_at = $3 WHERE tenant = $1 AND id = $2`
-	qAPITokenDelete   = `DELETE FROM api_tokens WHERE tenant = $1 AND id = $2`
+	qAPITokenDelete   = `DELETE FROM api_tokens WHERE tenant = $1 AND id = $2` //nolint:gosec // a statement, no credential
 
 	qAccessKeyInsert = `INSERT INTO access_keys (id, tenant, secret, name, roles, created_by, created_at, used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`
 	qAccessKey       = `SELECT id, tenant, name, roles, created_by, created_at, used_at, secret FROM access_keys WHERE id = $1`
@@ -208,7 +209,7 @@ func (tx *Tx) APITokenByHash(ctx context.Context, hash []byte) (identity.APIToke
 	return list[0], nil
 }
 
-const errNoToken = "the API token does not exist" //nolint:gosec // a message, no credential
+const errNoToken = "the API token does not exist"
 
 // ListAPITokens implements identity.Tx.
 func (tx *Tx) ListAPITokens(ctx context.Context, tenant, before string, limit int) ([]identity.APIToken, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,11 +106,11 @@ func auditLists(t *testing.T, store audit.Store, now time.Time) {
 		{audit.Filter{Tenant: "t", Action: "a:C", Limit: 10}, ""},
 		{audit.Filter{Tenant: "t", Outcome: audit.OK, From: now.Add(time.Millisecond), To: now.Add(3 * time.Millisecond), Limit: 10}, "r2 r1 "},
 	} {
-		got := ""
+		var got strings.Builder
 		err := store.View(ctx, func(tx audit.Tx) error {
 			list, err := tx.ListAudit(ctx, c.f)
 			for _, e := range list {
-				got += e.Resource + " "
+				got.WriteString(e.Resource + " ")
 			}
 			if len(list) > 1 {
 				f := c.f
@@ -121,8 +122,8 @@ func auditLists(t *testing.T, store audit.Store, now time.Time) {
 			}
 			return err
 		})
-		if err != nil || got != c.want {
-			t.Errorf("%+v lists %q, want %q (%v)", c.f, got, c.want, err)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%+v lists %q, want %q (%v)", c.f, got.String(), c.want, err)
 		}
 	}
 }

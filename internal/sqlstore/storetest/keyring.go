@@ -49,7 +49,9 @@ func Keyring(t *testing.T, store keyring.Store) {
 	}); !errs.Is(err, errs.Conflict) {
 		t.Errorf("a second tenant key 2: got %v, want a conflict", err)
 	}
-	if err := update(func(tx keyring.Tx) error { return tx.RewrapTenantKey(ctx, keyring.TenantKey{Tenant: "no", Version: 2, Wrapped: []byte{1}}) }); !errs.Is(err, errs.NotFound) {
+	if err := update(func(tx keyring.Tx) error {
+		return tx.RewrapTenantKey(ctx, keyring.TenantKey{Tenant: "no", Version: 2, Wrapped: []byte{1}})
+	}); !errs.Is(err, errs.NotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
 	keyringRotation(t, store, two)

@@ -46,8 +46,8 @@ type Command struct {
 	ScreenPop *ScreenPop `json:"screenPop,omitempty"`
 	SetCAD    []CADValue `json:"setCAD,omitempty"`
 	// Priority is the contact's new priority, 1 (first) to 10.
-	Priority int      `json:"priority,omitempty"`
-	Goto     *FlowRef `json:"goto,omitempty"`
+	Priority int          `json:"priority,omitempty"`
+	Goto     *Destination `json:"goto,omitempty"`
 	// Cancel is the outstanding command to stop.
 	Cancel CommandID `json:"cancel,omitempty"`
 	Ended  *Ended    `json:"ended,omitempty"`
@@ -195,8 +195,8 @@ type CADValue struct {
 	Secure   bool   `json:"secure,omitempty"`
 }
 
-// FlowRef names another flow.
-type FlowRef struct {
+// Destination names another flow.
+type Destination struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
 }

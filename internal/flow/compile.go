@@ -52,7 +52,7 @@ func Compile(f *Flow) (*Program, error) {
 		}
 		p.zone = z
 	}
-	if err := p.compileVars(f); err != nil {
+	if err := p.compileVars(); err != nil {
 		return nil, err
 	}
 	p.nameObjects(f)
@@ -93,7 +93,7 @@ func checkShape(f *Flow) error {
 	return nil
 }
 
-func (p *Program) compileVars(f *Flow) error {
+func (p *Program) compileVars() error {
 	for i := range p.vars {
 		v := &p.vars[i]
 		if v.Name == "" {

@@ -83,11 +83,11 @@ func escaperAt(before string) func(string) string {
 }
 
 func afterScheme(s string) (string, bool) {
-	i := strings.Index(s, "://")
-	if i < 0 || strings.ContainsAny(s[:i], "/?#\x00") {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || strings.ContainsAny(scheme, "/?#\x00") {
 		return "", false
 	}
-	return s[i+3:], true
+	return rest, true
 }
 
 // queryLanguage looks at the last query parameter of a URL's text and returns which language its value is in, with the
@@ -208,7 +208,7 @@ const upperHex = "0123456789ABCDEF"
 
 func percent(s string, keep func(byte) bool) string {
 	n := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !keep(s[i]) {
 			n++
 		}
@@ -217,7 +217,7 @@ func percent(s string, keep func(byte) bool) string {
 		return s
 	}
 	b := make([]byte, 0, len(s)+2*n)
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; keep(c) {
 			b = append(b, c)
 		} else {
@@ -343,7 +343,7 @@ func (j *jsonPlace) whole(string) func(string) string { return jsonText }
 
 // jsonText escapes a value for the inside of a JSON string.
 func jsonText(v string) string {
-	for i := 0; i < len(v); i++ {
+	for i := range len(v) {
 		if c := v[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
 			q := appendString(nil, v)
 			return string(q[1 : len(q)-1])

@@ -117,9 +117,10 @@ func TestSafeInterpolationProperty(t *testing.T) {
 		q := u.Query().Get("q")
 		inner := strings.TrimSuffix(strings.TrimPrefix(q, "SELECT Id FROM A WHERE N='"), "'")
 		for i := 0; i < len(inner); i++ {
-			if inner[i] == '\\' {
+			switch inner[i] {
+			case '\\':
 				i++
-			} else if inner[i] == '\'' {
+			case '\'':
 				rt.Fatalf("%q leaves its SOQL string: %s", v, q)
 			}
 		}

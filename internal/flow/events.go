@@ -1,30 +1,28 @@
 package flow
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
 // handle starts a handler thread, if the flow has one for the event.
-func (m *machine) handle(name EventName, fields map[string]any) bool {
+func (m *machine) handle(name EventName, fields map[string]any) {
 	n := m.p.on[name]
 	if n == nil {
-		return false
+		return
 	}
 	m.setEventOutputs(name, fields)
 	if len(m.s.Threads) >= MaxThreads {
 		m.trace(&Thread{}, n, "", "too many handlers run at once: the event is not handled")
-		return false
+		return
 	}
 	m.walk(m.newThread(name), n)
-	return true
 }
 
 func (m *machine) agentFields(ev *Event) map[string]any {
 	out := make(map[string]any, len(ev.Fields)+8)
-	for k, v := range ev.Fields {
-		out[k] = v
-	}
+	maps.Copy(out, ev.Fields)
 	if a := ev.Agent; a != nil {
 		out["AgentId"], out["AgentName"], out["AgentDN"] = a.ID, a.Name, a.DN
 		out["AgentEmail"], out["TeamName"] = a.Email, a.Team
@@ -193,8 +191,9 @@ func answers(e EventKind, c CommandKind) bool {
 		return e == EvTimerFired
 	case CmdTransfer, CmdCallback, CmdAsk:
 		return e == EvAnswer
+	default: // has no result
+		return false
 	}
-	return false
 }
 
 // after says how a node is left with the result of its command.
@@ -218,8 +217,9 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return on(PortOK, "registered")
 	case OpHours, OpQueueInfo, OpBot, OpSub:
 		return m.afterAsk(n, ev)
+	default:
+		return on(PortOK, "")
 	}
-	return on(PortOK, "")
 }
 
 func (m *machine) afterGather(t *Thread, n *cnode, ev *Event) result {
@@ -296,6 +296,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		if outcome == "insufficient" && n.exits[PortInsufficient] != nil {
 			return on(PortInsufficient, outcome)
 		}
+	default: // a subflow
 	}
 	m.bindAll(n, ev.Fields)
 	return on(PortOK, outcome)

@@ -272,7 +272,7 @@ func execGoto(m *machine, t *Thread, n *cnode) result {
 	if ref == "" && d.name == "" {
 		return failed("no flow is named")
 	}
-	m.emit(Command{Kind: CmdGoto, Thread: t.ID, Node: n.id, Goto: &FlowRef{ID: ref, Name: d.name}})
+	m.emit(Command{Kind: CmdGoto, Thread: t.ID, Node: n.id, Goto: &Destination{ID: ref, Name: d.name}})
 	m.trace(t, n, "", d.name)
 	m.flushCAD()
 	m.over("the contact went on to another flow")

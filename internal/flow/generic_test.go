@@ -21,7 +21,7 @@ func TestFixtureConnectRecognised(t *testing.T) {
 			t.Fatalf("no flows in %s", dir)
 		}
 		for _, path := range files {
-			data, err := os.ReadFile(path) //nolint:gosec // a fixture
+			data, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

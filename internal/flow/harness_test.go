@@ -148,19 +148,18 @@ func (c *call) agentAnswers() *call {
 	return c.step(flow.Event{Kind: flow.EvAgentAnswered, Agent: &flow.Agent{ID: "a1", Name: "Ada", DN: "1001"}})
 }
 
-func (c *call) over() *call {
+func (c *call) over() {
 	c.t.Helper()
 	if !c.s.Over {
 		c.t.Fatalf("the session is not over; threads %d, waiting %+v", len(c.s.Threads), c.s.Outstanding())
 	}
-	return c
 }
 
-// path is the way of a thread as node>port words.
-func (c *call) path(thread int) []string {
+// path is the way of the main thread as node>port words.
+func (c *call) path() []string {
 	var out []string
 	for _, e := range c.trace {
-		if e.Thread == thread && e.Port != "" {
+		if e.Thread == 1 && e.Port != "" {
 			out = append(out, string(e.Node)+">"+string(e.Port))
 		}
 	}
@@ -170,7 +169,7 @@ func (c *call) path(thread int) []string {
 // example reads one of the project's own flows.
 func example(t testing.TB, name string) (*flow.Flow, *flow.Report) {
 	t.Helper()
-	data, err := os.ReadFile("../../examples/flows/" + name) //nolint:gosec // a file of the project
+	data, err := os.ReadFile("../../examples/flows/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package flow_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ import (
 func TestFixtureWebexImports(t *testing.T) {
 	for _, path := range webexFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			data, err := os.ReadFile(path) //nolint:gosec // a fixture
+			data, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +164,7 @@ func TestFixtureSalesforceMendedRuns(t *testing.T) {
 	}
 	c.step(flow.Event{Kind: flow.EvContactEnded})
 	h = c.want(flow.CmdHTTP).HTTP
-	if h.Method != "PATCH" || h.Path != "/services/data/v52.0/sobjects/Case/500C" || !strings.Contains(h.Body, "at 2026-03-02T09:3") || !json.Valid([]byte(h.Body)) {
+	if h.Method != http.MethodPatch || h.Path != "/services/data/v52.0/sobjects/Case/500C" || !strings.Contains(h.Body, "at 2026-03-02T09:3") || !json.Valid([]byte(h.Body)) {
 		t.Errorf("write-back %+v", h)
 	}
 	c.answer(204, "").over()
@@ -185,7 +186,7 @@ func TestFixtureSalesforceMendedRuns(t *testing.T) {
 func TestFixtureSalesforceAsShipped(t *testing.T) {
 	f, _ := imported(t, fixtures.Read(t, "flows", "webex", "Salesforce_HTTP_Connector_Flow.json"))
 	c := start(t, f, nil)
-	if got := c.path(1); !slices.Contains(got, "395af366-7d63-49f8-bfd4-5e588046510a>error") {
+	if got := c.path(); !slices.Contains(got, "395af366-7d63-49f8-bfd4-5e588046510a>error") {
 		t.Errorf("path %v", got)
 	}
 	if c.want(flow.CmdPlay).Play.Prompts[0].Text != flow.DefaultErrorText {
@@ -230,7 +231,7 @@ func TestDataDip(t *testing.T) {
 		t.Fatalf("body %s: %v", h.Body, err)
 	}
 	want := `Call int-1 from +14155550100, agent: Ada, disposition: solved, notes: said "hi"`
-	if h.Method != "PATCH" || h.Path != "/services/data/v60.0/sobjects/Case/500C" || body.Comments != want {
+	if h.Method != http.MethodPatch || h.Path != "/services/data/v60.0/sobjects/Case/500C" || body.Comments != want {
 		t.Errorf("write-back %s %s %s", h.Method, h.Path, body.Comments)
 	}
 	c.answer(204, "").over()
@@ -314,7 +315,7 @@ func TestNotAFlow(t *testing.T) {
 
 func FuzzImport(f *testing.F) {
 	for _, name := range []string{"data-dip.json", "menu.json"} {
-		data, err := os.ReadFile("../../examples/flows/" + name) //nolint:gosec // a file of the project
+		data, err := os.ReadFile("../../examples/flows/" + name)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -340,8 +340,9 @@ func needsExit(n *Node) bool {
 		return len(n.Exits) == 0
 	case OpCond:
 		return n.Exits[PortTrue] == "" || n.Exits[PortFalse] == ""
+	default: // ends the path, or may do so
+		return false
 	}
-	return false
 }
 
 // reach returns the nodes that can be reached without passing through one where stop is true.

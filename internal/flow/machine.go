@@ -171,6 +171,7 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 		if quiet {
 			return firstExit(n, why, PortFailure, PortOK), true
 		}
+	default: // needs no caller
 	}
 	return result{}, false
 }
@@ -194,6 +195,7 @@ func (m *machine) leave(t *Thread, n *cnode, r result) *cnode {
 		return nil
 	case wayFail:
 		return m.failure(t, n, r.detail)
+	case wayOn, wayWait:
 	}
 	to := n.exits[r.port]
 	if to == nil && (r.port == PortTimeout || r.port == PortNoMatch && n.op != OpCase || r.port == PortFailure || r.port == PortInsufficient) {
@@ -291,13 +293,12 @@ func (m *machine) emit(c Command) CommandID {
 }
 
 // command gives a command whose result the thread waits for.
-func (m *machine) command(t *Thread, node NodeID, c Command) CommandID {
+func (m *machine) command(t *Thread, node NodeID, c Command) {
 	c.Thread, c.Node = t.ID, node
 	id := m.emit(c)
 	c.ID = id
 	m.s.Waiting = append(m.s.Waiting, c)
 	t.Wait = id
-	return id
 }
 
 func (m *machine) trace(t *Thread, n *cnode, port Port, detail string) {
@@ -373,12 +374,7 @@ func (m *machine) setVar(name string, v any) error {
 }
 
 func (m *machine) isDirty(i int) bool {
-	for _, d := range m.dirty {
-		if d == i {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.dirty, i)
 }
 
 // output stores a field of a node or an event where templates find it.

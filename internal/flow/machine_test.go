@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestHandlerAfterHangup(t *testing.T) {
 	if len(c.got(flow.CmdPlay))+len(c.got(flow.CmdGather)) > 0 {
 		t.Errorf("media after the hang-up: %+v", c.last)
 	}
-	if h := c.want(flow.CmdHTTP).HTTP; h.Method != "PATCH" || h.Body != "callerHungUp" {
+	if h := c.want(flow.CmdHTTP).HTTP; h.Method != http.MethodPatch || h.Body != "callerHungUp" {
 		t.Errorf("request %+v", h)
 	}
 	c.answer(204, "").over()
@@ -242,7 +243,7 @@ func TestCondition(t *testing.T) {
 		vars := []flow.Var{{Name: "n", Type: flow.TypeInteger, Value: "3"}, {Name: "name", Type: flow.TypeString, Value: "Ada"}, {Name: "flag", Type: flow.TypeBoolean, Value: "true"}}
 		c := start(t, build(vars, node("start", flow.OpStart, nil, "ok", "C"),
 			node("C", flow.OpCond, map[string]flow.Value{"expr": pebble(tt.expr)}, "true", "End", "false", "End", "error", "End"), node("End", flow.OpEnd, nil)), nil)
-		if got := c.path(1)[1]; got != "C>"+tt.want {
+		if got := c.path()[1]; got != "C>"+tt.want {
 			t.Errorf("%s: left by %s, want %s", tt.expr, got, tt.want)
 		}
 	}
@@ -255,7 +256,7 @@ func TestCase(t *testing.T) {
 	for v, want := range map[string]string{"a": "case:a", "x": "case:{{ other }}", " a ": "case:a", "A": "nomatch", "": "nomatch"} {
 		c := start(t, build([]flow.Var{{Name: "v", Type: flow.TypeString, Value: v}, {Name: "other", Type: flow.TypeString, Value: "x"}},
 			node("start", flow.OpStart, nil, "ok", "C"), node("C", flow.OpCase, in(), "case:a", "End", "nomatch", "End"), node("End", flow.OpEnd, nil)), nil)
-		if got := c.path(1)[1]; got != "C>"+want {
+		if got := c.path()[1]; got != "C>"+want {
 			t.Errorf("%q: left by %s, want %s", v, got, want)
 		}
 	}
@@ -396,7 +397,7 @@ func TestSetTyped(t *testing.T) {
 	for _, tt := range tests {
 		c := start(t, build([]flow.Var{{Name: "v", Type: tt.typ}}, node("start", flow.OpStart, nil, "ok", "S"),
 			node("S", flow.OpSet, sets("v", tt.src), "ok", "End", "error", "End"), node("End", flow.OpEnd, nil)), nil)
-		if got := c.path(1)[1]; got != "S>"+tt.port {
+		if got := c.path()[1]; got != "S>"+tt.port {
 			t.Errorf("%s %.20q: left by %s, want %s", tt.typ, tt.src, got, tt.port)
 		}
 		if diff := cmp.Diff(tt.want, c.s.Vars["v"]); diff != "" {
@@ -555,7 +556,7 @@ func TestCompileRefuses(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	if !slices.Equal([]string{"start>ok"}, start(t, ok, nil).path(1)) {
+	if !slices.Equal([]string{"start>ok"}, start(t, ok, nil).path()) {
 		t.Error("the sound flow does not run")
 	}
 }

@@ -55,7 +55,7 @@ func (m *mender) round() bool {
 }
 
 func (m *mender) apply(p Problem) bool {
-	what := ""
+	var what string
 	switch {
 	case p.Replace:
 		if !m.replace(p) {

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"maps"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/flow/expr"
@@ -87,9 +88,7 @@ func (p *Program) envOf(s *Session) *expr.Env {
 	for k, v := range s.Outputs {
 		vars[k] = map[string]any(v)
 	}
-	for k, v := range s.Vars {
-		vars[k] = v
-	}
+	maps.Copy(vars, s.Vars)
 	s.env = &expr.Env{Vars: vars, Now: func() time.Time { return s.now }, Zone: p.zone, System: p.isSystem}
 	return s.env
 }

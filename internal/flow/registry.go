@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
 )
@@ -32,14 +33,11 @@ func (r Registry) Import(data []byte) (*Flow, *Report, error) {
 }
 
 func (r Registry) formats() string {
-	out := ""
+	names := make([]string, len(r))
 	for i, imp := range r {
-		if i > 0 {
-			out += ", "
-		}
-		out += imp.Format()
+		names[i] = imp.Format()
 	}
-	return out
+	return strings.Join(names, ", ")
 }
 
 // checkText refuses what no importer needs to see.

@@ -165,7 +165,7 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 // Real flows, as they are and mended, go through any call without a panic, a circle or a thread that is lost.
 func TestFixtureFlowsRun(t *testing.T) {
 	for _, path := range webexFiles(t) {
-		data, err := os.ReadFile(path) //nolint:gosec // a fixture
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,9 +20,6 @@ type tpart struct {
 	esc  func(string) string
 }
 
-// empty reports whether the text is always empty.
-func (c *ctext) empty() bool { return c.tmpl == nil && c.parts == nil && c.lit == "" }
-
 func (c *ctext) render(env *expr.Env) (string, error) {
 	if c.parts != nil {
 		return c.renderParts(env)

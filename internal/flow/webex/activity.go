@@ -122,6 +122,7 @@ func specialPort(n *flow.Node, name string) (flow.Port, bool) {
 		if !strings.EqualFold(name, "error") {
 			return flow.PortShare(name), true
 		}
+	default: // has the ports every activity has
 	}
 	return "", false
 }

@@ -296,6 +296,7 @@ func (im *importing) refs() {
 					im.ref(n, flow.RefPrompt, pr.Map["text"], flow.Value{})
 				}
 			}
+		default: // names nothing outside
 		}
 		for _, s := range n.In["skills"].List {
 			im.ref(n, flow.RefSkill, s.Map["id"], s.Map["name"])

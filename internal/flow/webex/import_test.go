@@ -3,6 +3,7 @@ package webex_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 // export makes a raw export of a start and one activity A with its ports leading to ends that are called like the ports.
-func export(vars, name string, props string, ports ...string) []byte {
+func export(vars, name, props string, ports ...string) []byte {
 	var acts, links strings.Builder
 	for i, p := range ports {
 		fmt.Fprintf(&acts, `,"e%d":{"id":"e%d","name":"to-%s","group":"end","properties":{"activityName":"end"}}`, i, i, p)
@@ -139,7 +140,7 @@ func TestNumbersAsTextOrNumber(t *testing.T) {
 		}
 	}
 	r := begin(t, export("", "http-request-v2", `"httpRequestUrl":"https://x.example","httpResponseTimeout":null`, "default"))
-	if h := r.only().HTTP; h.TimeoutMS != flow.DefaultHTTPTimeoutMS || h.Method != "GET" || h.Retries != 1 {
+	if h := r.only().HTTP; h.TimeoutMS != flow.DefaultHTTPTimeoutMS || h.Method != http.MethodGet || h.Retries != 1 {
 		t.Errorf("defaults: %+v", h)
 	}
 	for _, sec := range []string{`3`, `"3"`, `"3.0"`} {

@@ -82,10 +82,10 @@ func newImport(top props, data []byte) *importing {
 	return im
 }
 
-func (im *importing) problem(rule flow.Rule, node, field, format string, args ...any) {
+func (im *importing) problem(node, field, format string, args ...any) {
 	im.rep.Problems = append(im.rep.Problems, flow.Problem{
 		Node: node, Field: field, Position: -1, Message: fmt.Sprintf(format, args...),
-		Fix: "correct it in the Flow Designer and export the flow again", Rule: rule,
+		Fix: "correct it in the Flow Designer and export the flow again", Rule: flow.RuleShape,
 	})
 }
 
@@ -101,15 +101,15 @@ func (im *importing) variables(list []any) {
 		}
 		switch {
 		case v.Name == "":
-			im.problem(flow.RuleShape, "", field, "the variable has no name and is left out")
+			im.problem("", field, "the variable has no name and is left out")
 			continue
 		case seen[v.Name]:
-			im.problem(flow.RuleShape, "", field, "variable %s is declared twice; the first declaration counts", v.Name)
+			im.problem("", field, "variable %s is declared twice; the first declaration counts", v.Name)
 			continue
 		}
 		seen[v.Name] = true
 		if !slices.Contains([]flow.Type{flow.TypeString, flow.TypeInteger, flow.TypeBoolean, flow.TypeDecimal, flow.TypeDateTime, flow.TypeJSON}, v.Type) {
-			im.problem(flow.RuleShape, "", field+".type", "variable %s has the unknown type %q and is read as STRING", v.Name, p.text("type"))
+			im.problem("", field+".type", "variable %s has the unknown type %q and is read as STRING", v.Name, p.text("type"))
 			v.Type = flow.TypeString
 		}
 		im.f.Vars = append(im.f.Vars, v)
@@ -158,7 +158,7 @@ func (im *importing) activity(id flow.NodeID, a props) {
 	}
 	if n.Op == flow.OpStart {
 		if im.f.Start != "" {
-			im.problem(flow.RuleShape, n.Name, "group", "the flow has more than one start; the first one counts")
+			im.problem(n.Name, "group", "the flow has more than one start; the first one counts")
 			return
 		}
 		im.f.Start = id
@@ -185,13 +185,13 @@ func (im *importing) link(i int, l props) {
 // edge adds one way from a node to another by the source format's port name.
 func (im *importing) edge(field string, from, to flow.NodeID, name string) {
 	if im.f.Nodes[from] == nil || im.f.Nodes[to] == nil {
-		im.problem(flow.RuleShape, "", field, "the link leads from or to an activity that is not in the file")
+		im.problem("", field, "the link leads from or to an activity that is not in the file")
 		return
 	}
 	n := im.f.Nodes[from]
 	port := portOf(n, name)
 	if _, taken := n.Exits[port]; taken {
-		im.problem(flow.RuleShape, n.Name, field, "two links leave by port %q; the first one counts", name)
+		im.problem(n.Name, field, "two links leave by port %q; the first one counts", name)
 		return
 	}
 	n.Exits[port] = to
@@ -213,13 +213,13 @@ func (im *importing) events(parts props) {
 func (im *importing) handler(ev, activity string) {
 	id, ok := im.at[activity]
 	if !ok {
-		im.problem(flow.RuleShape, "", "eventFlows.onEvents."+ev, "the handler's activity is not in the file")
+		im.problem("", "eventFlows.onEvents."+ev, "the handler's activity is not in the file")
 		return
 	}
 	im.rep.Handlers++
 	name := EventOf(ev)
 	if _, taken := im.f.On[name]; taken {
-		im.problem(flow.RuleShape, "", "eventFlows.onEvents."+ev, "the event has two handlers; the first one counts")
+		im.problem("", "eventFlows.onEvents."+ev, "the event has two handlers; the first one counts")
 		return
 	}
 	im.f.On[name] = id

@@ -143,14 +143,26 @@ func (p *Program) nameObjects(f *Flow) {
 		}
 	})
 	for _, n := range f.Nodes {
-		if n.Op == OpParse {
-			if s, ok := n.In["input"].Lit.(string); ok {
-				root, _, _ := strings.Cut(s, ".")
-				p.noteRead(root, s)
-			}
+		for _, s := range namedVars(n) {
+			root, _, _ := strings.Cut(s, ".")
+			p.noteRead(root, s)
 		}
 	}
 	p.readsOfContact()
+}
+
+// namedVars lists what a node reads by a bare name instead of a template.
+func namedVars(n *Node) []string {
+	out := []string{text(n.In["skipWhenUnset"].Lit)}
+	if n.Op == OpParse {
+		out = append(out, text(n.In["input"].Lit))
+	}
+	for _, item := range n.In["sets"].List {
+		if item.Map["from"].Lit == "var" {
+			out = append(out, text(item.Map["value"].Lit))
+		}
+	}
+	return out
 }
 
 // noteRead records that templates read path, whose first name is root.
@@ -197,10 +209,11 @@ func (p *Program) link(f *Flow) {
 	}
 }
 
-// pinOf identifies what the flow does; where its nodes stand on the canvas and where it came from play no part.
+// pinOf identifies what the flow does; where its nodes stand on the canvas, where it came from and what its references are
+// bound to play no part.
 func pinOf(f *Flow) string {
 	c := f.Clone()
-	c.Origin, c.Layout = Origin{}, nil
+	c.Origin, c.Layout, c.Refs = Origin{}, nil, nil
 	for _, n := range c.Nodes {
 		n.Raw = nil
 	}

@@ -112,14 +112,15 @@ func (m *machine) dispatch(ev *Event) {
 
 // walk runs a thread from node n on until it waits or is over.
 func (m *machine) walk(t *Thread, n *cnode) {
-	for steps := 0; n != nil; steps++ {
-		if steps >= m.p.maxSteps {
-			if steps > m.p.maxSteps {
-				m.endThread(t, "step budget used up in the error handler")
+	circles := 0
+	for steps := 1; n != nil; steps++ {
+		if steps > m.p.maxSteps {
+			if circles++; circles > 1 {
+				m.endThread(t, "what handles errors runs in a circle too")
 				return
 			}
-			n = m.failure(t, n, fmt.Sprintf("more than %d nodes without a wait: the flow runs in a circle", m.p.maxSteps))
-			if n == nil {
+			steps = 1
+			if n = m.failure(t, n, fmt.Sprintf("more than %d nodes without a wait: the flow runs in a circle", m.p.maxSteps)); n == nil {
 				return
 			}
 		}

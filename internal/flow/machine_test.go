@@ -322,8 +322,17 @@ func TestLimits(t *testing.T) {
 	f := build([]flow.Var{{Name: "n", Type: flow.TypeInteger}}, node("start", flow.OpStart, nil, "ok", "S"), node("S", flow.OpSet, sets("n", "{{ n + 1 }}"), "ok", "S"))
 	f.Options.MaxSteps = 50
 	c = start(t, f, nil)
-	if c.s.Vars["n"] != int64(49) || c.want(flow.CmdPlay).Play.Prompts[0].Text != flow.DefaultErrorText {
+	if c.s.Vars["n"] != int64(49) || len(c.got(flow.CmdHangup)) != 0 || c.want(flow.CmdPlay).Play.Prompts[0].Text != flow.DefaultErrorText {
 		t.Errorf("ran %v rounds", c.s.Vars["n"])
+	}
+	f.Nodes["E"] = node("E", flow.OpSay, tts("handled"))
+	f.Nodes["S"].Exits[flow.PortError] = "E"
+	if c = start(t, f, nil); c.want(flow.CmdPlay).Node != "E" {
+		t.Errorf("the error port of a circle leads to %+v", c.last)
+	}
+	f.Nodes["S"].Exits[flow.PortError] = "S"
+	if c = start(t, f, nil); len(c.got(flow.CmdHangup)) != 1 {
+		t.Errorf("a circle without a way out: %+v", c.last)
 	}
 	f = build([]flow.Var{{Name: "n", Type: flow.TypeInteger}}, node("start", flow.OpStart, nil, "ok", "S"),
 		node("S", flow.OpSet, sets("n", "{{ n + 1 }}"), "ok", "P"), node("P", flow.OpSay, tts("x"), "ok", "S"))

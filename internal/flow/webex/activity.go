@@ -60,10 +60,18 @@ var (
 		"hand-off": handOff, "subflow-handoff": subflow, "end-subflow": endSub,
 	}
 	routing = map[string]func(*flow.Node, props) how{
-		"queue-contact": queue, "queue-to-agent": queueAgent, "queue-lookup": queueInfo, "callback": callback,
+		"queue-contact": queue, "queue-to-agent": queueAgent, "queue-lookup": queueInfo, "advanced-queue-info": nearly(queueInfo), "callback": callback, "scheduled-callback": nearly(callback),
 		"screen-pop": pop, "blind-transfer": transfer, "bridged-transfer": transfer, "set-contact-priority": priority,
 	}
 )
+
+// nearly marks an activity that we run as a simpler one of its kind.
+func nearly(fn func(*flow.Node, props) how) func(*flow.Node, props) how {
+	return func(n *flow.Node, p props) how {
+		fn(n, p)
+		return approximated
+	}
+}
 
 // portOf names a port in our terms.
 func portOf(n *flow.Node, name string) flow.Port {

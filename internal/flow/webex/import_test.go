@@ -98,6 +98,7 @@ func TestSetVariableForms(t *testing.T) {
 	}{
 		{"old literal", `"srcVariable":"y","setTo":"set-to-literal","expr":"lit {{ x }}"`, 0, "lit from x"},
 		{"old variable, bare", `"srcVariable":"y","setTo":"set-to-variable","expr":"x"`, 0, "from x"},
+		{"old variable, of the contact", `"srcVariable":"y","setTo":"set-to-variable","expr":"NewPhoneContact.interactionId"`, 0, "i-1"},
 		{"old variable, as template", `"srcVariable":"y","setTo":"set-to-variable","expr":"{{ x }}"`, 0, "from x"},
 		{"new, first repeated at the top", `"srcVariable":"n","srcVariableType":"INTEGER","setTo":"set-to-literal","literal":"{{ n + 1 }}","expr":"{{ n + 1 }}",
 			"setVariablesArray":[{"srcVariable":"n","srcVariableType":"INTEGER","setTo":"set-to-literal","literal":"{{ n + 1 }}","expr":"{{ n + 1 }}"}]`, 1, ""},

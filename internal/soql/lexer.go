@@ -79,25 +79,32 @@ func (l *lexer) next(braces bool) (token, error) {
 		return token{kind: tokEOF, pos: Pos(start)}, nil
 	}
 	c := l.src[start]
-	switch {
-	case c == '\'':
+	if c == '\'' {
 		return l.quoted('\'', tokString, "string")
-	case c == '{' && braces:
+	}
+	if c == '{' && braces {
 		return l.quoted('}', tokBraces, "search term")
+	}
+	return l.plain(c, start), nil
+}
+
+// plain cuts a token without delimiters that starts with c.
+func (l *lexer) plain(c byte, start int) token {
+	switch {
 	case isLetter(c):
 		for l.at < len(l.src) && isWordByte(l.src[l.at]) {
 			l.at++
 		}
-		return l.token(tokWord, start), nil
+		return l.token(tokWord, start)
 	case isDigit(c) || c == '.' && start+1 < len(l.src) && isDigit(l.src[start+1]):
-		return l.number(), nil
+		return l.number()
 	case strings.HasPrefix(l.src[start:], "!="), strings.HasPrefix(l.src[start:], "<>"):
 		l.at += 2
 	default:
 		_, size := utf8.DecodeRuneInString(l.src[start:])
 		l.at += size
 	}
-	return l.token(tokPunct, start), nil
+	return l.token(tokPunct, start)
 }
 
 func (l *lexer) token(kind tokenKind, start int) token {

@@ -221,11 +221,11 @@ func (p *parser) unquote(t token, like bool) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
-		switch {
-		case raw[i] == '\n' || raw[i] == '\r':
+		switch raw[i] {
+		case '\n', '\r':
 			p.fail(t.pos+Pos(i)+1, "line breaks are not allowed in string literals: write \\n")
 			return ""
-		case raw[i] == '\\':
+		case '\\':
 			size, ok := unescape(&b, raw[i+1:], like)
 			if !ok {
 				p.fail(t.pos+Pos(i)+1, fmt.Sprintf("Invalid string literal '%s'. Illegal character sequence '%s' in string literal.",
@@ -326,11 +326,11 @@ func isDateFormula(word string) bool {
 	}
 	if !ok {
 		unit, ok = strings.CutPrefix(word, "N_")
-		if ago, found := strings.CutSuffix(unit, "_AGO"); ok && found {
-			unit = ago
-		} else {
+		ago, found := strings.CutSuffix(unit, "_AGO")
+		if !ok || !found {
 			return false
 		}
+		unit = ago
 	}
 	switch unit {
 	case "DAYS", "WEEKS", "MONTHS", "QUARTERS", "YEARS", "FISCAL_QUARTERS", "FISCAL_YEARS":

@@ -95,14 +95,15 @@ func (s SelectItem) String() string {
 
 // String prints the TYPEOF expression.
 func (t *TypeOf) String() string {
-	out := "TYPEOF " + t.What.String()
+	var out strings.Builder
+	out.WriteString("TYPEOF " + t.What.String())
 	for _, w := range t.Whens {
-		out += " WHEN " + w.Type + " THEN " + exprsString(w.Fields)
+		out.WriteString(" WHEN " + w.Type + " THEN " + exprsString(w.Fields))
 	}
 	if len(t.Else) > 0 {
-		out += " ELSE " + exprsString(t.Else)
+		out.WriteString(" ELSE " + exprsString(t.Else))
 	}
-	return out + " END"
+	return out.String() + " END"
 }
 
 // String prints the entity with its alias and scope.

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -180,7 +181,7 @@ type Effects struct {
 	// Answer writes an error in the platform's form.
 	Answer func(w http.ResponseWriter, r *http.Request, fault Fault)
 	// Expire ends all sessions.
-	Expire func()
+	Expire func(ctx context.Context)
 }
 
 // Middleware lets the faults strike what reaches next.
@@ -204,7 +205,7 @@ func (f *Faults) Middleware(effects Effects, next http.Handler) http.Handler {
 		case FaultCut:
 			cut(w)
 		case FaultExpire:
-			effects.Expire()
+			effects.Expire(r.Context())
 			next.ServeHTTP(w, r)
 		}
 	})

@@ -1,7 +1,6 @@
 package salesforce
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -72,12 +71,12 @@ type sqlText struct {
 }
 
 func (t *sqlText) arg(v any) {
-	t.WriteByte('?')
+	t.WriteString("?")
 	t.args = append(t.args, argument{fixed: v})
 }
 
 func (t *sqlText) dyn(f func(environment) any) {
-	t.WriteByte('?')
+	t.WriteString("?")
 	t.args = append(t.args, argument{dyn: f})
 }
 
@@ -177,6 +176,7 @@ type builder struct {
 	cols   []string
 	seen   map[string]int
 	groups []string
+	mode   string // ROLLUP, CUBE or empty
 }
 
 // column adds an expression to the SELECT list once and returns its place.
@@ -208,17 +208,19 @@ func (b *builder) finish(q *soql.Query, link *field) error {
 		return err
 	}
 	var out sqlText
-	out.WriteString("SELECT ")
 	if len(b.cols) == 0 {
 		b.cols = []string{"1"}
 	}
-	out.WriteString(strings.Join(b.cols, ", "))
-	out.WriteString(" FROM " + b.obj.table() + " " + b.root.alias + b.joined.String())
-	out.add(where)
-	if len(b.groups) > 0 {
-		out.WriteString(" GROUP BY " + strings.Join(b.groups, ", "))
+	if b.mode != "" {
+		b.rollup(&out, where, &having)
+	} else {
+		out.WriteString("SELECT " + strings.Join(b.cols, ", ") + b.fromText())
+		out.add(where)
+		if len(b.groups) > 0 {
+			out.WriteString(" GROUP BY " + strings.Join(b.groups, ", "))
+		}
+		out.add(&having)
 	}
-	out.add(&having)
 	out.add(&order)
 	writeLimit(&out, q)
 	if b.plan.count {
@@ -230,6 +232,10 @@ func (b *builder) finish(q *soql.Query, link *field) error {
 	}
 	b.plan.sql, b.plan.args, b.plan.columns = out.String(), out.args, len(b.cols)
 	return nil
+}
+
+func (b *builder) fromText() string {
+	return " FROM " + b.obj.table() + " " + b.root.alias + b.joined.String()
 }
 
 func writeLimit(out *sqlText, q *soql.Query) {
@@ -316,7 +322,12 @@ func (b *builder) order(out *sqlText, q *soql.Query) error {
 		} else {
 			out.WriteString(", ")
 		}
-		out.WriteString(v.folded)
+		if b.mode != "" {
+			// The parts of a rollup are ordered together, by column.
+			out.WriteString(strconv.Itoa(b.column(b.mark(v).folded) + 1))
+		} else {
+			out.WriteString(v.folded)
+		}
 		if o.Desc {
 			out.WriteString(" DESC")
 		}
@@ -422,16 +433,9 @@ func findNode(list []*node, name string, kind nodeKind) *node {
 }
 
 func (b *builder) allFields(q *soql.Query, f *soql.Func) error {
-	arg, _ := f.Arg.(*soql.Field)
-	which := ""
-	if arg != nil {
-		which = strings.ToUpper(arg.Name)
-	}
-	if which != "ALL" && which != "STANDARD" && which != "CUSTOM" {
-		return atQuery("INVALID_FIELD", b.c.src, f.Pos, "FIELDS takes ALL, STANDARD or CUSTOM")
-	}
-	if which != "STANDARD" && (q.Limit == nil || q.Limit.Value > maxFieldsAll) {
-		return badRequest("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most %d", maxFieldsAll)
+	which, err := b.fieldsGroup(q, f)
+	if err != nil {
+		return err
 	}
 	for _, fd := range b.obj.fields {
 		if fd.writeOnly || which == "STANDARD" && fd.custom() || which == "CUSTOM" && !fd.custom() {
@@ -446,6 +450,24 @@ func (b *builder) allFields(q *soql.Query, f *soql.Func) error {
 		}
 	}
 	return nil
+}
+
+// fieldsGroup reads the argument of FIELDS: ALL, STANDARD or CUSTOM.
+func (b *builder) fieldsGroup(q *soql.Query, f *soql.Func) (string, error) {
+	arg, isField := f.Arg.(*soql.Field)
+	if !isField {
+		return "", atQuery("INVALID_FIELD", b.c.src, f.Pos, "FIELDS takes ALL, STANDARD or CUSTOM")
+	}
+	switch which := strings.ToUpper(arg.Name); which {
+	case "STANDARD":
+		return which, nil
+	case "ALL", "CUSTOM":
+		if q.Limit == nil || q.Limit.Value > maxFieldsAll {
+			return "", badRequest("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most %d", maxFieldsAll)
+		}
+		return which, nil
+	}
+	return "", atQuery("INVALID_FIELD", b.c.src, f.Pos, "FIELDS takes ALL, STANDARD or CUSTOM")
 }
 
 func (b *builder) subquery(q *soql.Query) error {
@@ -480,10 +502,7 @@ func (b *builder) typeOf(t *soql.TypeOf) error {
 	if f == nil || len(f.refs) < 2 {
 		return atQuery("INVALID_FIELD", b.c.src, t.Pos, "TYPEOF needs a relationship to several entities, such as Owner")
 	}
-	step, err := b.join(b.root, f, "")
-	if err != nil {
-		return err
-	}
+	step := b.join(b.root, f, "")
 	n := &node{name: f.rel, kind: typeofNode}
 	for _, tgt := range step.targets {
 		br := branch{object: tgt.object, idColumn: b.column(tgt.alias + `."Id"`)}
@@ -515,11 +534,4 @@ func branchFields(t *soql.TypeOf, entity string) []soql.Expr {
 
 func (s *scope) noColumn(name, entity string, pos soql.Pos) error {
 	return atQuery("INVALID_FIELD", s.c.src, pos, "No such column '%s' on entity '%s'. %s", name, entity, adviceField)
-}
-
-func asFault(err error) *apiError {
-	if e, ok := err.(*apiError); ok { //nolint:errorlint // compile errors are never wrapped
-		return e
-	}
-	return fault(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "%s", err)
 }

@@ -279,15 +279,7 @@ func (o *Org) collection(rq *request) (*response, error) {
 		return o.collectionRead(rq, rest[0])
 	}
 	if rq.method == http.MethodDelete && len(rest) == 0 {
-		ids := splitList(rq.query.Get("ids"))
-		return o.each(rq, rq.query.Get("allOrNone") == "true", len(ids), func(part *request, i int) (saveResult, error) {
-			id, valid := normalID(ids[i])
-			obj := o.schema.objectOf(id)
-			if !valid || obj == nil {
-				return saveResult{}, badRequest("MALFORMED_ID", "malformed id %s", shorten(ids[i]))
-			}
-			return saveResult{ID: id}, o.update(part, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
-		})
+		return o.collectionDelete(rq)
 	}
 	if rq.method != http.MethodPost && rq.method != http.MethodPatch {
 		return nil, methodNotAllowed(rq.method)
@@ -313,6 +305,18 @@ func (o *Org) collection(rq *request) (*response, error) {
 			return o.collectionUpsert(part, rec, rest[1])
 		}
 		return saveResult{}, notFound()
+	})
+}
+
+func (o *Org) collectionDelete(rq *request) (*response, error) {
+	ids := splitList(rq.query.Get("ids"))
+	return o.each(rq, rq.query.Get("allOrNone") == "true", len(ids), func(part *request, i int) (saveResult, error) {
+		id, valid := normalID(ids[i])
+		obj := o.schema.objectOf(id)
+		if !valid || obj == nil {
+			return saveResult{}, badRequest("MALFORMED_ID", "malformed id %s", shorten(ids[i]))
+		}
+		return saveResult{ID: id}, o.update(part, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -151,12 +152,8 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		return err
 	}
 	merged := record{}
-	for k, v := range old {
-		merged[k] = v
-	}
-	for k, v := range in {
-		merged[k] = v
-	}
+	maps.Copy(merged, old)
+	maps.Copy(merged, in)
 	if err := o.derive(ctx, tx, obj, merged); err != nil {
 		return err
 	}

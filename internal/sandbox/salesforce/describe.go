@@ -65,32 +65,58 @@ func scopes(obj *object) []map[string]string {
 }
 
 func describeField(obj *object, f *field) map[string]any {
-	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
-	values := []map[string]any{}
-	for _, v := range f.values {
-		values = append(values, map[string]any{"active": true, "defaultValue": v == f.defaultTo, "label": v, "value": v, "validFor": nil})
-	}
 	d := map[string]any{
 		"name": f.name, "label": f.label, "type": string(f.kind), "soapType": soapType(f.kind), "length": f.length, "byteLength": f.length * 3,
-		"createable": writable, "updateable": writable && !f.createOnly, "nillable": !f.required && f.kind != typeID && f.kind != typeBoolean,
-		"defaultedOnCreate": f.defaultTo != "" || f.kind == typeBoolean || f.kind == typeID || f.name == "OwnerId", "defaultValue": nil,
 		"unique": f.unique, "externalId": f.external, "idLookup": f.external || f.kind == typeID || f.kind == typeEmail,
-		"nameField": f.nameField, "custom": f.custom(), "calculated": false, "autoNumber": f.name == "CaseNumber", "caseSensitive": false,
-		"filterable": !f.longText && !f.writeOnly, "sortable": !f.longText && !f.writeOnly, "groupable": !f.longText && !f.writeOnly,
-		"aggregatable": !f.longText && !f.writeOnly && f.kind != typeBoolean, "referenceTo": append([]string{}, f.refs...),
-		"relationshipName": nil, "polymorphicForeignKey": len(f.refs) > 1, "restrictedPicklist": f.restricted, "picklistValues": values,
-		"precision": 0, "scale": 0, "digits": 0, "deprecatedAndHidden": false, "encrypted": false, "htmlFormatted": false,
-		"permissionable": writable && !f.required, "inlineHelpText": nil, "controllerName": nil, "dependentPicklist": false,
-		"extraTypeInfo": nil, "mask": nil, "calculatedFormula": nil, "compoundFieldName": nil, "referenceTargetField": nil,
+		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.name == "CaseNumber", "referenceTo": append([]string{}, f.refs...),
+		"polymorphicForeignKey": len(f.refs) > 1, "restrictedPicklist": f.restricted, "picklistValues": describeValues(f), "relationshipName": nil,
+	}
+	for _, never := range []string{
+		"calculated", "caseSensitive", "deprecatedAndHidden", "encrypted", "htmlFormatted", "dependentPicklist",
+	} {
+		d[never] = false
+	}
+	for _, none := range []string{
+		"inlineHelpText", "controllerName", "extraTypeInfo", "mask", "calculatedFormula", "compoundFieldName", "referenceTargetField",
+	} {
+		d[none] = nil
 	}
 	if f.rel != "" {
 		d["relationshipName"] = f.rel
 	}
-	if f.defaultTo != "" {
+	describeAccess(d, obj, f)
+	describeNumber(d, f)
+	return d
+}
+
+func describeValues(f *field) []map[string]any {
+	values := []map[string]any{}
+	for _, v := range f.values {
+		values = append(values, map[string]any{"active": true, "defaultValue": v == f.defaultTo, "label": v, "value": v, "validFor": nil})
+	}
+	return values
+}
+
+// describeAccess says what may be done with a field.
+func describeAccess(d map[string]any, obj *object, f *field) {
+	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
+	listed := !f.longText && !f.writeOnly
+	automatic := f.kind == typeBoolean || f.kind == typeID
+	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, writable && !f.required
+	d["nillable"] = !f.required && !automatic
+	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed, listed, listed, listed && f.kind != typeBoolean
+	d["defaultedOnCreate"] = f.defaultTo != "" || automatic || f.name == "OwnerId"
+	d["defaultValue"] = nil
+	switch {
+	case f.defaultTo != "":
 		d["defaultValue"] = defaultValue(f)
-	} else if f.kind == typeBoolean {
+	case f.kind == typeBoolean:
 		d["defaultValue"] = false
 	}
+}
+
+func describeNumber(d map[string]any, f *field) {
+	d["precision"], d["scale"], d["digits"] = 0, 0, 0
 	switch f.kind {
 	case typeInt:
 		d["digits"] = 9
@@ -98,7 +124,6 @@ func describeField(obj *object, f *field) map[string]any {
 		d["precision"], d["scale"] = 18, 2
 	default:
 	}
-	return d
 }
 
 func soapType(kind fieldType) string {

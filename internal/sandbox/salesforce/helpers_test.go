@@ -3,7 +3,9 @@ package salesforce
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -74,9 +76,7 @@ func (o *testOrg) send(method, path, body string, header http.Header) (int, stri
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		o.t.Fatalf("%s %s: %v", method, path, err)
@@ -152,12 +152,7 @@ func stripValue(dec *json.Decoder, b *bytes.Buffer) error {
 				}
 				continue
 			}
-			if !first {
-				b.WriteByte(',')
-			}
-			raw, _ := json.Marshal(key)
-			b.Write(raw)
-			b.WriteByte(':')
+			stripKey(b, key, first)
 		} else if !first {
 			b.WriteByte(',')
 		}
@@ -170,6 +165,13 @@ func stripValue(dec *json.Decoder, b *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	b.WriteString(end.(json.Delim).String())
+	fmt.Fprint(b, end)
 	return nil
+}
+
+func stripKey(b *bytes.Buffer, key json.Token, first bool) {
+	if !first {
+		b.WriteByte(',')
+	}
+	fmt.Fprintf(b, "%q:", key)
 }

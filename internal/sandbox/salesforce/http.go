@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -210,17 +211,14 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 	}
 	res, err := o.route(rq)
 	if err != nil {
-		var many *manyMatches
-		if errors.As(err, &many) {
+		if many, ok := errors.AsType[*manyMatches](err); ok {
 			writeJSON(w, http.StatusMultipleChoices, many.urls)
 			return
 		}
 		o.writeFault(w, r, err)
 		return
 	}
-	for k, v := range res.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), res.header)
 	if res.body == nil {
 		w.WriteHeader(res.status)
 		return

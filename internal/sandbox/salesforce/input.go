@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,8 +25,7 @@ func decodeRecord(body []byte) (map[string]json.RawMessage, error) {
 // jsonFault tells where a body stops being JSON.
 func jsonFault(body []byte, err error) error {
 	line, col := 1, 1
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		before := body[:min(int(syntax.Offset), len(body))]
 		line += bytes.Count(before, []byte("\n"))
 		col = len(before) - bytes.LastIndexByte(before, '\n')
@@ -222,12 +222,7 @@ func shorten(s string) string {
 }
 
 func listed(values []string, s string) bool {
-	for _, v := range values {
-		if v == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(values, s)
 }
 
 func (o *Org) checkReference(ctx context.Context, db querier, obj *object, f *field, v any) (any, error) {
@@ -247,8 +242,7 @@ func (o *Org) checkReference(ctx context.Context, db querier, obj *object, f *fi
 		return nil, onFields(badRequest("FIELD_INTEGRITY_EXCEPTION", "%s: id value of incorrect type: %s", f.label, s), f.name)
 	}
 	if _, err := readRecord(ctx, db, target, id); err != nil {
-		var e *apiError
-		if errors.As(err, &e) {
+		if _, ok := errors.AsType[*apiError](err); ok {
 			return nil, onFields(badRequest("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), f.name)
 		}
 		return nil, fmt.Errorf("checking %s.%s: %w", obj.name, f.name, err)

@@ -71,7 +71,7 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 func (o *Org) refuseToken(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := err.(*oauthError) //nolint:errorlint // the grants return it bare
 	if !ok {
-		o.fail(r.Context(), err)
+		_ = o.fail(r.Context(), err) // logs it
 		w.Header().Set("Cache-Control", "no-store")
 		writeJSON(w, http.StatusInternalServerError, &oauthError{"server_error", "see the log of the sandbox org"})
 		return

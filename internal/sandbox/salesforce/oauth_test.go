@@ -106,7 +106,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("revoking twice: %d", status)
 	}
 	o.login()
-	o.ExpireSessions()
+	o.ExpireSessions(t.Context())
 	if good() {
 		t.Error("an expired token works")
 	}

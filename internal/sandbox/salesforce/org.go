@@ -152,20 +152,23 @@ func (o *Org) Credentials() Credentials { return o.creds }
 // Faults returns the switches of the org's faults. They strike the OAuth and API paths, never pages or /sandbox.
 func (o *Org) Faults() *kit.Faults { return o.faults }
 
-// ExpireSessions ends all access tokens at once; refresh tokens stay good.
-func (o *Org) ExpireSessions() { o.sessions.expireAll() }
+// ExpireSessions ends all access tokens at once; refresh tokens stay good. Should the store not follow, which is logged,
+// a restart brings them back.
+func (o *Org) ExpireSessions(ctx context.Context) {
+	if err := o.sessions.expireAll(ctx); err != nil {
+		o.log.LogAttrs(ctx, slog.LevelError, "ending sessions", slog.String("error", err.Error()))
+	}
+}
 
 // Requests returns the newest n requests, newest first, and how many there were in all.
 func (o *Org) Requests(n int) (entries []kit.Entry, total int) { return o.requests.Newest(n) }
 
 // fail turns any error into the API's form; what is not meant for clients is logged and hidden.
 func (o *Org) fail(ctx context.Context, err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault(http.StatusRequestEntityTooLarge, "REQUEST_ENTITY_TOO_LARGE", "the request is larger than %d bytes: split it", large.Limit)
 	}
 	if errors.Is(err, context.Canceled) {

@@ -101,7 +101,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	}
 	var b bytes.Buffer
 	if err := s.html.ExecuteTemplate(&b, name, d); err != nil {
-		s.org.fail(r.Context(), fmt.Errorf("rendering %s: %w", name, err))
+		_ = s.org.fail(r.Context(), fmt.Errorf("rendering %s: %w", name, err))
 		http.Error(w, "This page cannot be shown: see the log of the sandbox org.", http.StatusInternalServerError)
 		return
 	}

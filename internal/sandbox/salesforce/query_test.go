@@ -85,6 +85,14 @@ func TestSOQLSemantics(t *testing.T) {
 		{"count distinct without case", "SELECT COUNT_DISTINCT(Status) d FROM Case", `[{"d":2}]`},
 		{"group by", "SELECT Status, COUNT(Id) FROM Case GROUP BY Status ORDER BY COUNT(Id) DESC", `[{"Status":"New","expr0":2},{"Status":"Closed","expr0":1}]`},
 		{"group by parent", "SELECT Contact.LastName, COUNT(Id) n FROM Case GROUP BY Contact.LastName ORDER BY Contact.LastName", `[{"LastName":null,"n":1},{"LastName":"O'Brien","n":2}]`},
+		{
+			"rollup", "SELECT Status s, Priority p, COUNT(Id) n, GROUPING(Priority) g FROM Case GROUP BY ROLLUP(Status, Priority) ORDER BY GROUPING(Status), Status, GROUPING(Priority)",
+			`[{"s":"Closed","p":"High","n":1,"g":0},{"s":"Closed","p":null,"n":1,"g":1},{"s":"New","p":"Medium","n":2,"g":0},{"s":"New","p":null,"n":2,"g":1},{"s":null,"p":null,"n":3,"g":1}]`,
+		},
+		{
+			"cube", "SELECT Status s, Priority p, COUNT(Id) n FROM Case WHERE Subject != 'Three' GROUP BY CUBE(Status, Priority) HAVING COUNT(Id) = 1 AND Status = 'new' ORDER BY GROUPING(Priority) LIMIT 5",
+			`[{"s":"New","p":"Medium","n":1},{"s":"New","p":null,"n":1}]`,
+		},
 		{"having", "SELECT Status FROM Case GROUP BY Status HAVING COUNT(Id) > 1", `[{"Status":"New"}]`},
 		{"date function", "SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) n FROM Case GROUP BY CALENDAR_YEAR(CreatedDate)", `[{"y":2026,"n":3}]`},
 		{"date functions in a condition", "SELECT Subject FROM Case WHERE DAY_IN_WEEK(CreatedDate) = 4 AND HOUR_IN_DAY(CreatedDate) = 15 AND CALENDAR_QUARTER(CreatedDate) = 4 AND DAY_ONLY(CreatedDate) = 2026-11-18 AND Subject = 'One'", `[{"Subject":"One"}]`},
@@ -169,6 +177,8 @@ func TestSOQLErrors(t *testing.T) {
 		{"SELECT Id FROM Account USING SCOPE team", "INVALID_QUERY_SCOPE", ""},
 		{"SELECT Id FROM Account WITH DATA CATEGORY a AT b", "INVALID_FIELD", ""},
 		{"SELECT Comments FROM Case", "INVALID_FIELD", ""},
+		{"SELECT GROUPING(Name), COUNT(Id) FROM Account GROUP BY Name", "MALFORMED_QUERY", ""},
+		{"SELECT COUNT(Id) FROM Account GROUP BY CUBE(Name, Phone, Fax, Industry)", "MALFORMED_QUERY", ""},
 		{"SELECT Name..x FROM Account", "INVALID_FIELD", ""},
 		{"", "MALFORMED_QUERY", ""},
 	} {

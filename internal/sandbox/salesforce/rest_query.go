@@ -292,18 +292,19 @@ func (o *Org) parameterizedSearch(rq *request) (*response, error) {
 	if in.Q == "" {
 		return nil, badRequest("MALFORMED_SEARCH", "q is missing: what to search for")
 	}
-	src := "FIND {" + soql.Term(in.Q) + "} IN " + orElse(in.In, "ALL") + " FIELDS"
+	var src strings.Builder
+	src.WriteString("FIND {" + soql.Term(in.Q) + "} IN " + orElse(in.In, "ALL") + " FIELDS")
 	for i, so := range in.SObjects {
-		src += map[bool]string{true: " RETURNING ", false: ", "}[i == 0] + so.Name + "(" + orElse(strings.Join(so.Fields, ", "), "Id")
+		src.WriteString(map[bool]string{true: " RETURNING ", false: ", "}[i == 0] + so.Name + "(" + orElse(strings.Join(so.Fields, ", "), "Id"))
 		if so.Limit > 0 {
-			src += " LIMIT " + itoa(so.Limit)
+			src.WriteString(" LIMIT " + itoa(so.Limit))
 		}
-		src += ")"
+		src.WriteString(")")
 	}
 	if in.Limit > 0 {
-		src += " LIMIT " + itoa(in.Limit)
+		src.WriteString(" LIMIT " + itoa(in.Limit))
 	}
-	return o.search(rq, src)
+	return o.search(rq, src.String())
 }
 
 func orElse(s, other string) string {

@@ -33,8 +33,7 @@ func (o *Org) planFor(src string, all bool, zone *time.Location) (*plan, error) 
 	}
 	q, err := soql.Parse(src)
 	if err != nil {
-		var bad *soql.Error
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*soql.Error](err); ok {
 			return nil, badRequest("MALFORMED_QUERY", "%s", bad.Msg)
 		}
 		return nil, badRequest("MALFORMED_QUERY", "%s", err)

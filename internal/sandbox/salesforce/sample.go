@@ -147,7 +147,7 @@ func (s *seeder) cases(i int, contact, account string, at time.Time) error {
 }
 
 // number writes fictional number i in one of the ways people type them. The ranges are kept for fiction: 555-01xx in North
-// America, 020 7946 0xxx and 07700 900xxx in the United Kingdom (Ofcom), 01 99 00 xx xx in France (Arcep).
+// America, 020 7946 0xxx and 07700 900xxx in the United Kingdom (Ofcom), 01 99 00 and four digits in France (Arcep).
 func (s *seeder) number(i int) string {
 	switch i % 10 {
 	case 7:

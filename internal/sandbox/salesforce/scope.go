@@ -15,7 +15,8 @@ type scope struct {
 	names  map[string][]string // lower-case prefix -> the path it stands for, relative to the root
 	joins  map[string]*join    // lower-case path
 	joined strings.Builder
-	having bool // aggregates may stand in conditions
+	having bool           // aggregates may stand in conditions
+	rolled map[string]int // of ROLLUP and CUBE: the fields grouped by, and their places
 }
 
 // target is one table a path may lead to.
@@ -28,7 +29,6 @@ type target struct {
 type join struct {
 	field   *field
 	path    string
-	from    *join // nil: the root
 	targets []target
 }
 
@@ -108,10 +108,7 @@ func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
 			if f == nil {
 				continue
 			}
-			var err error
-			if step, err = s.join(t, f, key); err != nil {
-				return nil, err
-			}
+			step = s.join(t, f, key)
 			break
 		}
 		if step == nil {
@@ -125,10 +122,10 @@ func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
 }
 
 // join adds the tables a reference points at, once per path.
-func (s *scope) join(from target, f *field, prefix string) (*join, error) {
+func (s *scope) join(from target, f *field, prefix string) *join {
 	path := prefix + "." + strings.ToLower(f.rel)
 	if j := s.joins[path]; j != nil {
-		return j, nil
+		return j
 	}
 	j := &join{field: f, path: path}
 	for _, name := range f.refs {
@@ -138,7 +135,7 @@ func (s *scope) join(from target, f *field, prefix string) (*join, error) {
 			" ON " + t.alias + `."Id" = ` + from.alias + "." + f.column())
 	}
 	s.joins[path] = j
-	return j, nil
+	return j
 }
 
 // column finds a field among the targets of a path. Over several the value is that of the one that has a row.

@@ -291,46 +291,54 @@ type termToken struct {
 }
 
 func termTokens(term string) ([]termToken, error) {
-	var out []termToken
-	var b strings.Builder
-	quoted, letters := false, 0
-	flush := func(isPhrase bool) {
-		text := b.String()
-		b.Reset()
-		switch up := strings.ToUpper(text); {
-		case text == "":
-		case !isPhrase && (up == "AND" || up == "OR" || up == "NOT"):
-			out = append(out, termToken{operator: up})
-		default:
-			if p := phraseOf(text); len(p) > 0 {
-				out = append(out, termToken{phrase: p})
-			}
-		}
-	}
+	l := termLexer{}
 	runes := []rune(term)
 	for i := 0; i < len(runes); i++ {
 		switch r := runes[i]; {
 		case r == '\\' && i+1 < len(runes):
 			i++
-			b.WriteRune(separatorFor(runes[i]))
+			l.text.WriteRune(separatorFor(runes[i]))
 		case r == '"':
-			flush(quoted)
-			quoted = !quoted
-		case unicode.IsSpace(r) && !quoted:
-			flush(false)
+			l.flush()
+			l.quoted = !l.quoted
+		case unicode.IsSpace(r) && !l.quoted:
+			l.flush()
 		default:
-			letters++
-			b.WriteRune(r)
+			l.letters++
+			l.text.WriteRune(r)
 		}
 	}
-	if quoted {
+	if l.quoted {
 		return nil, badRequest("MALFORMED_SEARCH", "No search term found: a quotation mark is never closed")
 	}
-	flush(false)
-	if letters < minTerm {
+	l.flush()
+	if l.letters < minTerm {
 		return nil, badRequest("MALFORMED_SEARCH", "search term must be longer than one character: %s", term)
 	}
-	return out, nil
+	return l.out, nil
+}
+
+// termLexer gathers a term's words.
+type termLexer struct {
+	out     []termToken
+	text    strings.Builder
+	quoted  bool
+	letters int
+}
+
+// flush ends the current word, which is an operator unless it stands in quotation marks.
+func (l *termLexer) flush() {
+	text := l.text.String()
+	l.text.Reset()
+	switch up := strings.ToUpper(text); {
+	case text == "":
+	case !l.quoted && (up == "AND" || up == "OR" || up == "NOT"):
+		l.out = append(l.out, termToken{operator: up})
+	default:
+		if p := phraseOf(text); len(p) > 0 {
+			l.out = append(l.out, termToken{phrase: p})
+		}
+	}
 }
 
 // separatorFor keeps an escaped wildcard from acting as one: escaped characters only part words, as in the index.

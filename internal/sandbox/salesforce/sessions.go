@@ -162,7 +162,7 @@ func (s *sessions) forget(ctx context.Context, hashes []string) error {
 }
 
 // expireAll ends the access tokens in memory and, so that a restart does not bring them back, in the store.
-func (s *sessions) expireAll() {
+func (s *sessions) expireAll(ctx context.Context) error {
 	s.mu.Lock()
 	var hashes []string
 	for hash, x := range s.live {
@@ -172,8 +172,7 @@ func (s *sessions) expireAll() {
 		}
 	}
 	s.mu.Unlock()
-	// The tokens are gone for every request of this process; a store that fails to follow only matters after a restart.
-	_ = s.forget(context.Background(), hashes)
+	return s.forget(ctx, hashes)
 }
 
 // drop ends one token by its hash.

@@ -418,8 +418,7 @@ func (o *Org) deleted(rq *request, obj *object) (*response, error) {
 
 // faultOf is an error as one entry of a collection's result shows it.
 func (o *Org) faultOf(rq *request, err error) apiError {
-	var many *manyMatches
-	if errors.As(err, &many) {
+	if _, ok := errors.AsType[*manyMatches](err); ok {
 		return *badRequest("DUPLICATE_EXTERNAL_ID", "several records have this external id")
 	}
 	return *o.fail(rq.ctx, err)

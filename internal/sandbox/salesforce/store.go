@@ -62,18 +62,18 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 		return nil, fmt.Errorf("adding SQL functions: %w", err)
 	}
 	s := &store{}
-	sync := "NORMAL"
+	durability := "NORMAL"
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "sandbox-salesforce-")
 		if err != nil {
 			return nil, fmt.Errorf("making a temporary folder: %w", err)
 		}
-		s.temp, dir, sync = temp, temp, "OFF"
+		s.temp, dir, durability = temp, temp, "OFF"
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
-	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + sync + ")" +
+	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
 		"&_pragma=case_sensitive_like(1)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)"
 	var err error
 	if s.write, err = sql.Open("sqlite", file.String()+pragmas+"&_txlock=immediate"); err != nil {

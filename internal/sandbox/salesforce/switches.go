@@ -32,8 +32,8 @@ func (o *Org) switches(mux *http.ServeMux) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("PUT /sandbox/api/down", o.setDown)
-	mux.HandleFunc("POST /sandbox/api/sessions/expire", func(w http.ResponseWriter, _ *http.Request) {
-		o.ExpireSessions()
+	mux.HandleFunc("POST /sandbox/api/sessions/expire", func(w http.ResponseWriter, r *http.Request) {
+		o.ExpireSessions(r.Context())
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /sandbox/api/requests", o.listRequests)
@@ -121,7 +121,7 @@ func (s *site) switchFault(w http.ResponseWriter, r *http.Request) {
 	case "clear":
 		f.Clear()
 	case "expire":
-		s.org.ExpireSessions()
+		s.org.ExpireSessions(r.Context())
 	case "delete":
 		f.Remove(r.PostForm.Get("id"))
 	case "add":

@@ -45,6 +45,9 @@ func (s *scope) call(f *soql.Func, agg bool) (*value, error) {
 		}
 		return s.aggregateCall(name, f)
 	}
+	if name == "GROUPING" && agg {
+		return s.grouping(f)
+	}
 	if name == "CONVERTTIMEZONE" {
 		return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "convertTimezone is used inside a date function only")
 	}
@@ -179,10 +182,14 @@ func hasAggregate(f *soql.Func) bool {
 func (b *builder) aggregate(q *soql.Query) error {
 	grouped := map[string]bool{}
 	if q.GroupBy != nil {
-		if q.GroupBy.Mode != "" {
-			return atQuery("MALFORMED_QUERY", b.c.src, q.GroupBy.Pos, "%s is not available in this org: group by the fields themselves", q.GroupBy.Mode)
+		b.mode = q.GroupBy.Mode
+		if b.mode != "" {
+			b.rolled = map[string]int{}
+			if len(q.GroupBy.Fields) > maxRollup {
+				return atQuery("MALFORMED_QUERY", b.c.src, q.GroupBy.Pos, "%s takes %d fields at most", b.mode, maxRollup)
+			}
 		}
-		for _, e := range q.GroupBy.Fields {
+		for i, e := range q.GroupBy.Fields {
 			v, err := b.value(e, false)
 			if err != nil {
 				return err
@@ -191,6 +198,9 @@ func (b *builder) aggregate(q *soql.Query) error {
 				return atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "field '%s' can not be grouped in a query call", v.name)
 			}
 			grouped[v.folded] = true
+			if b.mode != "" {
+				b.rolled[v.folded] = i
+			}
 			b.groups = append(b.groups, v.folded)
 		}
 	}
@@ -220,7 +230,7 @@ func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, u
 	if f == nil {
 		f = &field{name: v.name, kind: v.kind}
 	}
-	n := &node{name: item.Alias, field: f, column: b.column(v.sql)}
+	n := &node{name: item.Alias, field: f, column: b.column(b.mark(v).sql)}
 	call, isCall := item.Expr.(*soql.Func)
 	n.label = isCall && strings.EqualFold(call.Name, "FORMAT")
 	switch {

@@ -65,6 +65,9 @@ func (s *scope) operand(e soql.Expr) (*value, error) {
 	if v.field != nil && v.field.longText {
 		return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "field '%s' can not be filtered in a query call", v.field.name)
 	}
+	if s.having {
+		return s.mark(v), nil
+	}
 	return v, nil
 }
 
@@ -231,21 +234,26 @@ func (s *scope) literal(v *value, lit soql.Value) (any, error) {
 		}
 	case isNumber(v.kind):
 		return s.number(v, lit)
-	case v.kind == typeDate:
-		if lit.Kind == soql.Date {
-			if _, err := time.Parse(time.DateOnly, lit.Raw); err != nil {
-				return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid date: %s", lit.Raw)
-			}
-			return lit.Raw, nil
+	case v.kind == typeDate || v.kind == typeDateTime:
+		return s.moment(v, lit)
+	}
+	return nil, s.wrongType(v, lit)
+}
+
+// moment wants a date for a date and a datetime for a datetime; the platform converts neither.
+func (s *scope) moment(v *value, lit soql.Value) (any, error) {
+	switch {
+	case v.kind == typeDate && lit.Kind == soql.Date:
+		if _, err := time.Parse(time.DateOnly, lit.Raw); err != nil {
+			return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid date: %s", lit.Raw)
 		}
-	case v.kind == typeDateTime:
-		if lit.Kind == soql.DateTime {
-			t, err := parseDateTime(lit.Raw)
-			if err != nil {
-				return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid dateTime: %s", lit.Raw)
-			}
-			return t.UnixMilli(), nil
+		return lit.Raw, nil
+	case v.kind == typeDateTime && lit.Kind == soql.DateTime:
+		t, err := parseDateTime(lit.Raw)
+		if err != nil {
+			return nil, atQuery("MALFORMED_QUERY", s.c.src, lit.Pos, "invalid dateTime: %s", lit.Raw)
 		}
+		return t.UnixMilli(), nil
 	}
 	return nil, s.wrongType(v, lit)
 }

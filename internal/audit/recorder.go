@@ -112,7 +112,8 @@ func addBounded(m map[use]int64, u use, n int64) {
 	m[use{"", overflowed, overflowed, overflowed}] += n
 }
 
-// resourceType cuts an ARN after its type: arn:aws:tandem::t:contact/1 becomes arn:aws:tandem::t:contact/*.
+// resourceType cuts an ARN after its type, without allocating: of arn:aws:tandem::t:contact/1 stays arn:aws:tandem::t:contact/, which is
+// written with a star.
 func resourceType(arn string) string {
 	start := 0
 	for range 5 { // the resource is the sixth part and may hold colons itself
@@ -123,10 +124,10 @@ func resourceType(arn string) string {
 		start += i + 1
 	}
 	slash := strings.IndexByte(arn[start:], '/')
-	if slash < 0 || arn[start+slash+1:] == overflowed {
+	if slash < 0 {
 		return arn
 	}
-	return arn[:start+slash+1] + overflowed
+	return arn[:start+slash+1]
 }
 
 // Start begins to write in the background.
@@ -252,6 +253,9 @@ func (r *Recorder) flushMap(ctx context.Context, which func() *map[use]int64, ou
 
 func countEntry(k use, n int64, outcome, field string, since, now time.Time) work.Audit {
 	detail, _ := json.Marshal(map[string]any{field: n, "from": since.UTC().UnixMilli(), "to": now.UnixMilli()})
+	if strings.HasSuffix(k.resource, "/") {
+		k.resource += overflowed
+	}
 	return work.Audit{
 		Tenant: k.tenant, At: now, Principal: k.principal, Action: k.action, Resource: k.resource, Outcome: outcome, Detail: detail,
 	}

@@ -196,7 +196,8 @@ func TokenVersion(token string) int {
 }
 
 // RotateIndex makes a new index key and returns its version: new rows are indexed with it, searches use all living ones.
-// Have a job index old rows anew, then call RetireIndex.
+// Have a job index old rows anew, then call RetireIndex. Other nodes must call Reload before that: until then they index with the
+// former key.
 func (r *Ring) RotateIndex(ctx context.Context, tenant string) (int, error) {
 	if err := r.authz.Check(ctx, ActionRotate, ResourceARN(tenant, index, "")); err != nil {
 		return 0, err

@@ -143,7 +143,7 @@ func (tx *memoryTx) DataKeys(_ context.Context, tenant string, p keyring.Purpose
 
 func (tx *memoryTx) StaleDataKeys(_ context.Context, tenant string, current, limit int) (out []keyring.Row, _ error) {
 	for _, r := range tx.keys {
-		if r.Tenant == tenant && r.TenantVersion != current && r.ShreddedAt.IsZero() && len(out) < limit {
+		if r.Tenant == tenant && r.TenantVersion < current && r.ShreddedAt.IsZero() && len(out) < limit {
 			out = append(out, r)
 		}
 	}

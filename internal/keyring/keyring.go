@@ -85,7 +85,7 @@ type Tx interface {
 	DataKey(ctx context.Context, tenant, id string) (Row, error)
 	// DataKeys returns the versions of a subject's key, shredded ones too, ascending.
 	DataKeys(ctx context.Context, tenant string, p Purpose, subject string) ([]Row, error)
-	// StaleDataKeys returns at most limit living keys that another version of the tenant key than current wraps.
+	// StaleDataKeys returns at most limit living keys that an older version of the tenant key than current wraps.
 	StaleDataKeys(ctx context.Context, tenant string, current, limit int) ([]Row, error)
 	// RewrapDataKey replaces Wrapped and TenantVersion of a living key that the version from wraps; other rows are left alone.
 	RewrapDataKey(ctx context.Context, r Row, from int) error

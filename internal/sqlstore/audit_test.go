@@ -1,15 +1,20 @@
 package sqlstore_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/tandemcc/tandem/internal/audit"
@@ -368,4 +373,88 @@ func TestAuditService(t *testing.T) {
 			t.Errorf("nobody listed: %v", err)
 		}
 	})
+}
+
+// TestAuditSurvivesKill runs a process that writes and seals as fast as it can, kills it several times at any moment, and expects
+// a log that verifies each time and goes on.
+func TestAuditSurvivesKill(t *testing.T) {
+	const env = "TANDEM_TEST_AUDIT_KILL"
+	if dsn := os.Getenv(env); dsn != "" {
+		sealForever(t, dsn)
+		return
+	}
+	dsn := storetest.DSN(t, sqlstore.SQLite)
+	signer, verifiers := killSigner(t)
+	size := int64(0)
+	for round := range 5 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAuditSurvivesKill$") //nolint:gosec // this test itself
+		cmd.Env = append(os.Environ(), env+"="+dsn)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Its first line says that it seals; a few more bytes later it dies in the middle of something.
+		if _, err := io.ReadFull(out, make([]byte, 10+7*round)); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+		db, err := sqlstore.Open(t.Context(), dsn, sqlstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := audit.Verify(t.Context(), sqlstore.As[audit.Tx](db), signer.Name(), verifiers)
+		if err != nil || !res.OK || res.Size <= size {
+			t.Errorf("round %d: %+v after %d, %v", round, res, size, err)
+		}
+		size = res.Size
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// killSigner is the same in parent and child.
+func killSigner(t *testing.T) (note.Signer, note.Verifiers) {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(bytes.NewReader(make([]byte, 64)), "kill.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, note.VerifierList(verifier)
+}
+
+func sealForever(t *testing.T, dsn string) {
+	t.Helper()
+	store := sqlstore.As[audit.Tx](storetest.Open(t, dsn))
+	signer, verifiers := killSigner(t)
+	seq, err := audit.NewSequencer(audit.Config{Store: store, Signer: signer, Verifiers: verifiers, Node: "n", Batch: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for t.Context().Err() == nil {
+			storetest.WriteAudit(t, store, 2)
+		}
+	}()
+	for t.Context().Err() == nil {
+		if n, _, err := seq.Seal(t.Context()); err != nil {
+			t.Error(err)
+		} else if n > 0 {
+			_, _ = os.Stdout.WriteString(".")
+		}
+	}
 }

@@ -25,7 +25,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)`
 	qDataKey       = dataKeyColumns + `WHERE tenant = $1 AND id = $2`
 	qDataKeys      = dataKeyColumns + `WHERE tenant = $1 AND purpose = $2 AND subject = $3 ORDER BY version`
-	qDataKeysStale = dataKeyColumns + `WHERE tenant = $1 AND tenant_version <> $2 ORDER BY id LIMIT $3`
+	qDataKeysStale = dataKeyColumns + `WHERE tenant = $1 AND tenant_version < $2 ORDER BY id LIMIT $3`
 	qDataKeyRewrap = `UPDATE data_keys SET tenant_version = $3, wrapped = $4 WHERE tenant = $1 AND id = $2 AND tenant_version = $5`
 	qDataKeysShred = `UPDATE data_keys SET wrapped = $4, tenant_version = NULL, shredded_at = $5
 		WHERE tenant = $1 AND purpose = $2 AND subject = $3 AND shredded_at = 0 AND version < $6 RETURNING id`

@@ -159,8 +159,10 @@ func (r *run) method(obj any, name string, args []any) (any, bool, error) {
 			return nil, false, fail("access to " + name + " is not allowed")
 		}
 	}
-	if err := r.read(size(obj, 1<<16)); err != nil {
-		return nil, false, err
+	if s, ok := obj.(string); ok {
+		if err := r.read(len(s)); err != nil {
+			return nil, false, err
+		}
 	}
 	for _, prefix := range [...]string{"", "get", "is", "has"} {
 		v, ok, err := r.invoke(obj, strings.ToLower(prefix+name), args)
@@ -209,9 +211,15 @@ func (r *run) objectMethod(obj any, name string, args []any) (any, bool, error) 
 		s, err := r.str(obj)
 		return s, true, err
 	case name == "hashcode" && len(args) == 0:
+		if err := r.equalCost(obj, obj); err != nil {
+			return nil, false, err
+		}
 		return javaHash(obj), true, nil
 	case name == "equals" && len(args) == 1:
-		return javaEquals(obj, args[0]), true, r.read(size(args[0], 1<<16))
+		if err := r.equalCost(obj, args[0]); err != nil {
+			return nil, false, err
+		}
+		return javaEquals(obj, args[0]), true, nil
 	}
 	return nil, false, nil
 }
@@ -323,7 +331,10 @@ func (r *run) listMethod(items []any, name string, args []any) (any, bool, error
 func (r *run) indexOf(items []any, v any, last bool) (any, bool, error) {
 	found := -1
 	for i, item := range items {
-		if err := r.read(16 + size(item, 1<<10)); err != nil {
+		if err := r.step(1); err != nil {
+			return nil, false, err
+		}
+		if err := r.equalCost(norm(item), v); err != nil {
 			return nil, false, err
 		}
 		if javaEquals(item, v) {
@@ -343,6 +354,9 @@ func (r *run) mapMethod(m any, name string, args []any) (any, bool, error) {
 	case 1:
 		switch name {
 		case "get", "containskey":
+			if err := r.keyCost(m, args[0]); err != nil {
+				return nil, false, err
+			}
 			v, ok := mapGet(m, args[0])
 			if name == "containskey" {
 				return ok, true, nil
@@ -359,6 +373,9 @@ func (r *run) mapMethod(m any, name string, args []any) (any, bool, error) {
 		}
 	case 2:
 		if name == "getordefault" {
+			if err := r.keyCost(m, args[0]); err != nil {
+				return nil, false, err
+			}
 			if v, ok := mapGet(m, args[0]); ok {
 				return v, true, nil
 			}

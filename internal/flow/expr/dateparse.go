@@ -21,6 +21,10 @@ type calendar struct {
 	offset                 int
 	hasOffset              bool
 	bc                     bool
+	weekday                int // from 0 for Sunday, counts where no day is given
+	hasWeekday, hasDay     bool
+	ambiguous              bool      // the year had two digits
+	centuryStart           time.Time // of a year of two digits
 }
 
 var errDate = fail("the text does not fit the date pattern")
@@ -92,7 +96,7 @@ func (c *calendar) parseField(s string, pos int, f dateField, abuts bool, now ti
 		return 0, false
 	}
 	if (f.letter == 'y' || f.letter == 'Y') && f.count <= 2 && next-pos == 2 && s[pos] != '-' {
-		n = century(n, now)
+		n = c.century(n, now)
 	}
 	c.set(f.letter, n)
 	return next, true
@@ -117,8 +121,10 @@ func parseDigits(s string, pos int) (n, next int, ok bool) {
 }
 
 // century places a two-digit year within 80 years before and 20 years after now.
-func century(n int, now time.Time) int {
-	start := now.Year() - 80
+func (c *calendar) century(n int, now time.Time) int {
+	c.centuryStart = now.AddDate(-80, 0, 0)
+	start := c.centuryStart.Year()
+	c.ambiguous = n == start%100
 	n += start / 100 * 100
 	if n < start {
 		n += 100
@@ -133,7 +139,7 @@ func (c *calendar) set(letter byte, n int) {
 	case 'M', 'L':
 		c.month, c.byYearDay = n, false
 	case 'd':
-		c.day, c.byYearDay = n, false
+		c.day, c.byYearDay, c.hasDay = n, false, true
 	case 'D':
 		c.yearDay, c.byYearDay = n, true
 	case 'k':
@@ -193,6 +199,8 @@ func (c *calendar) parseName(s string, pos int, f dateField) (int, bool) {
 		c.pm, c.byHour12 = best, true
 	case 'G':
 		c.bc = best == 0
+	case 'E':
+		c.weekday, c.hasWeekday = best, true
 	case 'M', 'L':
 		c.month, c.byYearDay = best, false
 	}
@@ -290,6 +298,12 @@ func (c *calendar) time(loc *time.Location) time.Time {
 		month, day = 1, c.yearDay
 	}
 	wall := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	if c.hasWeekday && !c.hasDay && !c.byYearDay {
+		wall = wall.AddDate(0, 0, (c.weekday-int(wall.Weekday())+7)%7)
+	}
+	if c.ambiguous && wall.Before(c.centuryStart) {
+		wall = wall.AddDate(100, 0, 0)
+	}
 	seconds := int64(hour)*3600 + int64(c.minute)*60 + int64(c.second) + int64(c.millis/1000)
 	wall = time.Unix(wall.Unix()+seconds, int64(c.millis%1000)*1e6).UTC()
 	if c.hasOffset {

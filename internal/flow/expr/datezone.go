@@ -131,7 +131,7 @@ func longZone(abbr, location string) string {
 		return "India Standard Time"
 	case abbr == "BST" && location == "Europe/London":
 		return "British Summer Time"
-	case !strings.HasPrefix(location, "America/") && !strings.HasPrefix(location, "US/") && !strings.HasPrefix(location, "Canada/"):
+	case location != abbr && !strings.HasPrefix(location, "America/") && !strings.HasPrefix(location, "US/") && !strings.HasPrefix(location, "Canada/"):
 		return ""
 	}
 	kind := map[byte]string{'S': "Standard", 'D': "Daylight"}

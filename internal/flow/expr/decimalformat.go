@@ -50,6 +50,10 @@ func filterNumberFormat(r *run, in any, a *arguments) (any, error) {
 }
 
 func compileDecimal(s string) (*decimalPattern, error) {
+	if s == "" {
+		// The empty pattern of Java writes all digits, in groups of three.
+		return &decimalPattern{negPrefix: "-", maxInt: math.MaxInt32, maxFrac: 340, group: 3, factor: 1}, nil
+	}
 	if len(s) > maxPattern {
 		return nil, fail("the number pattern is longer than 200 bytes")
 	}
@@ -216,7 +220,7 @@ func (p *decimalPattern) format(v any) string {
 	case math.IsInf(f, 0):
 		body = "∞"
 	case isFloat:
-		body = p.digits(func(prec int, form byte) string { return strconv.FormatFloat(math.Abs(i*p.factor), form, prec, 64) })
+		body = p.digits(func(prec int, form byte) string { return shortest(math.Abs(i*p.factor), form, prec) })
 	default:
 		whole, _ := integral(v)
 		body = p.digits(func(prec int, form byte) string { return p.wholeDigits(whole, prec, form) })
@@ -225,6 +229,17 @@ func (p *decimalPattern) format(v any) string {
 		return p.negPrefix + body + p.negSuffix
 	}
 	return p.prefix + body + p.suffix
+}
+
+// shortest writes a double from its shortest decimal where that fits the precision, as Java does, padded with zeros.
+func shortest(f float64, form byte, prec int) string {
+	if s := strconv.FormatFloat(f, form, -1, 64); form == 'f' {
+		whole, frac, _ := strings.Cut(s, ".")
+		if len(frac) <= prec {
+			return whole + "." + frac + strings.Repeat("0", prec-len(frac))
+		}
+	}
+	return strconv.FormatFloat(f, form, prec, 64)
 }
 
 // wholeDigits writes a long without going through a double, which would lose digits.
@@ -299,9 +314,6 @@ func (p *decimalPattern) scientific(write func(prec int, form byte) string) stri
 		least = 1
 	} else {
 		exponent -= least
-		if p.minInt == 0 && p.minFrac == 0 {
-			exponent--
-		}
 	}
 	whole := pointAt - exponent
 	if zero {

@@ -103,7 +103,7 @@ func escapeCSS(s string) string {
 			b.WriteString(`\ `)
 		default:
 			fmt.Fprintf(&b, `\%X`, c)
-			if next := i + utf8.RuneLen(c); next < len(s) && isHexOrBlank(s[next]) {
+			if next := i + utf8.RuneLen(c); next < len(s) && isHex(s[next]) {
 				b.WriteByte(' ')
 			}
 		}
@@ -115,8 +115,8 @@ func dashNeedsEscape(s string) bool {
 	return len(s) > 1 && (s[1] == '-' || s[1] >= '0' && s[1] <= '9')
 }
 
-func isHexOrBlank(c byte) bool {
-	return c == ' ' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }
 
 // escapeParam percent-encodes all but what RFC 3986 allows in a query, less the delimiters "=", "&", "+" and "#".

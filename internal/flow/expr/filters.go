@@ -158,7 +158,7 @@ func filterBase64Decode(r *run, in any, a *arguments) (any, error) {
 	if err != nil || strings.ContainsAny(s, "\r\n") {
 		return nil, fail("Please provide a correctly Base64 encoded string containing an UTF-8 string")
 	}
-	return r.built(strings.ToValidUTF8(string(b), string(utf8.RuneError)))
+	return r.built(string([]rune(string(b)))) // each byte that is not UTF-8 becomes U+FFFD
 }
 
 func filterBase64Encode(r *run, in any, _ *arguments) (any, error) {

@@ -18,6 +18,7 @@ func unitString(u uint16) string { return utf16String([]uint16{u}) }
 // which Java turns into trees, keep the order of insertion here.)
 type hashMap struct {
 	keys, vals []any
+	hashes     []int32
 	index      map[string]int // of string keys; others are searched
 	capacity   int
 }
@@ -59,7 +60,7 @@ func (m *hashMap) put(k, v any) {
 	if s, ok := k.(string); ok {
 		m.index[s] = len(m.keys)
 	}
-	m.keys, m.vals = append(m.keys, k), append(m.vals, v)
+	m.keys, m.vals, m.hashes = append(m.keys, k), append(m.vals, v), append(m.hashes, javaHash(k))
 	if len(m.keys) > m.capacity*3/4 {
 		m.capacity <<= 1
 	}
@@ -68,8 +69,8 @@ func (m *hashMap) put(k, v any) {
 func (m *hashMap) order() []int {
 	bucket := make([]int, len(m.keys))
 	out := make([]int, len(m.keys))
-	for i, k := range m.keys {
-		h := uint32(javaHash(k)) //nolint:gosec // bits of a hash
+	for i, hash := range m.hashes {
+		h := uint32(hash) //nolint:gosec // bits of a hash
 		bucket[i] = int((h ^ h>>16) & uint32(m.capacity-1))
 		out[i] = i
 	}

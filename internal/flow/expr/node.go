@@ -108,7 +108,10 @@ func (r *run) put(m *hashMap, k, v any) error {
 		return err
 	}
 	if _, ok := k.(string); !ok {
-		if err := r.read(len(m.keys)*32 + size(k, r.bytes)); err != nil {
+		if err := r.build(size(k, r.bytes)); err != nil {
+			return err
+		}
+		if err := r.keyCost(m, k); err != nil {
 			return err
 		}
 	}
@@ -288,7 +291,7 @@ func (n *forNode) render(r *run) error {
 	if v == nil {
 		return nil
 	}
-	if err := r.read(size(v, r.bytes)); err != nil {
+	if err := r.build(mapLen(v) * 64); err != nil {
 		return at(n.pos, err)
 	}
 	items, ok := listOf(v)

@@ -87,8 +87,11 @@ func (e *contains) eval(r *run) (any, error) {
 	case *array:
 		return r.has(l.items, right)
 	case map[string]any, *hashMap:
+		if err := r.keyCost(l, right); err != nil {
+			return nil, at(e.pos, err)
+		}
 		_, ok := mapGet(l, right)
-		return ok, r.read(mapLen(l) * 8)
+		return ok, nil
 	case string:
 		needle, err := r.str(right)
 		if err != nil {
@@ -122,9 +125,11 @@ func (e *contains) inList(r *run, items []any, v any) (any, error) {
 }
 
 func (r *run) has(items []any, v any) (bool, error) {
-	cost := min(size(v, r.bytes), 1<<16)
+	if err := r.read(len(items) * 16); err != nil {
+		return false, err
+	}
 	for _, item := range items {
-		if err := r.read(16 + min(cost, size(item, cost))); err != nil {
+		if err := r.equalCost(norm(item), v); err != nil {
 			return false, err
 		}
 		if javaEquals(item, v) {
@@ -383,7 +388,7 @@ func (e *compare) eval(r *run) (any, error) {
 	}
 	switch e.op {
 	case "==", "equals", "!=":
-		if err := r.read(min(size(left, r.bytes), size(right, r.bytes))); err != nil {
+		if err := r.equalCost(left, right); err != nil {
 			return nil, at(e.pos, err)
 		}
 		return looseEquals(left, right) == (e.op != "!="), nil

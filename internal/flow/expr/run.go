@@ -120,6 +120,38 @@ func budgetError(what string) error {
 	}
 }
 
+func composite(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any, *hashMap, *collection, *entry:
+		return true
+	}
+	return false
+}
+
+// equalCost takes the work of comparing two values off the budget. A list that holds another one twice, and so on, is
+// small in memory and endless to walk, so the values are measured first.
+func (r *run) equalCost(a, b any) error {
+	if composite(a) && composite(b) {
+		limit := max(r.steps, 0) * readPerStep
+		return r.read(4 * (size(a, limit) + size(b, limit)))
+	}
+	s, ok1 := a.(string)
+	t, ok2 := b.(string)
+	if ok1 && ok2 && len(s) == len(t) {
+		return r.read(len(s))
+	}
+	return nil
+}
+
+// keyCost takes the work of looking a key up in a map off the budget; only strings are indexed.
+func (r *run) keyCost(m, key any) error {
+	n := 1
+	if composite(key) {
+		n = 4 * size(key, max(r.steps, 0)*readPerStep)
+	}
+	return r.read(n * (1 + mapLen(m)))
+}
+
 // str is the text of a value, with its size taken off the budget.
 func (r *run) str(v any) (string, error) {
 	switch x := v.(type) {
@@ -197,10 +229,10 @@ func SystemObjects() []string {
 }
 
 func (e *Env) isSystem(name string) bool {
-	switch name {
-	case "NewPhoneContact", "NewContact", "AgentAnswered", "AgentContactAssigned", "AgentOfferContact", "ContactEnded",
-		"GlobalErrorHandling", "PhoneContactEnded":
-		return true
+	for _, sys := range SystemObjects() {
+		if strings.EqualFold(sys, name) {
+			return true
+		}
 	}
 	return e.System != nil && e.System(name)
 }

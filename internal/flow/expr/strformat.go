@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // verb is one conversion of java.util.Formatter: %[index$][flags][width][.precision]conversion.
@@ -128,7 +129,7 @@ func (r *run) formatArg(v verb, arg any) (string, error) {
 		return formatChar(arg)
 	}
 	if arg == nil {
-		return "null", nil
+		return r.formatText(v, nil)
 	}
 	f, ok := number(arg)
 	_, isDouble := arg.(float64)
@@ -176,6 +177,9 @@ func formatChar(arg any) (string, error) {
 	case char:
 		return text(x), nil
 	case int32:
+		if x < 0 || x > utf8.MaxRune {
+			return "", fail("%c takes the code of a character")
+		}
 		return string(x), nil
 	}
 	return "", fail("the format %c cannot write " + kindName(arg))
@@ -257,7 +261,7 @@ func (v verb) formatDouble(f float64) (string, error) {
 }
 
 func wholeDigits(f float64) int {
-	if f < 1 {
+	if f == 0 {
 		return 1
 	}
 	return int(math.Floor(math.Log10(f))) + 1

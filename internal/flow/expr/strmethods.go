@@ -2,6 +2,7 @@ package expr
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -231,5 +232,19 @@ func javaLower(s string) string {
 		return strings.ToLower(s)
 	}
 	s = strings.ReplaceAll(s, "İ", "i̇")
-	return strings.ToLower(s)
+	if !strings.Contains(s, "Σ") {
+		return strings.ToLower(s)
+	}
+	var b strings.Builder
+	prev := ' '
+	for i, c := range s {
+		next, _ := utf8.DecodeRuneInString(s[min(i+max(utf8.RuneLen(c), 1), len(s)):])
+		if c == 'Σ' && unicode.IsLetter(prev) && !unicode.IsLetter(next) {
+			b.WriteRune('ς')
+		} else {
+			b.WriteRune(unicode.ToLower(c))
+		}
+		prev = c
+	}
+	return b.String()
 }

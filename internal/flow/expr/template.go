@@ -2,6 +2,7 @@ package expr
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -175,10 +176,10 @@ func (t *Template) locate(err error) error {
 // Refs returns the variables that the template reads, in the order of the source. Names that the template itself
 // defines (set, for, macro arguments) are left out.
 func (t *Template) Refs() []Ref {
-	out := make([]Ref, len(t.refs))
-	copy(out, t.refs)
+	out := slices.Clone(t.refs)
+	lines := lineCounter{src: t.src}
 	for i := range out {
-		out[i].Line, out[i].Col = lineCol(t.src, out[i].Pos)
+		out[i].Line, out[i].Col = lines.at(out[i].Pos)
 	}
 	return out
 }
@@ -191,13 +192,14 @@ func (t *Template) IsLiteral() bool { return t.literal }
 func (t *Template) Segments() []Segment {
 	refs := t.Refs()
 	out := make([]Segment, len(t.marks))
+	lines := lineCounter{src: t.src}
 	for i, m := range t.marks {
 		end := len(t.src)
 		if i+1 < len(t.marks) {
 			end = t.marks[i+1].pos
 		}
 		s := Segment{Kind: m.kind, Text: t.src[m.pos:end], Pos: m.pos}
-		s.Line, s.Col = lineCol(t.src, m.pos)
+		s.Line, s.Col = lines.at(m.pos)
 		if m.kind == SegmentOutput {
 			s.Value = outputValue(s.Text)
 		}
@@ -223,8 +225,31 @@ func outputValue(text string) string {
 func (t *Template) String() string { return t.src }
 
 func lineCol(src string, pos int) (line, col int) {
-	pos = min(pos, len(src))
-	before := src[:pos]
-	line = 1 + strings.Count(before, "\n")
-	return line, pos - strings.LastIndexByte(before, '\n')
+	return (&lineCounter{src: src}).at(pos)
+}
+
+// lineCounter finds lines and columns of ascending offsets in one pass over the source.
+type lineCounter struct {
+	src   string
+	pos   int
+	lines int // line breaks before pos
+	start int // offset of the line that pos is on
+}
+
+func (c *lineCounter) at(pos int) (line, col int) {
+	pos = min(pos, len(c.src))
+	if pos < c.pos {
+		*c = lineCounter{src: c.src}
+	}
+	for c.pos < pos {
+		i := strings.IndexByte(c.src[c.pos:pos], '\n')
+		if i < 0 {
+			break
+		}
+		c.lines++
+		c.pos += i + 1
+		c.start = c.pos
+	}
+	c.pos = pos
+	return c.lines + 1, pos - c.start + 1
 }

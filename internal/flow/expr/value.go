@@ -183,7 +183,7 @@ func writeText(b *strings.Builder, v any, depth int) {
 	case *array:
 		// Java prints an array's class and address; the address here is made from the content, so that it repeats.
 		b.WriteString("[Ljava.lang.String;@")
-		b.WriteString(strconv.FormatUint(uint64(uint32(listHash(x.items))), 16)) //nolint:gosec // a hash, not a quantity
+		b.WriteString(strconv.FormatUint(uint64(uint32(listHash(x.items))*0x9E3779B1), 16)) //nolint:gosec // a hash, not a quantity
 	case map[string]any, *hashMap:
 		b.WriteByte('{')
 		for i, e := range entriesOf(x) {

@@ -84,7 +84,7 @@ func TestAccepted(t *testing.T) {
 		"SELECT Id FROM Order ORDER BY Id",
 		"SELECT Id FROM Group GROUP BY Id",
 		"SELECT Id FROM Case c WHERE c.IsClosed = false",
-		"SELECT Id FROM Account OFFSET\nOFFSET 10",
+		"SELECT Id FROM Account " + strings.Repeat("OFFSET ", 2) + "10",
 		"SELECT Id FROM Account AS a",
 		"SELECT a.Id, c.Name FROM Account a, a.Contacts c",
 		"SELECT Id FROM Account WHERE a < = 5 AND b <> null AND c >= -1.5",
@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 		"SELECT Id FROM Account WHERE a = 'x\ny'", "SELECT Id FROM Account WHERE a = '\\u12g4'", "SELECT Id FROM Account LIMIT 1.5",
 		"SELECT Id FROM Account ORDER BY Id LIMIT 1 ORDER BY Id", "SELECT Id FROM Account OFFSET 1 LIMIT 1",
 		"SELECT Id FROM Account WHERE LAST_N_DAYS:x = 1", "SELECT Id FROM Account WHERE a = LAST_N_DAYS:99999999999999999999",
-		"SELECT Id FROM \x80", "SELECT Id FROM Account WHERE NOT\nNOT a = 1", "SELECT Id FROM Account WHERE a = 1 AND NOT b = 2",
+		"SELECT Id FROM \x80", "SELECT Id FROM Account WHERE " + strings.Repeat("NOT ", 2) + "a = 1", "SELECT Id FROM Account WHERE a = 1 AND NOT b = 2",
 	} {
 		if _, err := Parse(src); err == nil {
 			t.Errorf("Parse(%q) is accepted", src)

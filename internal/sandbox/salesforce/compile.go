@@ -66,9 +66,16 @@ type branch struct {
 
 // sqlText is SQL with the arguments of its placeholders, in order.
 type sqlText struct {
-	strings.Builder
+	text strings.Builder
 	args []argument
 }
+
+// WriteString appends SQL made of names and words of this package, never of a client's text.
+func (t *sqlText) WriteString(s string) { t.text.WriteString(s) }
+
+func (t *sqlText) String() string { return t.text.String() }
+
+func (t *sqlText) empty() bool { return t.text.Len() == 0 }
 
 func (t *sqlText) arg(v any) {
 	t.WriteString("?")
@@ -92,6 +99,9 @@ const (
 	maxChildren  = 5 // levels down, from API 58.0
 	maxFieldsAll = 200
 	maxValues    = 30_000
+	maxTables    = 56 // of a join: the platform allows 55 parents
+	maxColumns   = 1900
+	maxSubquery  = 20
 )
 
 // compiler turns one query text into a plan.
@@ -177,6 +187,8 @@ type builder struct {
 	seen   map[string]int
 	groups []string
 	mode   string // ROLLUP, CUBE or empty
+
+	subqueries int
 }
 
 // column adds an expression to the SELECT list once and returns its place.
@@ -228,7 +240,10 @@ func (b *builder) finish(q *soql.Query, link *field) error {
 		out = sqlText{}
 		out.WriteString("SELECT COUNT(*) FROM (")
 		out.add(&inner)
-		out.WriteByte(')')
+		out.WriteString(")")
+	}
+	if len(out.args) > maxValues || len(b.cols) > maxColumns || b.tables > maxTables {
+		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d values, %d columns and %d parents", maxValues, maxColumns, maxTables-1)
 	}
 	b.plan.sql, b.plan.args, b.plan.columns = out.String(), out.args, len(b.cols)
 	return nil
@@ -273,11 +288,11 @@ func (b *builder) filter(q *soql.Query, link *field) (*sqlText, error) {
 	}
 	if q.Where != nil {
 		t := &sqlText{}
-		t.WriteByte('(')
+		t.WriteString("(")
 		if err := b.cond(t, q.Where); err != nil {
 			return nil, err
 		}
-		t.WriteByte(')')
+		t.WriteString(")")
 		terms = append(terms, t)
 	}
 	for i, t := range terms {
@@ -485,6 +500,9 @@ func (b *builder) subquery(q *soql.Query) error {
 		}
 		if sub.aggregate || sub.count {
 			return badRequest("MALFORMED_QUERY", "only root queries support aggregate expressions")
+		}
+		if b.subqueries++; b.subqueries > maxSubquery {
+			return badRequest("MALFORMED_QUERY", "more than %d sub-queries in one query", maxSubquery)
 		}
 		b.plan.nodes = append(b.plan.nodes, &node{name: rel.name, kind: subqueryNode, sub: sub})
 		return nil

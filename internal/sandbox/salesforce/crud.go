@@ -306,7 +306,7 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE "+obj.table()+
+	_, err = tx.ExecContext(ctx, "UPDATE "+obj.table()+ //nolint:gosec // names come from the definitions
 		` SET "IsDeleted" = 1, "SystemModstamp" = ?, "LastModifiedDate" = ?, "LastModifiedById" = ? WHERE "Id" = ?`, o.stamp(), o.stamp(), user, id)
 	if err != nil {
 		return fmt.Errorf("deleting %s %s: %w", obj.name, id, err)
@@ -321,7 +321,7 @@ func (o *Org) removeChildren(ctx context.Context, tx *sql.Tx, user string, obj *
 	if pair != "Account.Contact" && pair != "Case.CaseComment" && rel.child.name != "Case" || pair == "Case.Case" {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"])
+	rows, err := tx.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"]) //nolint:gosec // names come from the definitions
 	if err != nil {
 		return fmt.Errorf("reading the %s of %s: %w", rel.name, obj.name, err)
 	}

@@ -140,24 +140,20 @@ func stripValue(dec *json.Decoder, b *bytes.Buffer) error {
 		return err
 	}
 	b.WriteString(delim.String())
-	for first := true; dec.More(); {
+	first := true
+	for dec.More() {
+		to := b
 		if delim == '{' {
 			key, err := dec.Token()
 			if err != nil {
 				return err
 			}
-			if key == "attributes" {
-				if err := stripValue(dec, &bytes.Buffer{}); err != nil {
-					return err
-				}
-				continue
-			}
-			stripKey(b, key, first)
+			to = stripKey(b, key, first)
 		} else if !first {
 			b.WriteByte(',')
 		}
-		first = false
-		if err := stripValue(dec, b); err != nil {
+		first = first && to != b
+		if err := stripValue(dec, to); err != nil {
 			return err
 		}
 	}
@@ -169,9 +165,14 @@ func stripValue(dec *json.Decoder, b *bytes.Buffer) error {
 	return nil
 }
 
-func stripKey(b *bytes.Buffer, key json.Token, first bool) {
+// stripKey writes a key and returns where its value goes: nowhere for the attributes.
+func stripKey(b *bytes.Buffer, key json.Token, first bool) *bytes.Buffer {
+	if key == "attributes" {
+		return &bytes.Buffer{}
+	}
 	if !first {
 		b.WriteByte(',')
 	}
 	fmt.Fprintf(b, "%q:", key)
+	return b
 }

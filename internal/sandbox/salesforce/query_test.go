@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sampleOrg holds a few records whose every query result can be worked out by hand.
@@ -192,6 +193,34 @@ func TestSOQLErrors(t *testing.T) {
 			t.Errorf("%s\n got %s %q\nwant %s %q", c.q, list[0].Code, list[0].Message, c.code, c.message)
 		}
 	}
+}
+
+// TestLongQueries sends what is long but allowed, and what is past a bound, neither of which may fail inside.
+func TestLongQueries(t *testing.T) {
+	t.Parallel()
+	o := sampleOrg(t)
+	many := strings.Repeat("Name = 'x' OR ", 4000) + "Name = 'Acme'"
+	if n, err := o.plan(many); err != nil || n != 1 {
+		t.Errorf("4,001 conditions: %d, %v", n, err)
+	}
+	ids := strings.Repeat("'001000000000001AAA',", 4000) + "'001000000000002AAA'"
+	if _, err := o.plan("Id IN (" + ids + ")"); err != nil {
+		t.Errorf("4,001 ids: %v", err)
+	}
+	if _, err := o.plan("NumberOfEmployees IN (" + strings.Repeat("1,", 40_000) + "1)"); err == nil {
+		t.Error("40,001 values are accepted")
+	}
+}
+
+// plan compiles and runs a query for accounts with a condition, without the limits of a URL.
+func (o *testOrg) plan(where string) (int, error) {
+	p, err := o.planFor("SELECT Id FROM Account WHERE "+where, false, time.UTC)
+	if err != nil {
+		return 0, err
+	}
+	run := &runner{db: o.store, env: environment{now: fixedNow(), zone: time.UTC}}
+	records, err := run.records(o.t.Context(), p, "")
+	return len(records), err
 }
 
 func TestDeletedRecords(t *testing.T) {

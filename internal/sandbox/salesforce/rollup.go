@@ -83,7 +83,7 @@ func (b *builder) rollup(out, where, having *sqlText) {
 		part.WriteString(expandMarks(having.String(), set))
 		out.add(&part)
 	}
-	out.WriteByte(')')
+	out.WriteString(")")
 }
 
 // expandMarks gives marked fields and GROUPINGs their meaning within one grouping.

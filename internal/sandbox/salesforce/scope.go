@@ -16,6 +16,7 @@ type scope struct {
 	joins  map[string]*join    // lower-case path
 	joined strings.Builder
 	having bool           // aggregates may stand in conditions
+	tables int            // joined
 	rolled map[string]int // of ROLLUP and CUBE: the fields grouped by, and their places
 }
 
@@ -130,6 +131,7 @@ func (s *scope) join(from target, f *field, prefix string) *join {
 	j := &join{field: f, path: path}
 	for _, name := range f.refs {
 		t := target{object: s.c.schema.object(name), alias: s.c.alias()}
+		s.tables++
 		j.targets = append(j.targets, t)
 		s.joined.WriteString(" LEFT JOIN " + t.object.table() + " " + t.alias +
 			" ON " + t.alias + `."Id" = ` + from.alias + "." + f.column())

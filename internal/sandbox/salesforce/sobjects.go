@@ -57,26 +57,28 @@ func (o *Org) sobjects(rq *request) (*response, error) {
 
 // one answers for a single record: by id, by external id, or what a relationship of it leads to.
 func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
-	if f := obj.field(rest[0]); f != nil && len(rest) == 2 {
-		return o.byExternalID(rq, obj, f, rest[1])
-	}
-	id, valid := normalID(rest[0])
-	if !valid || id[:3] != obj.prefix {
-		if len(rest) == 2 {
-			return nil, fault(http.StatusNotFound, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", rest[0])
-		}
-		if !valid {
-			return nil, badRequest("MALFORMED_ID", "malformed id %s", shorten(rest[0]))
-		}
+	if len(rest) == 0 || len(rest) > 2 {
 		return nil, notFound()
 	}
+	key, below := rest[0], ""
 	if len(rest) == 2 {
-		return o.related(rq, obj, id, rest[1])
+		below = rest[1]
+		if f := obj.field(key); f != nil {
+			return o.byExternalID(rq, obj, f, below)
+		}
 	}
-	if len(rest) > 2 {
-		return nil, notFound()
+	id, valid := normalID(key)
+	switch {
+	case valid && id[:3] == obj.prefix && below != "":
+		return o.related(rq, obj, id, below)
+	case valid && id[:3] == obj.prefix:
+		return o.byID(rq, obj, id)
+	case below != "":
+		return nil, fault(http.StatusNotFound, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", shorten(key))
+	case !valid:
+		return nil, badRequest("MALFORMED_ID", "malformed id %s", shorten(key))
 	}
-	return o.byID(rq, obj, id)
+	return nil, notFound()
 }
 
 func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {

@@ -182,7 +182,7 @@ func tablesDDL(sc *schema) string {
 
 // addColumns brings an older file's table up to the definition.
 func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")")
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:sqlclosecheck // closed with its error below
 	if err != nil {
 		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
 	}
@@ -271,7 +271,7 @@ func (c *statements) get(ctx context.Context, db *sql.DB, query string) (*sql.St
 	if st := c.all[query]; st != nil || c.done {
 		return st, nil
 	}
-	st, err := db.PrepareContext(ctx, query)
+	st, err := db.PrepareContext(ctx, query) //nolint:gosec // names come from the definitions, values are arguments
 	if err != nil {
 		return nil, fmt.Errorf("preparing a query: %w", err)
 	}
@@ -295,7 +295,7 @@ func (c *statements) close() error {
 
 // QueryContext reads with a statement that stays prepared.
 func (s *store) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := s.stmts.get(ctx, s.read, query)
+	st, err := s.stmts.get(ctx, s.read, query) //nolint:sqlclosecheck // stays prepared until the store closes
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +303,7 @@ func (s *store) QueryContext(ctx context.Context, query string, args ...any) (*s
 	if st != nil {
 		rows, err = st.QueryContext(ctx, args...)
 	} else {
-		rows, err = s.read.QueryContext(ctx, query, args...)
+		rows, err = s.read.QueryContext(ctx, query, args...) //nolint:gosec // names come from the definitions, values are arguments
 	}
 	if err != nil {
 		return nil, fmt.Errorf("running a query: %w", err)

@@ -180,29 +180,9 @@ func hasAggregate(f *soql.Func) bool {
 
 // aggregate compiles the SELECT list and the groups of an aggregate query.
 func (b *builder) aggregate(q *soql.Query) error {
-	grouped := map[string]bool{}
-	if q.GroupBy != nil {
-		b.mode = q.GroupBy.Mode
-		if b.mode != "" {
-			b.rolled = map[string]int{}
-			if len(q.GroupBy.Fields) > maxRollup {
-				return atQuery("MALFORMED_QUERY", b.c.src, q.GroupBy.Pos, "%s takes %d fields at most", b.mode, maxRollup)
-			}
-		}
-		for i, e := range q.GroupBy.Fields {
-			v, err := b.value(e, false)
-			if err != nil {
-				return err
-			}
-			if v.field != nil && v.field.longText {
-				return atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "field '%s' can not be grouped in a query call", v.name)
-			}
-			grouped[v.folded] = true
-			if b.mode != "" {
-				b.rolled[v.folded] = i
-			}
-			b.groups = append(b.groups, v.folded)
-		}
+	grouped, err := b.groupBy(q.GroupBy)
+	if err != nil {
+		return err
 	}
 	unnamed := 0
 	for _, item := range q.Select {
@@ -213,6 +193,35 @@ func (b *builder) aggregate(q *soql.Query) error {
 		b.plan.nodes = append(b.plan.nodes, n)
 	}
 	return nil
+}
+
+// groupBy compiles the fields grouped by and returns them by their SQL.
+func (b *builder) groupBy(g *soql.GroupBy) (map[string]bool, error) {
+	grouped := map[string]bool{}
+	if g == nil {
+		return grouped, nil
+	}
+	if b.mode = g.Mode; b.mode != "" {
+		b.rolled = map[string]int{}
+		if len(g.Fields) > maxRollup {
+			return nil, atQuery("MALFORMED_QUERY", b.c.src, g.Pos, "%s takes %d fields at most", b.mode, maxRollup)
+		}
+	}
+	for i, e := range g.Fields {
+		v, err := b.value(e, false)
+		if err != nil {
+			return nil, err
+		}
+		if v.field != nil && v.field.longText {
+			return nil, atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "field '%s' can not be grouped in a query call", v.name)
+		}
+		grouped[v.folded] = true
+		if b.mode != "" {
+			b.rolled[v.folded] = i
+		}
+		b.groups = append(b.groups, v.folded)
+	}
+	return grouped, nil
 }
 
 func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, unnamed *int) (*node, error) {

@@ -42,16 +42,21 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	return badRequest("MALFORMED_QUERY", "the condition %s is not understood", c)
 }
 
+// joinConds halves a long list again and again, since SQLite bounds the depth of an expression and not its breadth.
 func (s *scope) joinConds(out *sqlText, terms []soql.Cond, word string) error {
-	for i, t := range terms {
+	if len(terms) == 1 {
+		return s.cond(out, terms[0])
+	}
+	half := len(terms) / 2
+	for i, part := range [][]soql.Cond{terms[:half], terms[half:]} {
 		if i > 0 {
 			out.WriteString(word)
 		}
-		out.WriteByte('(')
-		if err := s.cond(out, t); err != nil {
+		out.WriteString("(")
+		if err := s.joinConds(out, part, word); err != nil {
 			return err
 		}
-		out.WriteByte(')')
+		out.WriteString(")")
 	}
 	return nil
 }
@@ -158,7 +163,7 @@ func (s *scope) like(out *sqlText, v *value, lit soql.Value) error {
 	// Reading the narrow index through and then fetching the few hits is much cheaper than reading the wide table.
 	out.WriteString(s.root.alias + `."Id" IN (SELECT "Id" FROM ` + s.obj.table() + " WHERE ")
 	match(v.field.folded())
-	out.WriteByte(')')
+	out.WriteString(")")
 	return nil
 }
 
@@ -192,7 +197,7 @@ func (s *scope) compareRange(out *sqlText, v *value, op soql.Op, lit soql.Value)
 		edge(false)
 		out.WriteString(" AND " + v.sql + " < ")
 		edge(true)
-		out.WriteByte(')')
+		out.WriteString(")")
 		if op == soql.NotEqual {
 			out.WriteString(", 0)")
 		}
@@ -325,7 +330,7 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 			plain = append(plain, lit)
 		}
 	}
-	out.WriteByte('(')
+	out.WriteString("(")
 	if len(plain) > 0 {
 		out.WriteString(v.folded + " IN (")
 		for i, lit := range plain {
@@ -338,7 +343,7 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 			}
 			out.arg(arg)
 		}
-		out.WriteByte(')')
+		out.WriteString(")")
 	}
 	for i, lit := range other {
 		if i > 0 || len(plain) > 0 {
@@ -348,7 +353,7 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 			return err
 		}
 	}
-	out.WriteByte(')')
+	out.WriteString(")")
 	return nil
 }
 
@@ -378,12 +383,15 @@ func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 	if err != nil {
 		return err
 	}
+	if inner.tables > maxTables {
+		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d parents", maxTables-1)
+	}
 	if c.Not {
 		out.WriteString("NOT COALESCE(")
 	}
 	out.WriteString(v.sql + " IN (SELECT " + r.sql + " FROM " + obj.table() + " " + inner.root.alias + inner.joined.String())
 	out.add(where)
-	if where.Len() == 0 {
+	if where.empty() {
 		out.WriteString(" WHERE 1")
 	}
 	out.WriteString(" AND " + r.sql + " IS NOT NULL)")

@@ -68,8 +68,8 @@ func TestShippedPolicies(t *testing.T) {
 			{user(tenant, "u1", "supervisor"), "flow:Get", a + "flow/1", nil, true},
 			{user(tenant, "u1", "supervisor"), "flow:Publish", a + "flow/1", nil, false},
 			{user(tenant, "u1", "supervisor"), identity.ActionCreateUser, a + "user/x", nil, false},
-			{user(tenant, "u1", "agent"), "desk:Use", a + "desk/u1", nil, true},
-			{user(tenant, "u1", "agent"), "desk:Use", a + "desk/u2", nil, false},
+			{user(tenant, "u1", "agent"), "desk:Get", a + "desk/u1", nil, true},
+			{user(tenant, "u1", "agent"), "desk:Get", a + "desk/u2", nil, false},
 			{user(tenant, "u1", "agent"), identity.ActionChangePassword, a + "user/u1", nil, true},
 			{user(tenant, "u1", "agent"), identity.ActionChangePassword, a + "user/u2", nil, false},
 			{user(tenant, "u1", "agent"), "contact:ListOwn", a + "contact/*", []authz.Attr{authz.A("tandem:AgentId", "u1")}, true},
@@ -151,7 +151,7 @@ func TestDeciderChangedRoles(t *testing.T) {
 	}
 	p := user("t", "ann", "agent")
 	p.ID = "other"
-	if err := d.Check(caller.With(t.Context(), p), "desk:Use", "arn:aws:tandem::t:desk/ann"); err == nil {
+	if err := d.Check(caller.With(t.Context(), p), "desk:Get", "arn:aws:tandem::t:desk/ann"); err == nil {
 		t.Error("a new person with the login of another has their desk")
 	}
 }

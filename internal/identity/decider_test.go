@@ -122,6 +122,9 @@ func TestShippedPoliciesLint(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		for _, f := range policy.Lint(doc) {
+			t.Errorf("%s: %+v", name, f)
+		}
 		sids := map[string]bool{}
 		for _, st := range doc.Statements {
 			if st.Sid == "" || sids[st.Sid] {

@@ -147,8 +147,7 @@ func measure(ctx context.Context, out io.Writer, calls int, length time.Duration
 	if err := r.phone.Start(ctx); err != nil {
 		return err
 	}
-	port := r.sink.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // UDP
-	in, err := r.place(ctx, calls, port)
+	in, err := r.place(ctx, calls, r.sink.LocalAddr().String())
 	if err != nil {
 		return err
 	}
@@ -195,13 +194,17 @@ type receiver interface {
 }
 
 // place sets up calls one by one; the SDP names the sink.
-func (r *rig) place(ctx context.Context, calls, port int) ([]receiver, error) {
+func (r *rig) place(ctx context.Context, calls int, sink string) ([]receiver, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", r.phone.Addr().String())
 	if err != nil {
 		return nil, fmt.Errorf("calling: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // only read and written here
-	body := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\n", port)
+	defer conn.Close()
+	_, port, err := net.SplitHostPort(sink)
+	if err != nil {
+		return nil, fmt.Errorf("the sink's address: %w", err)
+	}
+	body := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %s RTP/AVP 0\r\n", port)
 	buf := make([]byte, 4096)
 	var in []receiver
 	for i := range calls {
@@ -255,9 +258,9 @@ func talk(to []receiver, stop <-chan struct{}) {
 				return
 			}
 			for i := part; i < len(to); i += parts {
-				binary.BigEndian.PutUint16(pkt[2:], uint16(tick)) //nolint:gosec // wraps
+				binary.BigEndian.PutUint16(pkt[2:], uint16(tick))
 				binary.BigEndian.PutUint32(pkt[4:], tick*media.FrameSamples)
-				binary.BigEndian.PutUint32(pkt[8:], uint32(i)) //nolint:gosec // few
+				binary.BigEndian.PutUint32(pkt[8:], uint32(i))
 				to[i].Receive(pkt, time.Now())
 			}
 			next = next.Add(media.Frame / parts)

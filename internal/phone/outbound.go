@@ -157,7 +157,8 @@ type calling struct {
 
 // await follows the INVITE to its final response.
 func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
-	defer tx.Terminate()
+	end := tx.Terminate
+	defer func() { end() }()
 	timer := time.NewTimer(ring)
 	defer timer.Stop()
 	c := calling{leg: l, giveUp: time.NewTimer(time.Hour)}
@@ -166,6 +167,9 @@ func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 		select {
 		case res := <-tx.Responses():
 			if !res.IsProvisional() {
+				if !res.IsSuccess() { // the library acknowledges repetitions meanwhile
+					end = func() { time.AfterFunc(lingerRounds*l.phone.cfg.T1, tx.Terminate) }
+				}
 				l.final(res, c.why)
 				return
 			}

@@ -34,6 +34,8 @@ func TestDialToPeer(t *testing.T) {
 		if ack := b.incoming("ACK"); tagOf(ack.To().Params) != "x" {
 			t.Errorf("ACK %s", ack)
 		}
+		b.reply(inv, 486, "x", "") // as if the ACK had been lost
+		b.incoming("ACK")
 		if e := await(t, l, voice.LegEnded); e.End != voice.EndRejected || e.Code != 486 {
 			t.Errorf("ended %+v", e)
 		}

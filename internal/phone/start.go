@@ -47,7 +47,7 @@ func (p *Phone) build(bound netip.Addr) error {
 	quiet := slog.New(slog.DiscardHandler) // the library logs whole messages, with callers' numbers, at level error
 	p.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgent(p.cfg.UserAgent),
-		sipgo.WithUserAgentHostname(p.local.Addr().String()), // else From says "localhost"
+		sipgo.WithUserAgentHostname(hostOf(p.local.Addr())), // else From says "localhost"
 		sipgo.WithUserAgentTransactionLayerOptions(
 			sip.WithTransactionLayerLogger(quiet), sip.WithTransactionLayerUnhandledResponseHandler(p.onStrayResponse)),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
@@ -59,7 +59,7 @@ func (p *Phone) build(bound netip.Addr) error {
 		return errs.Wrap(errs.Internal, err, "starting SIP")
 	}
 	p.client, err = sipgo.NewClient(p.ua, sipgo.WithClientLogger(quiet), sipgo.WithClientNAT(),
-		sipgo.WithClientHostname(p.local.Addr().String()), sipgo.WithClientPort(int(p.local.Port())))
+		sipgo.WithClientHostname(hostOf(p.local.Addr())), sipgo.WithClientPort(int(p.local.Port())))
 	if err != nil {
 		return errs.Wrap(errs.Internal, err, "starting SIP")
 	}

@@ -149,7 +149,9 @@ type station struct {
 	offering sync.Mutex // one offer at a time
 	receive  sync.Mutex // a new and an old connection may deliver at the same time
 
-	mu      sync.Mutex // guards all below, and the order of calls of onState
+	notify sync.Mutex // held while a change is reported, so that reports keep their order; taken before mu
+
+	mu      sync.Mutex // guards all below
 	current *connection
 	state   voice.StationState
 	onState func(voice.StationState)
@@ -194,14 +196,18 @@ func (s *station) OnState(fn func(voice.StationState)) {
 
 // setState reports a change of connection c, unless another one has replaced it.
 func (s *station) setState(c *connection, state voice.StationState) {
+	s.notify.Lock()
+	defer s.notify.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.current != c || s.state == state || s.state == voice.StationClosed {
+		s.mu.Unlock()
 		return
 	}
 	s.state = state
-	if s.onState != nil {
-		s.onState(state)
+	fn := s.onState
+	s.mu.Unlock()
+	if fn != nil {
+		fn(state)
 	}
 }
 
@@ -313,20 +319,17 @@ func (c *connection) answer(ctx context.Context, offer webrtc.SessionDescription
 // adopt makes c the station's connection and ends the one before.
 func (s *station) adopt(c *connection) {
 	s.mu.Lock()
-	if s.state == voice.StationClosed {
-		s.mu.Unlock()
+	old := s.current
+	closed := s.state == voice.StationClosed
+	if !closed {
+		s.current = c
+	}
+	s.mu.Unlock()
+	if closed {
 		c.close()
 		return
 	}
-	old := s.current
-	s.current = c
-	if s.state != voice.StationConnecting {
-		s.state = voice.StationConnecting
-		if s.onState != nil {
-			s.onState(s.state)
-		}
-	}
-	s.mu.Unlock()
+	s.setState(c, voice.StationConnecting)
 	s.port.SetSender(c)
 	s.port.SetFormat(media.Format{Send: true, Receive: true, EventIn: c.events()})
 	// The state may have changed before this connection counted.
@@ -387,18 +390,15 @@ func (s *station) hear(c *connection, track *webrtc.TrackRemote, receiver *webrt
 
 // Close implements voice.Station.
 func (s *station) Close() error {
+	s.offering.Lock() // an offer that is being answered would outlive the station
+	defer s.offering.Unlock()
 	s.mu.Lock()
-	if s.state == voice.StationClosed {
-		s.mu.Unlock()
+	c, closed := s.current, s.state == voice.StationClosed
+	s.mu.Unlock()
+	if closed {
 		return nil
 	}
-	c := s.current
-	s.current = nil
-	s.state = voice.StationClosed
-	if s.onState != nil {
-		s.onState(s.state)
-	}
-	s.mu.Unlock()
+	s.setState(c, voice.StationClosed)
 	s.owner.mu.Lock()
 	if s.owner.byID[s.agentID] == s {
 		delete(s.owner.byID, s.agentID)
@@ -410,4 +410,16 @@ func (s *station) Close() error {
 		c.close()
 	}
 	return nil
+}
+
+// WebRTCAddr returns where browsers send their audio, after Start; the zero value without stations.
+func (p *Phone) WebRTCAddr() netip.AddrPort {
+	if p.webrtc == nil {
+		return netip.AddrPort{}
+	}
+	addr, ok := p.webrtc.conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return addr.AddrPort()
 }

@@ -73,12 +73,12 @@ func Listen(ctx context.Context, addr string, options func(voice.LegInfo) Option
 	if err != nil {
 		return nil, err
 	}
-	p.SetHandler(func(leg voice.Leg) {
+	p.SetHandler(func(leg voice.Leg) { //nolint:contextcheck // lives as long as the call
 		s := newSession(leg.Media(), leg, options(leg.Info()))
 		if onCall != nil {
 			onCall(s)
 		}
-		s.answer() //nolint:contextcheck // lives as long as the call
+		s.answer()
 	})
 	s := &Phone{p}
 	return s, p.Start(ctx)

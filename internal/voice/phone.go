@@ -135,7 +135,7 @@ type Media interface {
 	// It must not block.
 	OnDigit(fn func(Digit))
 	// Tap sets what receives the audio of both directions, packet by packet, until it is replaced or nil is set. The slice is
-	// only valid during the call; it must not block.
+	// only valid during the call; fn must neither block nor call this Media.
 	Tap(fn func(dir Direction, ulaw []byte))
 	// Stats returns the quality so far.
 	Stats() MediaStats
@@ -166,7 +166,7 @@ type Station interface {
 	// Offer takes a browser's SDP offer and returns the answer with all candidates in it (there is no trickle). It fails with
 	// code invalid for an offer without PCMU audio; the connection before it then stays.
 	Offer(ctx context.Context, sdp string) (answer string, err error)
-	// OnState sets what is called at each change, in order. It must not block.
+	// OnState sets what is called at each change, in order. It must neither block nor close the station.
 	OnState(fn func(StationState))
 	State() StationState
 	Media() Media

@@ -228,7 +228,7 @@ func TestBridgeToEcho(t *testing.T) {
 
 	var p *phone.Phone
 	var received voice.MediaStats
-	h := startHub(t, func(l voice.Leg) { //nolint:contextcheck // lives as long as the call
+	h := startHub(t, func(l voice.Leg) {
 		out, err := p.Dial(ctx, voice.DialRequest{URI: fmt.Sprintf("sip:agent@127.0.0.1:%d", port)})
 		if err != nil {
 			t.Errorf("calling the agent: %v", err)
@@ -239,7 +239,7 @@ func TestBridgeToEcho(t *testing.T) {
 				break
 			}
 		}
-		answer(t)(l)
+		answer(t)(l) //nolint:contextcheck // lives as long as the call
 		unbridge, err := p.Bridge(l.Media(), out.Media())
 		if err != nil {
 			t.Errorf("bridging: %v", err)

@@ -51,7 +51,7 @@ func newTestPort(c *Clock, w *wire, f Format, hooks Hooks) *Port {
 
 var open = Format{Send: true, Receive: true, EventIn: 101, EventOut: 96}
 
-func packet(t *testing.T, pt uint8, seq uint16, ts uint32, ssrc uint32, payload []byte) []byte {
+func packet(t *testing.T, pt uint8, seq uint16, ts, ssrc uint32, payload []byte) []byte {
 	t.Helper()
 	p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, SSRC: ssrc}, Payload: payload}
 	raw, err := p.Marshal()

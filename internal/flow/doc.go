@@ -33,8 +33,9 @@
 // earliest after ContactEnded.
 //
 // A failing operation leaves by its own error port; without one the error handler of the flow takes the thread over;
-// without a handler the caller hears the default announcement and is hung up on. While an agent is talking, or after
-// the hang-up, an error never touches the call: the handler then runs without media, routing and disconnect.
+// without a handler the caller hears the default announcement and is hung up on. While an agent is talking, after the
+// hang-up, and in the threads of other handlers an error never touches the call: the error handler then runs without media,
+// routing and disconnect. A caller who waits in a queue keeps his place when nothing handles an error of the treatment.
 //
 // [Session.Outstanding] lists the commands a restored session still waits for, so that a restarted driver issues them again.
 package flow

@@ -316,7 +316,7 @@ type jsonPlace struct {
 }
 
 func (j *jsonPlace) literal(s string) string {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch {
 		case j.escaped:
 			j.escaped = false

@@ -314,16 +314,24 @@ func TestNotAFlow(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
-	for _, name := range []string{"data-dip.json", "menu.json"} {
-		data, err := os.ReadFile("../../examples/flows/" + name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+	for _, a := range []string{
+		`"activityName":"set-variable","setVariablesArray":[1,null,{},{"srcVariable":"a","literal":"{{ a | replace({\"x\":\"\"}) }}"}]`,
+		`"activityName":"http-request-v2","authenticated":true,"connectorId":"c","httpRequestMethod":"PATCH","httpRequestPath":"/q?q=SELECT+a+FROM+b+WHERE+c+LIKE+%27%25{{[a}}%25%27",
+			"httpRequestBody":"{\"a\":\"{{now()}}\"}","outputVariableArray":[{"outputVariable":"a","jsonPathExp":"$.records.[0].*"}]`,
+		`"activityName":"case-statement","expression":"a","menuLinks":["0"],"menuLinks_input":["{{ a }}"]`,
+		`"activityName":"ivr-menu","menuLinks":["1"],"toggle":true,"promptsTts":[{"type":"tts","value":"{% if a %}x{% endif %}"}],"entryTimeout":"1e9"`,
+		`"activityName":"percent-allocation","allocations":[{"percent":"NaN","desc":"a"}]`, `"activityName":"screen-pop","screenPopUrl":"{{a}}","queryParameters":{"a":"b"}`,
+		`"activityName":"queue-contact","destination":"q","skills":{"requirements":[{}],"relaxations":[1]}`,
+	} {
+		f.Add([]byte(`{"variables":[{"name":"a","type":"STRING","value":"null"}],"process":{"activities":{"s":{"group":"start"},"b":{"properties":{` + a +
+			`}}},"links":[{},{"sourceActivityId":"s","targetActivityId":"b"},{"sourceActivityId":"b","targetActivityId":"b","conditionExpr":"default"}]},
+			"eventFlows":{"eventsMap":{"G":{"process":{"activities":{"s":{"group":"event"}}},"onEvents":{"ContactEnded":"s"}}}}}`))
 	}
-	f.Add([]byte(`{"process":{"activities":{"a":{"group":"start"},"b":{"group":"x","properties":{"activityName":"set-variable","setVariablesArray":[1,null,{}]}}},"links":[{},null,{"sourceActivityId":"a","targetActivityId":"b"}]}}`))
+	f.Add([]byte(`{"nodes":[{"id":"a","activityType":"start"},{"name":"b","properties":{"activityName":"end"}}],"edges":[{"from":"a","to":"b"}]}`))
+	f.Add([]byte(`{"StartAction":"a","Actions":[{"Identifier":"a","Transitions":{"NextAction":"a","Conditions":[{}],"Errors":[{}]}}]}`))
+	f.Add([]byte(`{"start":"a","modules":[{"id":"a","branches":[{"condition":"x","transition":"a"}]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fl, rep, err := flow.Registry{webex.Importer{}}.Import(data)
+		fl, rep, err := allFormats.Import(data)
 		if err != nil {
 			return
 		}

@@ -222,12 +222,12 @@ func (m *machine) failure(t *Thread, n *cnode, why string) *cnode {
 	handler := m.p.on[OnError]
 	if handler != nil && !t.Failing {
 		t.Failing = true
-		t.Quiet = t.Quiet || m.s.Talking || m.s.HungUp
+		t.Quiet = t.Quiet || t.Handler != "" || m.s.Talking || m.s.HungUp
 		m.setEventOutputs(OnError, map[string]any{"errorMessage": why, "activityName": n.name})
 		return handler
 	}
 	// Music that cannot be played is no reason to lose a caller who waits, nor a failed look-up one who is talking.
-	if t.Quiet || m.s.Talking || m.s.HungUp || m.s.Placement != 0 || t.Handler == OnAgentOffered {
+	if t.Quiet || t.Handler != "" || m.s.Talking || m.s.HungUp || m.s.Placement != 0 {
 		m.endThread(t, why)
 		return nil
 	}

@@ -90,7 +90,7 @@ func appendFloat(b []byte, f float64) []byte {
 // appendString writes a JSON string without escaping <, > and &, which the values are not written into HTML for.
 func appendString(b []byte, s string) []byte {
 	simple := true
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
 			simple = false
 			break

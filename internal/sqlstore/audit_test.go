@@ -387,7 +387,7 @@ func TestAuditSurvivesKill(t *testing.T) {
 	signer, verifiers := killSigner(t)
 	size := int64(0)
 	for round := range 5 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAuditSurvivesKill$") //nolint:gosec // this test itself
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAuditSurvivesKill$")
 		cmd.Env = append(os.Environ(), env+"="+dsn)
 		out, err := cmd.StdoutPipe()
 		if err != nil {

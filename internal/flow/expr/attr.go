@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -245,9 +246,9 @@ func numberMethod(obj any, name string, args []any) (any, bool, error) {
 	if _, ok := obj.(float64); ok {
 		switch name {
 		case "isnan":
-			return f != f, true, nil //nolint:staticcheck // true for NaN only
+			return math.IsNaN(f), true, nil
 		case "isinfinite":
-			return f-f != 0 && f == f, true, nil //nolint:staticcheck // NaN is not infinite
+			return math.IsInf(f, 0), true, nil
 		}
 	}
 	return nil, false, nil
@@ -315,17 +316,21 @@ func (r *run) listMethod(items []any, name string, args []any) (any, bool, error
 	case (name == "indexof" || name == "lastindexof") && len(args) == 1:
 		return r.indexOf(items, args[0], name == "lastindexof")
 	case name == "sublist" && len(args) == 2:
-		from, ok1 := args[0].(int32)
-		to, ok2 := args[1].(int32)
-		if !ok1 || !ok2 {
-			return nil, false, nil
-		}
-		if from < 0 || to < from || int(to) > len(items) {
-			return nil, false, fail("the list has no elements " + text(from) + " to " + text(to))
-		}
-		return items[from:to:to], true, nil
+		return subList(items, args)
 	}
 	return r.collectionMethod(items, name, args)
+}
+
+func subList(items, args []any) (any, bool, error) {
+	from, ok1 := args[0].(int32)
+	to, ok2 := args[1].(int32)
+	if !ok1 || !ok2 {
+		return nil, false, nil
+	}
+	if from < 0 || to < from || int(to) > len(items) {
+		return nil, false, fail("the list has no elements " + text(from) + " to " + text(to))
+	}
+	return items[from:to:to], true, nil
 }
 
 func (r *run) indexOf(items []any, v any, last bool) (any, bool, error) {

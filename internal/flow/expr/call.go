@@ -1,6 +1,9 @@
 package expr
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 type namedArg struct {
 	name string
@@ -81,11 +84,7 @@ func (r *run) bind(c *call, b *builtin, a *arguments) error {
 }
 
 func argumentHint(b *builtin) string {
-	s := "the arguments are called"
-	for _, n := range b.names {
-		s += " " + n
-	}
-	return s
+	return "the arguments are called " + strings.Join(b.names, ", ")
 }
 
 func (r *run) bindFree(c *call, a *arguments) error {

@@ -101,7 +101,7 @@ func filterLength(r *run, in any, _ *arguments) (any, error) {
 	case map[string]any, *hashMap:
 		n = mapLen(x)
 	}
-	return int32(n), nil //nolint:gosec // the length of something in memory
+	return int32(n), nil
 }
 
 func filterMerge(r *run, in any, a *arguments) (any, error) {
@@ -245,9 +245,9 @@ func (r *run) sliceLength(in any) (int, error) {
 func lookupFunc(name string) *builtin {
 	switch name {
 	case "max":
-		return &builtin{nil, func(r *run, _ any, a *arguments) (any, error) { return extreme(a, ">") }}
+		return &builtin{nil, func(_ *run, _ any, a *arguments) (any, error) { return extreme(a, ">") }}
 	case "min":
-		return &builtin{nil, func(r *run, _ any, a *arguments) (any, error) { return extreme(a, "<") }}
+		return &builtin{nil, func(_ *run, _ any, a *arguments) (any, error) { return extreme(a, "<") }}
 	case "range":
 		return &builtin{[]string{"start", "end", "increment"}, funcRange}
 	case "now":
@@ -305,7 +305,7 @@ func (r *run) charRange(s string, v any, step int64) (any, error) {
 	return r.span(int64(unitAt(s, 0)), int64(unitAt(e, 0)), step, func(i int64) any { return char(i) }) //nolint:gosec // within two chars
 }
 
-func (r *run) span(start, end, step int64, make func(int64) any) (any, error) {
+func (r *run) span(start, end, step int64, element func(int64) any) (any, error) {
 	out := []any{}
 	for i := start; step > 0 && i <= end || step < 0 && i >= end; {
 		if err := r.list(1); err != nil {
@@ -314,7 +314,7 @@ func (r *run) span(start, end, step int64, make func(int64) any) (any, error) {
 		if err := r.step(1); err != nil {
 			return nil, err
 		}
-		out = append(out, make(i))
+		out = append(out, element(i))
 		next := i + step
 		if (next > i) != (step > 0) {
 			break // past the largest long; Java would go round for ever

@@ -66,9 +66,7 @@ func obeysCount(f dateField) bool {
 }
 
 func (c *calendar) parseField(s string, pos int, f dateField, abuts bool, now time.Time) (int, bool) {
-	for pos < len(s) && (s[pos] == ' ' || s[pos] == '\t') {
-		pos++
-	}
+	pos += len(s[pos:]) - len(strings.TrimLeft(s[pos:], " \t"))
 	if pos == len(s) {
 		return 0, false
 	}
@@ -84,6 +82,11 @@ func (c *calendar) parseField(s string, pos int, f dateField, abuts bool, now ti
 	case 'X':
 		return c.parseISOZone(s, pos, f.count)
 	}
+	return c.parseNumber(s, pos, f, abuts, now)
+}
+
+// parseNumber reads a number: of as many digits as the field counts where another number follows at once.
+func (c *calendar) parseNumber(s string, pos int, f dateField, abuts bool, now time.Time) (int, bool) {
 	text := s
 	if abuts {
 		if pos+f.count > len(s) {
@@ -254,32 +257,35 @@ func (c *calendar) parseOffset(s string, pos, count int, colon bool) (int, bool)
 	pos++
 	start := pos
 	hours := 0
-	for pos < len(s) && pos < start+2 && s[pos] >= '0' && s[pos] <= '9' {
-		hours = hours*10 + int(s[pos]-'0')
-		pos++
+	if s[pos:] != "" && s[pos] != '-' {
+		hours, pos, _ = parseDigits(s[:min(pos+2, len(s))], pos)
 	}
 	if n := pos - start; n == 0 || n == 1 && (count > 0 || !colon) || hours > 23 {
 		return 0, false
 	}
 	minutes := 0
 	if count != 1 {
-		if colon {
-			if pos == len(s) || s[pos] != ':' {
-				return 0, false
-			}
-			pos++
-		}
-		if pos+2 > len(s) {
+		var ok bool
+		if minutes, pos, ok = offsetMinutes(s, pos, colon); !ok {
 			return 0, false
 		}
-		n, next, ok := parseDigits(s[:pos+2], pos)
-		if !ok || next != pos+2 || n > 59 || n < 0 {
-			return 0, false
-		}
-		minutes, pos = n, next
 	}
 	c.offset, c.hasOffset = sign*(hours*3600+minutes*60), true
 	return pos, true
+}
+
+func offsetMinutes(s string, pos int, colon bool) (minutes, next int, ok bool) {
+	if colon {
+		if pos == len(s) || s[pos] != ':' {
+			return 0, 0, false
+		}
+		pos++
+	}
+	if pos+2 > len(s) {
+		return 0, 0, false
+	}
+	minutes, next, ok = parseDigits(s[:pos+2], pos)
+	return minutes, next, ok && next == pos+2 && minutes >= 0 && minutes <= 59
 }
 
 // time resolves the fields. A text before the year 1 or after the year 999,999 is cut to that range.

@@ -51,15 +51,8 @@ func compilePattern(s, letters string) (datePattern, error) {
 			}
 			addText(text)
 			i += n
-		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
-			if strings.IndexByte(letters, c) < 0 {
-				return nil, failFix("Illegal pattern character '"+string(c)+"' in the date pattern "+s,
-					"put literal letters between single quotes")
-			}
-			n := 1
-			for i+n < len(s) && s[i+n] == c {
-				n++
-			}
+		case c != '_' && (c < '0' || c > '9') && isWordByte(c):
+			n := len(s[i:]) - len(strings.TrimLeft(s[i:], string(c)))
 			if err := checkCount(c, n, letters); err != nil {
 				return nil, err
 			}
@@ -94,30 +87,41 @@ func quotedText(s string) (string, int) {
 	return "", 0
 }
 
-// checkCount refuses runs that Java refuses.
+// checkCount refuses letters and runs of them that Java refuses.
 func checkCount(c byte, n int, letters string) error {
-	most := maxPattern
-	switch {
-	case letters == simpleLetters && c == 'X':
-		most = 3
-	case letters == simpleLetters:
-	case strings.IndexByte("dhHkKmsW", c) >= 0:
-		most = 2
-	case c == 'D':
-		most = 3
-	case c == 'a' || c == 'F':
-		most = 1
-	case strings.IndexByte("EMLQqecGZXx", c) >= 0:
-		most = 5
-	case c == 'z' || c == 'O':
-		most = 4
-	case c == 'S':
-		most = 9
+	if strings.IndexByte(letters, c) < 0 {
+		return failFix("Illegal pattern character '"+string(c)+"' in a date pattern", "put literal letters between single quotes")
+	}
+	most := temporalMost(c)
+	if letters == simpleLetters {
+		most = maxPattern
+		if c == 'X' {
+			most = 3
+		}
 	}
 	if n > most || letters == temporalLetters && c == 'V' && n != 2 {
 		return fail("Too many pattern letters: " + string(c))
 	}
 	return nil
+}
+
+// temporalMost is how many of a letter DateTimeFormatter takes in a row.
+func temporalMost(c byte) int {
+	switch {
+	case strings.IndexByte("dhHkKmsW", c) >= 0:
+		return 2
+	case c == 'D':
+		return 3
+	case c == 'a' || c == 'F':
+		return 1
+	case strings.IndexByte("EMLQqecGZXx", c) >= 0:
+		return 5
+	case c == 'z' || c == 'O':
+		return 4
+	case c == 'S':
+		return 9
+	}
+	return maxPattern
 }
 
 // formatSimple writes a time as SimpleDateFormat of the locale en_US does.
@@ -261,31 +265,36 @@ func writeTemporal(b *strings.Builder, f dateField, t time.Time) bool {
 	case 'A':
 		pad(b, sinceMidnight(t)*1e3+t.Nanosecond()/1e6, f.count)
 	case 'Q', 'q':
-		quarter := (int(t.Month())-1)/3 + 1
-		switch f.count {
-		case 3:
-			b.WriteString("Q" + strconv.Itoa(quarter))
-		case 4:
-			b.WriteString([...]string{"1st", "2nd", "3rd", "4th"}[quarter-1] + " quarter")
-		default:
-			pad(b, quarter, f.count)
-		}
-	case 'e', 'c':
-		if f.count >= 3 {
-			return writeTemporal(b, dateField{letter: 'E', count: f.count}, t)
-		}
-		pad(b, int(t.Weekday())+1, f.count)
+		writeQuarter(b, (int(t.Month())-1)/3+1, f.count)
 	case 'F':
 		pad(b, (t.Day()-1)%7+1, f.count)
-	case 'E':
-		if f.count < 5 {
-			return false
-		}
+	default:
+		return writeNarrow(b, f, t)
+	}
+	return true
+}
+
+func writeQuarter(b *strings.Builder, quarter, count int) {
+	switch count {
+	case 3:
+		b.WriteString("Q" + strconv.Itoa(quarter))
+	case 4:
+		b.WriteString([...]string{"1st", "2nd", "3rd", "4th"}[quarter-1] + " quarter")
+	default:
+		pad(b, quarter, count)
+	}
+}
+
+// writeNarrow writes names of one letter, and days of the week as numbers from Sunday or as names.
+func writeNarrow(b *strings.Builder, f dateField, t time.Time) bool {
+	switch {
+	case (f.letter == 'e' || f.letter == 'c') && f.count < 3:
+		pad(b, int(t.Weekday())+1, f.count)
+	case strings.IndexByte("Eec", f.letter) >= 0 && f.count == 5:
 		b.WriteString(t.Weekday().String()[:1])
-	case 'M', 'L':
-		if f.count < 5 {
-			return false
-		}
+	case f.letter == 'e' || f.letter == 'c':
+		b.WriteString(name(t.Weekday().String(), f.count == 4))
+	case (f.letter == 'M' || f.letter == 'L') && f.count == 5:
 		b.WriteString(t.Month().String()[:1])
 	default:
 		return false

@@ -34,24 +34,16 @@ func offsetZone(s string) *time.Location {
 	if len(s) < 2 || s[0] != '+' && s[0] != '-' {
 		return nil
 	}
-	digits := strings.Replace(s[1:], ":", "", 1)
-	colon := strings.IndexByte(s, ':')
-	if len(digits) > 4 || colon >= 0 && colon != len(s)-3 || colon == 1 {
+	hours, minutes, colon := strings.Cut(s[1:], ":")
+	if !colon && len(hours) > 2 {
+		hours, minutes = hours[:len(hours)-2], hours[len(hours)-2:]
+	}
+	h, hEnd, ok := parseDigits(hours, 0)
+	m, mEnd, mOK := parseDigits(minutes, 0)
+	if !ok || hEnd != len(hours) || hEnd > 2 || h > 23 || h < 0 || mEnd != len(minutes) || m > 59 || m < 0 {
 		return nil
 	}
-	h, m := 0, 0
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return nil
-		}
-	}
-	if len(digits) <= 2 {
-		_, _ = fmt.Sscanf(digits, "%d", &h)
-	} else {
-		_, _ = fmt.Sscanf(digits[:len(digits)-2], "%d", &h)
-		_, _ = fmt.Sscanf(digits[len(digits)-2:], "%d", &m)
-	}
-	if h > 23 || m > 59 {
+	if (colon || minutes != "") && (!mOK || mEnd != 2) {
 		return nil
 	}
 	sign := 1
@@ -70,7 +62,8 @@ func legacyZone(id string) string {
 		"ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo",
 		"AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka", "CAT": "Africa/Harare",
 		"CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai", "EAT": "Africa/Addis_Ababa",
-		"ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
+		"ECT": "Europe/Paris", //nolint:misspell // Java's name for Central European time
+		"IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
 		"MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
 		"PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
 		"VST": "Asia/Ho_Chi_Minh",
@@ -100,31 +93,14 @@ func zoneName(t time.Time, long bool) string {
 }
 
 func longZone(abbr, location string) string {
-	switch abbr {
-	case "UTC":
-		return "Coordinated Universal Time"
-	case "GMT":
-		return "Greenwich Mean Time"
-	case "CET":
-		return "Central European Standard Time"
-	case "CEST":
-		return "Central European Summer Time"
-	case "EET":
-		return "Eastern European Standard Time"
-	case "EEST":
-		return "Eastern European Summer Time"
-	case "WET":
-		return "Western European Standard Time"
-	case "WEST":
-		return "Western European Summer Time"
-	case "JST":
-		return "Japan Standard Time"
-	case "AKST":
-		return "Alaska Standard Time"
-	case "AKDT":
-		return "Alaska Daylight Time"
-	case "HST":
-		return "Hawaii-Aleutian Standard Time"
+	names := map[string]string{
+		"UTC": "Coordinated Universal Time", "GMT": "Greenwich Mean Time", "CET": "Central European Standard Time",
+		"CEST": "Central European Summer Time", "EET": "Eastern European Standard Time", "EEST": "Eastern European Summer Time",
+		"WET": "Western European Standard Time", "WEST": "Western European Summer Time", "JST": "Japan Standard Time",
+		"AKST": "Alaska Standard Time", "AKDT": "Alaska Daylight Time", "HST": "Hawaii-Aleutian Standard Time",
+	}
+	if name, ok := names[abbr]; ok {
+		return name
 	}
 	switch {
 	case abbr == "IST" && location == "Asia/Kolkata":

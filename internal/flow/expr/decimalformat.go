@@ -58,23 +58,10 @@ func compileDecimal(s string) (*decimalPattern, error) {
 		return nil, fail("the number pattern is longer than 200 bytes")
 	}
 	p := &decimalPattern{factor: 1}
-	pos, err := p.affix(s, 0, &p.prefix)
+	n := digitCounts{point: -1, group: -1}
+	pos, err := p.numberPart(s, &n)
 	if err != nil {
 		return nil, err
-	}
-	n := digitCounts{point: -1, group: -1}
-	if pos, err = n.read(s, pos); err != nil {
-		return nil, err
-	}
-	if pos < len(s) && s[pos] == 'E' {
-		pos++
-		for pos < len(s) && s[pos] == '0' {
-			p.exponent++
-			pos++
-		}
-		if p.exponent == 0 || n.left+n.zero < 1 {
-			return nil, fail("Malformed exponential pattern \"" + s + "\"")
-		}
 	}
 	if pos, err = p.affix(s, pos, &p.suffix); err != nil {
 		return nil, err
@@ -88,6 +75,23 @@ func compileDecimal(s string) (*decimalPattern, error) {
 		return nil, fail("Malformed number pattern \"" + s + "\"")
 	}
 	return p, p.count(s, n)
+}
+
+// numberPart reads the prefix, the digits and the exponent.
+func (p *decimalPattern) numberPart(s string, n *digitCounts) (int, error) {
+	pos, err := p.affix(s, 0, &p.prefix)
+	if err != nil {
+		return 0, err
+	}
+	if pos, err = n.read(s, pos); err != nil || pos == len(s) || s[pos] != 'E' {
+		return pos, err
+	}
+	rest := strings.TrimLeft(s[pos+1:], "0")
+	p.exponent = len(s) - pos - 1 - len(rest)
+	if p.exponent == 0 || n.left+n.zero < 1 {
+		return 0, fail("Malformed exponential pattern \"" + s + "\"")
+	}
+	return len(s) - len(rest), nil
 }
 
 // negative reads the sub-pattern for negative numbers, of which only the affixes count.
@@ -215,7 +219,7 @@ func (p *decimalPattern) format(v any) string {
 		return "NaN"
 	}
 	neg := f < 0 || f == 0 && math.Signbit(f)
-	body := ""
+	var body string
 	switch i, isFloat := v.(float64); {
 	case math.IsInf(f, 0):
 		body = "∞"

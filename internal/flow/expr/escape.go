@@ -92,15 +92,13 @@ func escapeCSS(s string) string {
 	var b strings.Builder
 	for i, c := range s {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9' && i > 0, c == '_' && i > 0:
+		case c < utf8.RuneSelf && isWordByte(byte(c)) && (i > 0 || isLetterByte(byte(c))): //nolint:gosec // ASCII
 			b.WriteRune(c)
 		case c == '-' && (i > 0 || !dashNeedsEscape(s)):
 			b.WriteRune(c)
-		case c > ' ' && c < 0x7F && c != ':' && (c < '0' || c > '9'):
+		case c >= ' ' && c < 0x7F && c != ':' && (c < '0' || c > '9'):
 			b.WriteByte('\\')
 			b.WriteRune(c)
-		case c == ' ':
-			b.WriteString(`\ `)
 		default:
 			fmt.Fprintf(&b, `\%X`, c)
 			if next := i + utf8.RuneLen(c); next < len(s) && isHex(s[next]) {
@@ -110,6 +108,8 @@ func escapeCSS(s string) string {
 	}
 	return b.String()
 }
+
+func isLetterByte(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func dashNeedsEscape(s string) bool {
 	return len(s) > 1 && (s[1] == '-' || s[1] >= '0' && s[1] <= '9')

@@ -21,6 +21,9 @@ func lookupFilter(name string) *builtin {
 	if fn := lookupTextFilter(name); fn != nil {
 		return fn
 	}
+	if fn := lookupListFilter(name); fn != nil {
+		return fn
+	}
 	switch name {
 	case "abs":
 		return &builtin{nil, filterAbs}
@@ -32,10 +35,18 @@ func lookupFilter(name string) *builtin {
 		return &builtin{[]string{"format", "inMillis"}, filterEpoch}
 	case "escape":
 		return &builtin{[]string{"strategy"}, filterEscape}
-	case "first":
-		return &builtin{nil, filterFirst}
 	case "format":
 		return &builtin{nil, filterFormat}
+	case "numberformat":
+		return &builtin{[]string{"format"}, filterNumberFormat}
+	}
+	return nil
+}
+
+func lookupListFilter(name string) *builtin {
+	switch name {
+	case "first":
+		return &builtin{nil, filterFirst}
 	case "join":
 		return &builtin{[]string{"separator"}, filterJoin}
 	case "last":
@@ -44,8 +55,6 @@ func lookupFilter(name string) *builtin {
 		return &builtin{nil, filterLength}
 	case "merge":
 		return &builtin{[]string{"items"}, filterMerge}
-	case "numberformat":
-		return &builtin{[]string{"format"}, filterNumberFormat}
 	case "reverse":
 		return &builtin{nil, filterReverse}
 	case "rsort":

@@ -70,8 +70,8 @@ func (m *hashMap) order() []int {
 	bucket := make([]int, len(m.keys))
 	out := make([]int, len(m.keys))
 	for i, hash := range m.hashes {
-		h := uint32(hash) //nolint:gosec // bits of a hash
-		bucket[i] = int((h ^ h>>16) & uint32(m.capacity-1))
+		h := uint32(hash)                                   //nolint:gosec // bits of a hash
+		bucket[i] = int((h ^ h>>16) & uint32(m.capacity-1)) //nolint:gosec // a power of two
 		out[i] = i
 	}
 	slices.SortStableFunc(out, func(a, b int) int { return bucket[a] - bucket[b] })
@@ -156,13 +156,21 @@ func javaEquals(a, b any) bool {
 	case map[string]any, *hashMap:
 		return mapEquals(x, b)
 	case *entry:
-		y, ok := b.(*entry)
-		return ok && javaEquals(x.key, y.key) && javaEquals(x.val, y.val)
+		return sameEntry(x, b)
 	case time.Time:
-		y, ok := b.(time.Time)
-		return ok && x.Equal(y) && x.Location().String() == y.Location().String()
+		return sameTime(x, b)
 	}
 	return false
+}
+
+func sameEntry(x *entry, b any) bool {
+	y, ok := b.(*entry)
+	return ok && javaEquals(x.key, y.key) && javaEquals(x.val, y.val)
+}
+
+func sameTime(x time.Time, b any) bool {
+	y, ok := b.(time.Time)
+	return ok && x.Equal(y) && x.Location().String() == y.Location().String()
 }
 
 func mapEquals(a, b any) bool {

@@ -25,7 +25,7 @@ func mend(src string, err error) string {
 		if p == src {
 			continue
 		}
-		if t, err := compile(p); err == nil && !(t.literal && strings.Contains(src, "{{")) {
+		if t, err := compile(p); err == nil && (!t.literal || !strings.Contains(src, "{{")) {
 			return p
 		}
 	}

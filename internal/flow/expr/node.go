@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"strings"
 )
 
@@ -145,7 +146,7 @@ func truth(v any) (yes, null bool, err error) {
 		return x != "", false, nil
 	}
 	if f, ok := number(v); ok {
-		return f != 0 && f == f, false, nil //nolint:staticcheck // f == f is false for NaN only
+		return f != 0 && !math.IsNaN(f), false, nil
 	}
 	return false, false, failFix(kindName(v)+" cannot be used as a condition", "compare it, or test it with is empty")
 }

@@ -199,8 +199,7 @@ func opaque(err error) error {
 		return err
 	}
 	plain := &failure{msg: f.msg, fix: f.fix, err: f.err}
-	var l *located
-	if errors.As(err, &l) {
+	if l, ok := errors.AsType[*located](err); ok {
 		return &located{l.pos, plain}
 	}
 	return plain

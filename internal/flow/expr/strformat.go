@@ -145,7 +145,7 @@ func (r *run) formatArg(v verb, arg any) (string, error) {
 }
 
 func (r *run) formatText(v verb, arg any) (string, error) {
-	s := ""
+	var s string
 	switch v.conv | 0x20 {
 	case 'b':
 		b, isBool := arg.(bool)
@@ -244,7 +244,7 @@ func (v verb) formatDouble(f float64) (string, error) {
 			form, prec = 'f', max(prec-wholeDigits(abs), 0)
 		}
 	}
-	digits := ""
+	var digits string
 	if form == 'f' {
 		digits = halfUp(abs, prec)
 	} else {

@@ -161,10 +161,7 @@ func (r *run) stringTwo(s, name string, a, b any) (any, bool, error) {
 	from, okFrom := a.(int32)
 	to, okTo := b.(int32)
 	if name == "substring" && okFrom && okTo {
-		if from < 0 || to < from || int(to) > units(s) {
-			return nil, false, fail("the string has no positions " + text(from) + " to " + text(to))
-		}
-		return unitSlice(s, int(from), int(to)), true, r.build(len(s))
+		return r.substring(s, int(from), int(to))
 	}
 	oldChar, okOld := a.(char)
 	newChar, okNew := b.(char)
@@ -187,6 +184,13 @@ func (r *run) stringTwo(s, name string, a, b any) (any, bool, error) {
 		return v, true, err
 	}
 	return nil, false, nil
+}
+
+func (r *run) substring(s string, from, to int) (any, bool, error) {
+	if from < 0 || to < from || to > units(s) {
+		return nil, false, fail("the string has no positions " + text(long(from)) + " to " + text(long(to)))
+	}
+	return unitSlice(s, from, to), true, r.build(len(s))
 }
 
 // replaceAll is String.replace, with the result's size taken off the budget before it is built.

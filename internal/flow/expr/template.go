@@ -8,17 +8,16 @@ import (
 
 // A Template is a compiled template. It is immutable and safe for concurrent use.
 type Template struct {
-	src      string
-	body     []statement
-	single   expression // the expression of a template that is exactly one {{ }}
-	literal  bool
-	text     string // the text of a literal template
-	scoped   bool   // it has tags, so an evaluation needs scopes
-	escaping bool   // single is wrapped by autoescape
-	macros   map[string]*macro
-	blocks   map[string]*block
-	marks    []mark
-	refs     []Ref
+	src     string
+	body    []statement
+	single  expression // the expression of a template that is exactly one {{ }}
+	literal bool
+	text    string // the text of a literal template
+	scoped  bool   // it has tags, so an evaluation needs scopes
+	macros  map[string]*macro
+	blocks  map[string]*block
+	marks   []mark
+	refs    []Ref
 }
 
 // Parse compiles a template of at most MaxSource bytes. Its error is a *SyntaxError, with a mend where one is evident.
@@ -161,12 +160,10 @@ func (t *Template) locate(err error) error {
 		return nil
 	}
 	out := &EvalError{Msg: err.Error()}
-	var l *located
-	if errors.As(err, &l) {
+	if l, ok := errors.AsType[*located](err); ok {
 		out.Pos = l.pos
 	}
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		out.Fix = f.fix
 	}
 	out.Line, out.Col = lineCol(t.src, out.Pos)

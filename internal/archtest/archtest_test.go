@@ -40,6 +40,8 @@ var edges = map[string][]string{
 	"internal/audit":    {"internal/keyring"},
 	"internal/identity": {"internal/keyring", "internal/audit"},
 	"internal/voice":    {"internal/flow", "internal/contact", "internal/routing"},
+	// the telephone without hands is a client built of the same parts
+	"internal/softphone": {"internal/phone", "internal/phone/media"},
 }
 
 var adapters = []string{

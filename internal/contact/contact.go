@@ -130,20 +130,20 @@ type Customer struct {
 
 // Details are the sealed part of a contact.
 type Details struct {
-	ANI        string             `json:"ani"`
-	CallerName string             `json:"callerName"`
-	EntryPoint string             `json:"entryPoint"`
-	FlowName   string             `json:"flowName"`
-	QueueName  string             `json:"queueName"`
-	AgentName  string             `json:"agentName"`
-	Disposition string            `json:"disposition"`
-	Notes      string             `json:"notes"`
-	Variables  []Variable         `json:"variables"`
-	ScreenPop  *ScreenPop         `json:"screenPop"`
-	Customer   Customer           `json:"customer"`
-	Timeline   []Moment           `json:"timeline"`
-	Legs       []Leg              `json:"legs"`
-	WriteBacks []WriteBackAttempt `json:"writeBacks"`
+	ANI         string             `json:"ani"`
+	CallerName  string             `json:"callerName"`
+	EntryPoint  string             `json:"entryPoint"`
+	FlowName    string             `json:"flowName"`
+	QueueName   string             `json:"queueName"`
+	AgentName   string             `json:"agentName"`
+	Disposition string             `json:"disposition"`
+	Notes       string             `json:"notes"`
+	Variables   []Variable         `json:"variables"`
+	ScreenPop   *ScreenPop         `json:"screenPop"`
+	Customer    Customer           `json:"customer"`
+	Timeline    []Moment           `json:"timeline"`
+	Legs        []Leg              `json:"legs"`
+	WriteBacks  []WriteBackAttempt `json:"writeBacks"`
 }
 
 // Contact is one call. It is owned by one goroutine; the store keeps it by Version.
@@ -257,9 +257,15 @@ type Tx interface {
 	AppendTrace(ctx context.Context, tenant, id string, sealed []byte) error
 	// Trace returns the sealed pieces in order.
 	Trace(ctx context.Context, tenant, id string) ([][]byte, error)
+	// QueueTallies counts, per queue, the contacts that were created since a time and answered or abandoned; within is how
+	// many were answered within a wait.
+	QueueTallies(ctx context.Context, tenant string, since time.Time, wait time.Duration) (map[string]Tally, error)
 	// PurgeContacts removes contacts closed before a time, at most limit, with their traces and indexes, and returns their ids.
 	PurgeContacts(ctx context.Context, tenant string, before time.Time, limit int) ([]string, error)
 }
+
+// Tally is what became of a queue's contacts.
+type Tally struct{ Answered, Abandoned, Within int }
 
 // Store runs the domain's units of work.
 type Store = work.Store[Tx]

@@ -299,6 +299,18 @@ func (q Query) form() (f keyring.Form, ok bool, err error) {
 	return f, false, errs.New(errs.Invalid, "search by the whole number, or by its last 4 or 7 digits")
 }
 
+// Tallies counts per queue what became of the contacts created since a time; within counts answers within wait.
+func (s *Service) Tallies(ctx context.Context, tenant string, since time.Time, wait time.Duration) (out map[string]Tally, err error) {
+	if err := s.authz.Check(ctx, "contact:List", ResourceARN(tenant, "*")); err != nil {
+		return nil, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		out, err = tx.QueueTallies(ctx, tenant, since, wait)
+		return err
+	})
+	return out, err
+}
+
 // Open returns what this node held when it stopped: contacts that are not ended.
 func (s *Service) Open(ctx context.Context, node string) ([]Ref, error) {
 	if err := s.authz.Check(ctx, "contact:Recover", ResourceARN("*", "*")); err != nil {

@@ -28,6 +28,9 @@ const (
 	qContactToken         = `INSERT INTO contact_tokens (tenant, token, contact_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	qTraceAppend          = `INSERT INTO contact_traces (tenant, contact_id, body) VALUES ($1, $2, $3)`
 	qTraceGet             = `SELECT body FROM contact_traces WHERE tenant = $1 AND contact_id = $2 ORDER BY seq`
+	qContactTallies       = `SELECT queue_id, sum(CASE WHEN answered_at > 0 THEN 1 ELSE 0 END), sum(CASE WHEN end_reason = 'abandoned' THEN 1 ELSE 0 END),
+		sum(CASE WHEN answered_at > 0 AND answered_at - queued_at <= $3 THEN 1 ELSE 0 END)
+		FROM contacts WHERE tenant = $1 AND created_at >= $2 AND queue_id <> '' GROUP BY queue_id`
 	qContactPurgeable     = `SELECT id FROM contacts WHERE tenant = $1 AND closed_at > 0 AND closed_at < $2 ORDER BY id LIMIT $3`
 	qContactDelete        = `DELETE FROM contacts WHERE tenant = $1 AND id = $2`
 	qTokenDelete          = `DELETE FROM contact_tokens WHERE tenant = $1 AND contact_id = $2`
@@ -174,6 +177,21 @@ func scanText(s scanner) (v string, err error) { err = s.Scan(&v); return v, err
 // Trace implements contact.Tx.
 func (tx *Tx) Trace(ctx context.Context, tenant, id string) ([][]byte, error) {
 	return all(ctx, tx, scanBytes, qTraceGet, tenant, id)
+}
+
+// QueueTallies implements contact.Tx.
+func (tx *Tx) QueueTallies(ctx context.Context, tenant string, since time.Time, wait time.Duration) (map[string]contact.Tally, error) {
+	out := map[string]contact.Tally{}
+	err := tx.query(ctx, func(s scanner) error {
+		var id string
+		var t contact.Tally
+		if err := s.Scan(&id, &t.Answered, &t.Abandoned, &t.Within); err != nil {
+			return err
+		}
+		out[id] = t
+		return nil
+	}, qContactTallies, tenant, ms(since), wait.Milliseconds())
+	return out, err
 }
 
 // PurgeContacts implements contact.Tx.

@@ -48,3 +48,25 @@ func (db *DB) PurgeClips(ctx context.Context, before time.Time) (n int64, err er
 	})
 	return n, err
 }
+
+// Counts are rough numbers for an overview.
+type Counts struct{ Contacts, Events, JobsWaiting int64 }
+
+// Counts returns how much a tenant has.
+func (db *DB) Counts(ctx context.Context, tenant string) (c Counts, err error) {
+	err = db.View(ctx, func(tx *Tx) error {
+		for q, into := range map[string]*int64{qCountContacts: &c.Contacts, qCountEvents: &c.Events, qCountJobs: &c.JobsWaiting} {
+			if _, err := tx.row(ctx, []any{into}, q, tenant); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+const (
+	qCountContacts = `SELECT count(*) FROM contacts WHERE tenant = $1`
+	qCountEvents   = `SELECT count(*) FROM events WHERE tenant = $1`
+	qCountJobs     = `SELECT count(*) FROM jobs WHERE tenant = $1 AND state IN ('available', 'scheduled', 'retryable', 'running')`
+)

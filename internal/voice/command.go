@@ -302,7 +302,7 @@ func (k *call) setCAD(changed []flow.CADValue) {
 }
 
 // goTo ends this flow's session and goes on with another flow.
-func (k *call) goTo(ref flow.FlowRef) {
+func (k *call) goTo(ref flow.Destination) {
 	entry, err := k.c.Flows.Find(k.c.ctx, k.ct.Tenant, ref)
 	if err != nil {
 		k.ct.Note(k.now(), "error", "The next flow was not found", ref.Name)

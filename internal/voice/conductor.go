@@ -35,7 +35,7 @@ type Flows interface {
 	// Program returns a version of a flow, however old; errs.NotFound.
 	Program(ctx context.Context, tenant, flowID string, version int) (*flow.Program, error)
 	// Find returns the published version of another flow, by our id or by its name; errs.NotFound.
-	Find(ctx context.Context, tenant string, ref flow.FlowRef) (Entry, error)
+	Find(ctx context.Context, tenant string, ref flow.Destination) (Entry, error)
 }
 
 // Prompts makes audio, 8 kHz µ-law. It is safe for concurrent use.

@@ -51,6 +51,7 @@ CREATE TABLE contacts (
 );
 CREATE INDEX contacts_open ON contacts (node, id) WHERE closed_at = 0;
 CREATE INDEX contacts_agent ON contacts (tenant, agent_id, id);
+CREATE INDEX contacts_created ON contacts (tenant, created_at);
 CREATE INDEX contacts_closed ON contacts (tenant, closed_at);
 CREATE TABLE contact_tokens (
   tenant TEXT NOT NULL,

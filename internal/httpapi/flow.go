@@ -1,0 +1,455 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/library"
+)
+
+type flowSummary struct {
+	ID               string    `json:"id"`
+	Name             string    `json:"name"`
+	Format           string    `json:"format"`
+	PublishedVersion int       `json:"publishedVersion" doc:"0: none"`
+	LatestVersion    int       `json:"latestVersion"`
+	Problems         int       `json:"problems"`
+	Unresolved       int       `json:"unresolved"`
+	UpdatedAt        time.Time `json:"updatedAt"`
+	EntryPoints      []string  `json:"entryPoints"`
+}
+
+type flowNode struct {
+	ID         string         `json:"id"`
+	Name       string         `json:"name"`
+	Op         string         `json:"op"`
+	Type       string         `json:"type"`
+	Group      string         `json:"group" enum:"main,event"`
+	X          *float64       `json:"x"`
+	Y          *float64       `json:"y"`
+	Status     string         `json:"status" enum:"mapped,approximated,unsupported"`
+	Properties map[string]any `json:"properties"`
+	Problems   []int          `json:"problems" doc:"indexes into report.problems"`
+}
+
+type flowEdge struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	Port string `json:"port"`
+}
+
+type flowHandler struct {
+	Event string `json:"event"`
+	Node  string `json:"node"`
+}
+
+type flowVariable struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Value    string `json:"value"`
+	CAD      bool   `json:"cad"`
+	Label    string `json:"label"`
+	Editable bool   `json:"editable"`
+	Secure   bool   `json:"secure"`
+}
+
+type flowBinding struct {
+	Kind       string `json:"kind"`
+	Ref        string `json:"ref"`
+	Name       string `json:"name"`
+	Target     string `json:"target"`
+	TargetName string `json:"targetName"`
+}
+
+type flowDetail struct {
+	ID               string         `json:"id"`
+	Name             string         `json:"name"`
+	Format           string         `json:"format"`
+	Version          int            `json:"version"`
+	PublishedVersion int            `json:"publishedVersion"`
+	ETag             string         `json:"etag"`
+	Nodes            []flowNode     `json:"nodes"`
+	Edges            []flowEdge     `json:"edges"`
+	Handlers         []flowHandler  `json:"handlers"`
+	Variables        []flowVariable `json:"variables"`
+	Report           *flow.Report   `json:"report"`
+	Bindings         []flowBinding  `json:"bindings"`
+}
+
+type versionInput struct {
+	idInput
+	Version int `path:"version" minimum:"1"`
+}
+
+type flowVersion struct {
+	Version   int       `json:"version"`
+	CreatedAt time.Time `json:"createdAt"`
+	CreatedBy string    `json:"createdBy"`
+	Note      string    `json:"note"`
+	Published bool      `json:"published"`
+}
+
+func (a *API) flowOps() {
+	add(a, op("GET", "/flows", "listFlows", "All flows", "flows", 200), a.listFlows)
+	imp := op("POST", "/flows/import", "importFlow", "Import a flow of any known format", "flows", 201)
+	imp.MaxBodyBytes = maxImport
+	add(a, imp, a.importFlow)
+	add(a, op("GET", "/flows/{id}", "getFlow", "The latest version of a flow", "flows", 200), func(ctx context.Context, in *idInput) (*body[flowDetail], error) {
+		return a.flow(ctx, in.ID, 0)
+	})
+	add(a, op("GET", "/flows/{id}/versions", "listFlowVersions", "All versions of a flow", "flows", 200), a.flowVersions)
+	add(a, op("GET", "/flows/{id}/versions/{version}", "getFlowVersion", "One version of a flow", "flows", 200),
+		func(ctx context.Context, in *versionInput) (*body[flowDetail], error) {
+			return a.flow(ctx, in.ID, in.Version)
+		})
+	add(a, op("POST", "/flows/{id}/mend", "mendFlow", "Apply proposed mends as a new version", "flows", 201), a.mendFlow)
+	add(a, op("PUT", "/flows/{id}/bindings", "bindFlow", "Bind references to objects of this installation", "flows", 200), a.bindFlow)
+	add(a, op("POST", "/flows/{id}/publish", "publishFlow", "Make a version the one that new calls run", "flows", 200), a.publishFlow)
+	add(a, op("GET", "/flows/{id}/export", "exportFlow", "The original file", "flows", 200), a.exportFlow)
+	add(a, op("DELETE", "/flows/{id}", "deleteFlow", "Delete a flow with its versions", "flows", 204), a.deleteFlow)
+}
+
+func (a *API) listFlows(ctx context.Context, _ *none) (*body[list[flowSummary]], error) {
+	entries, err := a.Library.List(ctx, a.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	numbers := map[string][]string{}
+	points, err := a.EntryPoints.List(ctx, a.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range points {
+		numbers[p.Spec.FlowID] = append(numbers[p.Spec.FlowID], p.Spec.Number)
+	}
+	out := make([]flowSummary, 0, len(entries))
+	for _, e := range entries {
+		out = append(out, flowSummary{
+			ID: e.ID, Name: e.Name, Format: e.Format, PublishedVersion: e.Published, LatestVersion: e.Latest, Problems: e.Problems,
+			Unresolved: e.Unresolved, UpdatedAt: e.UpdatedAt, EntryPoints: orEmpty(numbers[e.ID]),
+		})
+	}
+	return items(out, ""), nil
+}
+
+type importInput struct {
+	Name    string `query:"name" maxLength:"200"`
+	FlowID  string `query:"flowId" maxLength:"100" doc:"adds a version to this flow"`
+	RawBody []byte `contentType:"application/json"`
+}
+
+type importOutput struct {
+	Body struct {
+		Flow flowDetail `json:"flow"`
+	}
+}
+
+func (a *API) importFlow(ctx context.Context, in *importInput) (*importOutput, error) {
+	d, err := a.Library.Import(ctx, a.Tenant, in.FlowID, in.Name, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	out := &importOutput{}
+	out.Body.Flow, err = a.detail(ctx, d)
+	return out, err
+}
+
+func (a *API) flow(ctx context.Context, id string, version int) (*body[flowDetail], error) {
+	d, err := a.Library.Get(ctx, a.Tenant, id, version)
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(ctx, d)
+}
+
+func (a *API) answer(ctx context.Context, d *library.Detail) (*body[flowDetail], error) {
+	out, err := a.detail(ctx, d)
+	return &body[flowDetail]{Body: out}, err
+}
+
+func (a *API) flowVersions(ctx context.Context, in *idInput) (*body[list[flowVersion]], error) {
+	versions, err := a.Library.Versions(ctx, a.Tenant, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := a.Library.Get(ctx, a.Tenant, in.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]flowVersion, 0, len(versions))
+	for _, v := range versions {
+		out = append(out, flowVersion{
+			Version: v.Version, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, Note: v.Note, Published: v.Version == latest.Published,
+		})
+	}
+	return items(out, ""), nil
+}
+
+type mendInput struct {
+	idInput
+	Body struct {
+		Version  int   `json:"version,omitempty" minimum:"0" doc:"0: the latest"`
+		All      bool  `json:"all,omitempty"`
+		Problems []int `json:"problems,omitempty" maxItems:"10000" doc:"indexes into report.problems"`
+	}
+}
+
+func (a *API) mendFlow(ctx context.Context, in *mendInput) (*body[flowDetail], error) {
+	which := in.Body.Problems
+	if in.Body.All {
+		which = nil
+	} else if len(which) == 0 {
+		return nil, errs.New(errs.Invalid, "name the problems to mend, or all")
+	}
+	d, err := a.Library.Mend(ctx, a.Tenant, in.ID, in.Body.Version, which)
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(ctx, d)
+}
+
+type bindInput struct {
+	idInput
+	Body struct {
+		Version  int `json:"version,omitempty" minimum:"0"`
+		Bindings []struct {
+			Kind   string `json:"kind" maxLength:"40"`
+			Ref    string `json:"ref" maxLength:"400"`
+			Target string `json:"target" maxLength:"100"`
+		} `json:"bindings" minItems:"1" maxItems:"1000"`
+	}
+}
+
+func (a *API) bindFlow(ctx context.Context, in *bindInput) (*body[flowDetail], error) {
+	var bindings []library.Binding
+	for _, b := range in.Body.Bindings {
+		bindings = append(bindings, library.Binding{Kind: flow.RefKind(b.Kind), Ref: b.Ref, Target: b.Target})
+	}
+	d, err := a.Library.Bind(ctx, a.Tenant, in.ID, in.Body.Version, bindings)
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(ctx, d)
+}
+
+type publishInput struct {
+	idInput
+	Body struct {
+		Version int `json:"version" minimum:"1"`
+	}
+}
+
+func (a *API) publishFlow(ctx context.Context, in *publishInput) (*body[flowDetail], error) {
+	d, err := a.Library.Publish(ctx, a.Tenant, in.ID, in.Body.Version)
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(ctx, d)
+}
+
+type exportInput struct {
+	idInput
+	Version int `query:"version" minimum:"0"`
+}
+
+func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
+	d, err := a.Library.Get(ctx, a.Tenant, in.ID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.Flow.Origin.Raw) == 0 {
+		return nil, errs.New(errs.NotFound, "this version has no original file")
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "application/json")
+		hc.SetHeader("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.ID+".json"))
+		//nolint:errcheck // the peer has gone when it fails
+		_, _ = hc.BodyWriter().Write(d.Flow.Origin.Raw)
+	}}, nil
+}
+
+func (a *API) deleteFlow(ctx context.Context, in *idInput) (*none, error) {
+	points, err := a.EntryPoints.List(ctx, a.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range points {
+		if p.Spec.FlowID == in.ID {
+			return nil, errs.New(errs.Conflict, "the entry point %s runs this flow; point it to another one first", p.Spec.Number)
+		}
+	}
+	return &none{}, a.Library.Delete(ctx, a.Tenant, in.ID)
+}
+
+// detail draws a flow: nodes in a fixed order, handlers' nodes in their own group.
+func (a *API) detail(ctx context.Context, d *library.Detail) (flowDetail, error) {
+	f := d.Flow
+	out := flowDetail{
+		ID: d.ID, Name: d.Name, Format: d.Format, Version: d.Version, PublishedVersion: d.Published, ETag: fmt.Sprintf("%d-%d", d.Latest, d.Published),
+		Nodes: []flowNode{}, Edges: []flowEdge{}, Handlers: []flowHandler{}, Variables: []flowVariable{}, Report: d.Report, Bindings: []flowBinding{},
+	}
+	main := reachable(f, f.Start)
+	problems := map[string][]int{}
+	for i, p := range d.Report.Problems {
+		problems[p.Node] = append(problems[p.Node], i)
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Nodes)) {
+		n := f.Nodes[id]
+		node := flowNode{
+			ID: string(id), Name: n.Name, Op: string(n.Op), Type: cmp.Or(n.Type, string(n.Op)), Group: "event", Status: status(n, d.Report),
+			Properties: properties(n), Problems: orEmpty(problems[n.Name]),
+		}
+		if main[id] {
+			node.Group = "main"
+		}
+		if at, ok := f.Layout[id]; ok {
+			node.X, node.Y = &at.X, &at.Y
+		}
+		out.Nodes = append(out.Nodes, node)
+		for _, port := range slices.Sorted(maps.Keys(n.Exits)) {
+			out.Edges = append(out.Edges, flowEdge{From: string(id), To: string(n.Exits[port]), Port: string(port)})
+		}
+	}
+	for _, ev := range slices.Sorted(maps.Keys(f.On)) {
+		out.Handlers = append(out.Handlers, flowHandler{Event: string(ev), Node: string(f.On[ev])})
+	}
+	for _, v := range f.Vars {
+		out.Variables = append(out.Variables, variableOf(v))
+	}
+	var err error
+	out.Bindings, err = a.bindings(ctx, f)
+	return out, err
+}
+
+func variableOf(v flow.Var) flowVariable {
+	value := ""
+	if v.Value != nil {
+		value = fmt.Sprint(v.Value)
+	}
+	if v.Secure {
+		value = "••••"
+	}
+	return flowVariable{Name: v.Name, Type: string(v.Type), Value: value, CAD: v.CAD, Label: v.Label, Editable: v.AgentEditable, Secure: v.Secure}
+}
+
+func reachable(f *flow.Flow, from flow.NodeID) map[flow.NodeID]bool {
+	seen := map[flow.NodeID]bool{}
+	todo := []flow.NodeID{from}
+	for len(todo) > 0 {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		n := f.Nodes[id]
+		if n == nil || seen[id] {
+			continue
+		}
+		seen[id] = true
+		for _, next := range n.Exits {
+			todo = append(todo, next)
+		}
+	}
+	return seen
+}
+
+func status(n *flow.Node, r *flow.Report) string {
+	for _, u := range r.Unsupported {
+		if u.Node == n.Name {
+			return "unsupported"
+		}
+	}
+	return "mapped"
+}
+
+// properties shows what a node does: its inputs as they stand in the source, and where its results go.
+func properties(n *flow.Node) map[string]any {
+	out := map[string]any{}
+	for name, v := range n.In {
+		out[name] = shown(v)
+	}
+	if len(n.Out) > 0 {
+		var to []string
+		for _, b := range n.Out {
+			to = append(to, b.Var+" = "+cmp.Or(b.Path, "$"))
+		}
+		out["results"] = strings.Join(to, "\n")
+	}
+	return out
+}
+
+func shown(v flow.Value) any {
+	switch {
+	case v.Map != nil:
+		m := map[string]any{}
+		for k, x := range v.Map {
+			m[k] = shown(x)
+		}
+		return m
+	case v.List != nil:
+		var l []any
+		for _, x := range v.List {
+			l = append(l, shown(x))
+		}
+		return l
+	case v.Src != "":
+		return v.Src
+	}
+	if raw, err := json.Marshal(v.Lit); err == nil && len(raw) > 4096 {
+		return string(raw[:4096])
+	}
+	return v.Lit
+}
+
+// bindings lists the flow's references once each, with what they are bound to.
+func (a *API) bindings(ctx context.Context, f *flow.Flow) ([]flowBinding, error) {
+	out := []flowBinding{}
+	seen := map[string]bool{}
+	for _, r := range f.Refs {
+		key := string(r.Kind) + "/" + cmp.Or(r.ID, r.Name)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		b := flowBinding{Kind: string(r.Kind), Ref: cmp.Or(r.ID, r.Name), Name: r.Name, Target: r.Bound}
+		name, err := a.nameOf(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		b.TargetName = name
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
+	if r.Bound == "" {
+		return "", nil
+	}
+	switch r.Kind { //nolint:exhaustive // the others have no objects of ours
+	case flow.RefQueue:
+		o, e := a.Queues.Get(ctx, a.Tenant, r.Bound)
+		name, err = o.Name, e
+	case flow.RefConnector:
+		o, e := a.Connectors.Get(ctx, a.Tenant, r.Bound)
+		name, err = o.Name, e
+	case flow.RefFlow:
+		o, e := a.Library.Get(ctx, a.Tenant, r.Bound, 0)
+		if err = e; e == nil {
+			name = o.Name
+		}
+	default:
+		name = r.Bound
+	}
+	if errs.Is(err, errs.NotFound) {
+		return "(deleted)", nil
+	}
+	return name, err
+}

@@ -1,0 +1,358 @@
+// Package httpapi is the hub's own API below /api/v1: huma operations over the domains' services, one file per domain,
+// RFC 9457 errors with a stable code, keyset paging, sessions by cookie with a CSRF token or API tokens, and streams of
+// server-sent events that replay from the last one seen.
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tandemcc/tandem/internal/audit"
+	"github.com/tandemcc/tandem/internal/authz"
+	"github.com/tandemcc/tandem/internal/bus"
+	"github.com/tandemcc/tandem/internal/caller"
+	"github.com/tandemcc/tandem/internal/clock"
+	"github.com/tandemcc/tandem/internal/contact"
+	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/event"
+	"github.com/tandemcc/tandem/internal/flow/library"
+	"github.com/tandemcc/tandem/internal/identity"
+	"github.com/tandemcc/tandem/internal/job"
+	"github.com/tandemcc/tandem/internal/registry"
+	"github.com/tandemcc/tandem/internal/routing"
+	"github.com/tandemcc/tandem/internal/voice"
+)
+
+// ConnectorTest is what trying a connector showed.
+type ConnectorTest struct {
+	OK         bool   `json:"ok"`
+	Message    string `json:"message" doc:"in words: what works, or what to do"`
+	DurationMS int64  `json:"durationMs"`
+	Detail     string `json:"detail"`
+}
+
+// System is what the hub says of itself.
+type System struct {
+	Version            string            `json:"version"`
+	StartedAt          time.Time         `json:"startedAt"`
+	Now                time.Time         `json:"now"`
+	ClockOffsetSeconds int64             `json:"clockOffsetSeconds"`
+	ClockControllable  bool              `json:"clockControllable"`
+	Draining           bool              `json:"draining"`
+	Engine             string            `json:"engine" enum:"sqlite,postgres"`
+	Listeners          map[string]string `json:"listeners"`
+	Speech             Speech            `json:"speech"`
+	Counts             map[string]int64  `json:"counts"`
+}
+
+// Speech is the synthesizer in use.
+type Speech struct {
+	Engine    string `json:"engine"`
+	Available bool   `json:"available"`
+}
+
+// AuditLog reads the sealed log.
+type AuditLog interface {
+	List(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
+	Head(ctx context.Context) (audit.Checkpoint, error)
+	Pending(ctx context.Context) (int64, error)
+	Verify(ctx context.Context) (audit.Result, error)
+}
+
+// Deps are what the API serves; every field is needed.
+type Deps struct {
+	Tenant      string
+	Identity    *identity.Service
+	Authz       authz.Decider
+	Contacts    *contact.Service
+	Conductor   *voice.Conductor
+	Router      *routing.Router
+	Library     *library.Service
+	Queues      *registry.Collection[registry.Queue]
+	EntryPoints *registry.Collection[registry.EntryPoint]
+	Connectors  *registry.Collection[registry.Connector]
+	Codes       *registry.Collection[registry.Codes]
+	TestConn    func(ctx context.Context, tenant, id string) (ConnectorTest, error)
+	Jobs        job.Store
+	WakeJobs    func()
+	Events      event.Log
+	Audit       AuditLog
+	Bus         bus.Bus
+	Clock       *clock.Clock
+	Advance     func(d time.Duration) error // errs.Conflict unless the clock is controllable
+	System      func(ctx context.Context) System
+	Desk        caller.Principal // svc/desk: looks up what an agent may see of a caller
+	Numbers     voice.Numbers
+	Log         *slog.Logger
+}
+
+// API is the API's handler with its description.
+type API struct {
+	Deps
+
+	huma huma.API
+	mux  *http.ServeMux
+}
+
+// Limits of requests.
+const (
+	maxBody   = 1 << 20
+	maxImport = 16 << 20
+)
+
+// New returns the API.
+func New(d Deps) *API {
+	huma.NewError = newProblem
+	huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errList ...error) huma.StatusError {
+		return newProblem(status, msg, errList...)
+	}
+	cfg := huma.DefaultConfig("Tandem", "1")
+	cfg.Info.Description = "The hub between a contact centre and a CRM."
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/openapi", "", "/schemas"
+	cfg.Servers = []*huma.Server{{URL: "/api/v1"}}
+	cfg.CreateHooks = nil // no $schema links in answers
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session": {Type: "apiKey", In: "cookie", Name: cookieName},
+		"token":   {Type: "http", Scheme: "bearer"},
+	}
+	cfg.Security = []map[string][]string{{"session": {}}, {"token": {}}}
+	a := &API{Deps: d, mux: http.NewServeMux()}
+	a.huma = humago.NewWithPrefix(a.mux, "/api/v1", cfg)
+	a.sessionOps()
+	a.deskOps()
+	a.liveOps()
+	a.contactOps()
+	a.flowOps()
+	a.setupOps()
+	a.userOps()
+	a.operateOps()
+	a.streams()
+	return a
+}
+
+// OpenAPI returns the description in YAML.
+func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().YAML() }
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	limit := int64(maxBody)
+	if strings.HasSuffix(r.URL.Path, "/flows/import") {
+		limit = maxImport
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if open(r) {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
+	ctx, err := a.authenticate(r)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	a.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// open are the requests that need nobody to be signed in.
+func open(r *http.Request) bool {
+	p := strings.TrimPrefix(r.URL.Path, "/api/v1")
+	return (p == "/session" && r.Method == http.MethodPost) || strings.HasPrefix(p, "/openapi") || strings.HasPrefix(p, "/schemas/")
+}
+
+// authenticate finds who the request is from; an unsafe request with a cookie needs the session's CSRF token.
+func (a *API) authenticate(r *http.Request) (context.Context, error) {
+	var cred identity.Credential
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		cred.Bearer = token
+	} else if c, err := r.Cookie(cookieName); err == nil {
+		cred.Session = c.Value
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !identity.CheckCSRF(c.Value, r.Header.Get("X-CSRF-Token")) {
+			return nil, errs.New(errs.Denied, "the X-CSRF-Token header is missing or of another session; load the page again")
+		}
+	}
+	p, err := a.Identity.Authenticate(r.Context(), cred)
+	if err != nil {
+		return nil, err
+	}
+	return caller.With(r.Context(), p), nil
+}
+
+// principal is who the request is from; authenticate has put it there.
+func principal(ctx context.Context) caller.Principal {
+	p, _ := caller.From(ctx)
+	return p
+}
+
+// failure is an RFC 9457 body with our code.
+type failure struct {
+	Type   string              `json:"type"`
+	Title  string              `json:"title"`
+	Status int                 `json:"status"`
+	Detail string              `json:"detail"`
+	Code   errs.Code           `json:"code"`
+	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
+}
+
+// Error implements error.
+func (p *failure) Error() string { return p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *failure) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *failure) ContentType(string) string { return "application/problem+json" }
+
+// statuses is the one table from codes to HTTP.
+var statuses = map[errs.Code]int{
+	errs.Invalid: http.StatusUnprocessableEntity, errs.NotFound: http.StatusNotFound, errs.Conflict: http.StatusConflict,
+	errs.Unauthenticated: http.StatusUnauthorized, errs.Denied: http.StatusForbidden, errs.Exhausted: http.StatusTooManyRequests,
+	errs.Unavailable: http.StatusServiceUnavailable, errs.Internal: http.StatusInternalServerError,
+}
+
+func codeOf(status int) errs.Code {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusNotAcceptable, http.StatusMethodNotAllowed:
+		return errs.Invalid
+	case http.StatusRequestEntityTooLarge:
+		return errs.Exhausted
+	case http.StatusPreconditionFailed:
+		return errs.Conflict
+	}
+	for code, s := range statuses {
+		if s == status {
+			return code
+		}
+	}
+	return errs.Internal
+}
+
+func newProblem(status int, msg string, list ...error) huma.StatusError {
+	p := &failure{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: msg, Code: codeOf(status)}
+	for _, err := range list {
+		var d huma.ErrorDetailer
+		if errors.As(err, &d) {
+			p.Errors = append(p.Errors, d.ErrorDetail())
+		}
+	}
+	if len(p.Errors) > 0 {
+		first := p.Errors[0]
+		p.Detail = strings.TrimSuffix(cmp.Or(first.Location, "request")+": "+first.Message, ": ")
+	}
+	return p
+}
+
+// fail turns a domain's error into an answer; what has no code is logged and shown as internal.
+func (a *API) fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	code := errs.CodeOf(err)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		code = errs.Unavailable
+	}
+	if code == errs.Internal {
+		a.Log.ErrorContext(ctx, "a request failed", slog.Any("error", err))
+	}
+	status := statuses[code]
+	return &failure{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: errs.Message(err), Code: code}
+}
+
+func writeProblem(w http.ResponseWriter, err error) {
+	code := errs.CodeOf(err)
+	status := statuses[code]
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	//nolint:errcheck,errchkjson // the peer has gone when it fails
+	_ = json.NewEncoder(w).Encode(&failure{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: errs.Message(err), Code: code})
+}
+
+// op describes one operation.
+func op(method, path, id, summary, tag string, status int) huma.Operation {
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{tag}, DefaultStatus: status,
+		Errors: []int{401, 403, 404, 409, 422, 429},
+	}
+}
+
+// body is an answer with a body alone.
+type body[T any] struct{ Body T }
+
+// none is an answer without a body.
+type none struct{}
+
+// list is a page of items.
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next" doc:"pass it as cursor for the next page; empty at the end"`
+}
+
+func items[T any](v []T, next string) *body[list[T]] {
+	if v == nil {
+		v = []T{}
+	}
+	return &body[list[T]]{Body: list[T]{Items: v, Next: next}}
+}
+
+// page are the query parameters of lists.
+type page struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor string `query:"cursor" maxLength:"200"`
+}
+
+// idInput names one object.
+type idInput struct {
+	ID string `path:"id" maxLength:"100"`
+}
+
+// add registers an operation whose errors are domain errors.
+func add[I, O any](a *API, o huma.Operation, f func(ctx context.Context, in *I) (*O, error)) {
+	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// source is the peer's address.
+func source(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+// ref is an id with its name.
+type ref struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func refOf(id, name string) *ref {
+	if id == "" {
+		return nil
+	}
+	return &ref{ID: id, Name: name}
+}
+
+// when leaves a zero time out.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

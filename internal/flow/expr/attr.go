@@ -349,7 +349,7 @@ func (r *run) indexOf(items []any, v any, last bool) (any, bool, error) {
 			}
 		}
 	}
-	return int32(found), true, nil //nolint:gosec // bounded by Limits
+	return int32(found), true, nil
 }
 
 func (r *run) mapMethod(m any, name string, args []any) (any, bool, error) {

@@ -38,12 +38,12 @@ func offsetZone(s string) *time.Location {
 	if !colon && len(hours) > 2 {
 		hours, minutes = hours[:len(hours)-2], hours[len(hours)-2:]
 	}
-	h, hEnd, ok := parseDigits(hours, 0)
-	m, mEnd, mOK := parseDigits(minutes, 0)
-	if !ok || hEnd != len(hours) || hEnd > 2 || h > 23 || h < 0 || mEnd != len(minutes) || m > 59 || m < 0 {
-		return nil
+	if !colon && minutes == "" {
+		minutes = "00"
 	}
-	if (colon || minutes != "") && (!mOK || mEnd != 2) {
+	h, ok := parseUpTo(hours, 23)
+	m, mOK := parseUpTo(minutes, 59)
+	if !ok || !mOK || len(minutes) != 2 {
 		return nil
 	}
 	sign := 1
@@ -54,6 +54,12 @@ func offsetZone(s string) *time.Location {
 		return time.FixedZone("GMT", 0)
 	}
 	return time.FixedZone(fmt.Sprintf("GMT%c%02d:%02d", s[0], h, m), sign*(h*3600+m*60))
+}
+
+// parseUpTo reads one or two digits that make no more than most.
+func parseUpTo(s string, most int) (int, bool) {
+	n, end, ok := parseDigits(s, 0)
+	return n, ok && end == len(s) && end <= 2 && n >= 0 && n <= most
 }
 
 // legacyZone maps Java's three-letter names (java.time.ZoneId.SHORT_IDS) to the time zone database.

@@ -96,7 +96,7 @@ func escapeCSS(s string) string {
 			b.WriteRune(c)
 		case c == '-' && (i > 0 || !dashNeedsEscape(s)):
 			b.WriteRune(c)
-		case c >= ' ' && c < 0x7F && c != ':' && (c < '0' || c > '9'):
+		case c >= ' ' && c < 0x7F && !strings.ContainsRune(":0123456789", c):
 			b.WriteByte('\\')
 			b.WriteRune(c)
 		default:

@@ -62,8 +62,9 @@ func describe(t token) string {
 		return "end of the expression"
 	case tokString, tokInterpolation:
 		return "string"
+	default:
+		return "\"" + t.text + "\""
 	}
-	return "\"" + t.text + "\""
 }
 
 func wanted(kind tokenKind, text string) string {

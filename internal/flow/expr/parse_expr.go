@@ -167,8 +167,9 @@ func (p *parser) parsePrimary() (expression, error) {
 		return &literal{t.pos, v}, nil
 	case tokString, tokInterpolation:
 		return p.parseString()
+	default:
+		return nil, p.errAt(t, "Unexpected %s, expected a value", describe(t))
 	}
-	return nil, p.errAt(t, "Unexpected %s, expected a value", describe(t))
 }
 
 func parseNumber(s string) (any, error) {

@@ -205,7 +205,7 @@ func (r *run) replaceAll(s, old, repl string) (string, error) {
 	if len(repl) > 0 && n > r.bytes/len(repl) {
 		return "", budgetError("bytes")
 	}
-	if err := r.build(len(s) + n*(max(len(repl)-len(old), 0))); err != nil {
+	if err := r.build(len(s) + n*max(len(repl)-len(old), 0)); err != nil {
 		return "", err
 	}
 	return strings.ReplaceAll(s, old, repl), nil
@@ -223,8 +223,19 @@ func javaUpper(s string) string {
 	}
 	s = strings.ToUpper(s)
 	for _, pair := range [...][2]string{
-		{"ß", "SS"}, {"ŉ", "ʼN"}, {"ǰ", "J̌"}, {"ΐ", "Ϊ́"}, {"ΰ", "Ϋ́"}, {"և", "ԵՒ"},
-		{"ﬀ", "FF"}, {"ﬁ", "FI"}, {"ﬂ", "FL"}, {"ﬃ", "FFI"}, {"ﬄ", "FFL"}, {"ﬅ", "ST"}, {"ﬆ", "ST"},
+		{"ß", "SS"},
+		{"ŉ", "ʼN"},
+		{"ǰ", "J̌"},
+		{"ΐ", "Ϊ́"},
+		{"ΰ", "Ϋ́"},
+		{"և", "ԵՒ"},
+		{"ﬀ", "FF"},
+		{"ﬁ", "FI"},
+		{"ﬂ", "FL"},
+		{"ﬃ", "FFI"},
+		{"ﬄ", "FFL"},
+		{"ﬅ", "ST"},
+		{"ﬆ", "ST"},
 	} {
 		s = strings.ReplaceAll(s, pair[0], pair[1])
 	}

@@ -42,7 +42,7 @@ func compareNumbers(a, b any) (order int, ok bool) {
 	case iExact && jExact:
 		return order3(i < j, i > j), true
 	}
-	return order3(x < y, x > y), x == x && y == y //nolint:staticcheck // false for NaN only
+	return order3(x < y, x > y), !math.IsNaN(x) && !math.IsNaN(y)
 }
 
 func order3(less, more bool) int {
@@ -66,15 +66,8 @@ func (e *evaluator) equal(a, b any, depth int) bool {
 	switch x := a.(type) {
 	case nil:
 		return b == nil
-	case nothing:
-		_, ok := b.(nothing)
-		return ok
-	case string:
-		y, ok := b.(string)
-		return ok && x == y
-	case bool:
-		y, ok := b.(bool)
-		return ok && x == y
+	case nothing, string, bool:
+		return kind(a) == kind(b) && a == b
 	case []any:
 		y, ok := b.([]any)
 		return ok && len(x) == len(y) && e.equalLists(x, y, depth)

@@ -236,23 +236,36 @@ func (s *scanner) comparable() (operand, error) {
 		return s.number()
 	}
 	start := s.pos
-	for c := s.peek(); c >= 'a' && c <= 'z' || s.pos > start && (c == '_' || isDigit(c)); c = s.peek() {
-		s.pos++
-	}
-	word := s.src[start:s.pos]
+	word := s.word()
 	if word != "" && s.peek() == '(' {
 		return s.call(word, start)
 	}
-	switch word {
-	case "true":
-		return &literal{true}, nil
-	case "false":
-		return &literal{false}, nil
-	case "null":
-		return &literal{nil}, nil
+	if l, ok := keyword(word); ok {
+		return l, nil
 	}
 	s.pos = start
 	return nil, s.errorf("unexpected " + s.here() + ", expected a path, a literal or a function")
+}
+
+// word reads the name of a function or a keyword.
+func (s *scanner) word() string {
+	start := s.pos
+	for c := s.peek(); c >= 'a' && c <= 'z' || s.pos > start && (c == '_' || isDigit(c)); c = s.peek() {
+		s.pos++
+	}
+	return s.src[start:s.pos]
+}
+
+func keyword(word string) (*literal, bool) {
+	switch word {
+	case "true":
+		return &literal{true}, true
+	case "false":
+		return &literal{false}, true
+	case "null":
+		return &literal{nil}, true
+	}
+	return nil, false
 }
 
 func (s *scanner) number() (operand, error) {
@@ -395,16 +408,23 @@ func makeCall(name string, args []operand) operand {
 			return &countCall{q}
 		}
 		return &valueCall{q}
-	case (name == "match" || name == "search") && len(args) == 2 && isValue(args[0]) && isValue(args[1]):
-		c := &regexpCall{text: args[0], pattern: args[1], whole: name == "match"}
-		if l, ok := args[1].(*literal); ok {
-			if pattern, ok := l.val.(string); ok {
-				c.compiled = compileRegexp(pattern, c.whole)
-			}
-		}
-		return c
+	case (name == "match" || name == "search") && len(args) == 2:
+		return makeRegexp(args, name == "match")
 	}
 	return nil
+}
+
+func makeRegexp(args []operand, whole bool) operand {
+	if !isValue(args[0]) || !isValue(args[1]) {
+		return nil
+	}
+	c := &regexpCall{text: args[0], pattern: args[1], whole: whole}
+	if l, ok := args[1].(*literal); ok {
+		if pattern, ok := l.val.(string); ok {
+			c.compiled = compileRegexp(pattern, whole)
+		}
+	}
+	return c
 }
 
 // isValue reports whether an argument has ValueType.

@@ -347,21 +347,29 @@ func (e *evaluator) jaywayChild(n any, selectors []selector, definite, last bool
 				e.notFound()
 				return
 			}
-		case selectFilter:
-			if isMap { // a filter on an object takes the object itself
-				if sel.filter.test(e, n) {
-					*out = append(*out, n)
-				}
-				continue
-			}
-		case selectWildcard:
+		case selectFilter, selectWildcard:
 		}
-		if sel.kind == selectSlice && isList {
-			e.jaywaySlice(n, sel, out)
-			continue
-		}
-		e.child(n, sel, out)
+		e.jaywaySelect(n, sel, out)
 	}
+}
+
+func (e *evaluator) jaywaySelect(n any, sel *selector, out *[]any) {
+	switch n.(type) {
+	case map[string]any:
+		if sel.kind != selectFilter {
+			break
+		}
+		if sel.filter.test(e, n) { // a filter on an object takes the object itself
+			*out = append(*out, n)
+		}
+		return
+	case []any:
+		if sel.kind == selectSlice {
+			e.jaywaySlice(n, sel, out)
+			return
+		}
+	}
+	e.child(n, sel, out)
 }
 
 // jaywaySlice differs from RFC 9535 where both bounds are given: neither counts from the end.

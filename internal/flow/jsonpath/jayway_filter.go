@@ -137,17 +137,16 @@ func (s *scanner) jaywayQuery() (operand, error) {
 	start := s.pos
 	end, parens := s.pos+1, 0
 	for end < len(s.src) {
-		c := s.src[end]
-		switch {
-		case c == '[':
+		switch s.src[end] {
+		case '[':
 			n := closing(s.src[end:])
 			if n < 0 {
 				return nil, s.errorf("the bracket is not closed")
 			}
 			end += n
-		case c == '(':
+		case '(':
 			parens++
-		case c == ')':
+		case ')':
 			parens--
 		}
 		if end >= len(s.src) || parens < 0 || strings.IndexByte(" <>=!&|,", s.src[end]) >= 0 && parens == 0 {
@@ -295,59 +294,70 @@ func (t *jaywayCompare) test(e *evaluator, item any) bool {
 		return e.jaywayEqual(a, b) == (t.op == "==")
 	case "===", "!==":
 		return (kind(a) == kind(b) && e.jaywayEqual(a, b)) == (t.op == "===")
-	case "<":
-		return less(a, b)
-	case ">":
-		return less(b, a)
-	case "<=":
-		return less(a, b) || kind(a) == kind(b) && ordered(a) && e.equal(a, b, 0)
-	case ">=":
-		return less(b, a) || kind(a) == kind(b) && ordered(a) && e.equal(a, b, 0)
+	case "<", "<=":
+		return less(a, b) || t.op == "<=" && e.sameOrdered(a, b)
+	case ">", ">=":
+		return less(b, a) || t.op == ">=" && e.sameOrdered(a, b)
 	case "=~":
 		return matchAny(a, b) || matchAny(b, a)
-	case "in":
-		return e.listed(a, b)
-	case "nin":
-		return !e.listed(a, b)
+	case "in", "nin":
+		return e.listed(a, b) == (t.op == "in")
 	case "contains":
-		if text, ok := a.(string); ok {
-			part, ok := b.(string)
-			return ok && strings.Contains(text, part)
-		}
-		return e.listed(b, a)
+		return e.jaywayContains(a, b)
 	}
 	return e.jaywaySet(t.op, a, b)
 }
 
+func (e *evaluator) sameOrdered(a, b any) bool {
+	return kind(a) == kind(b) && ordered(a) && e.equal(a, b, 0)
+}
+
+func (e *evaluator) jaywayContains(a, b any) bool {
+	if text, ok := a.(string); ok {
+		part, ok := b.(string)
+		return ok && strings.Contains(text, part)
+	}
+	return e.listed(b, a)
+}
+
 // jaywaySet are the operators on lists.
 func (e *evaluator) jaywaySet(op string, a, b any) bool {
-	x, aList := a.([]any)
-	y, bList := b.([]any)
 	switch op {
 	case "size":
 		want, exact, ok := sizeOf(b)
-		got := -1
-		if text, isText := a.(string); isText {
-			got = len([]rune(text))
-		} else if aList {
-			got = len(x)
-		}
-		return ok && exact && got >= 0 && got == want
+		return ok && exact && kind(a) != 'm' && lengthOf(a) == want
 	case "empty":
 		want, ok := b.(bool)
-		m, isMap := a.(map[string]any)
-		text, isText := a.(string)
-		return ok && (aList || isMap || isText) && want == (len(x)+len(m)+len(text) == 0)
-	case "all":
-		return aList && bList && e.countListed(y, x) == len(y)
-	case "subsetof":
-		return aList && bList && e.countListed(x, y) == len(x)
-	case "anyof":
-		return aList && bList && e.countListed(x, y) > 0
-	case "noneof":
-		return aList && bList && e.countListed(x, y) == 0
+		n := lengthOf(a)
+		return ok && n >= 0 && want == (n == 0)
 	}
-	return false
+	x, aList := a.([]any)
+	y, bList := b.([]any)
+	if !aList || !bList {
+		return false
+	}
+	switch op {
+	case "all":
+		return e.countListed(y, x) == len(y)
+	case "subsetof":
+		return e.countListed(x, y) == len(x)
+	case "anyof":
+		return e.countListed(x, y) > 0
+	}
+	return e.countListed(x, y) == 0 // noneof
+}
+
+// lengthOf is the length of a string, list or object, -1 for any other value.
+func lengthOf(v any) int {
+	switch x := v.(type) {
+	case string:
+		return len([]rune(x))
+	case []any:
+		return len(x)
+	case map[string]any:
+		return len(x)
+	}
+	return -1
 }
 
 func sizeOf(v any) (n int, exact, ok bool) {

@@ -17,6 +17,7 @@ func (s selector) normal() string {
 		return strconv.FormatInt(s.index, 10)
 	case selectFilter:
 		return "?"
+	case selectSlice:
 	}
 	out := ""
 	if s.hasStart {

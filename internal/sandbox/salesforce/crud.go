@@ -217,7 +217,7 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 
 func (o *Org) deriveCase(r record) {
 	closed := strings.EqualFold(r.text("Status"), "Closed")
-	r["IsClosed"] = flag(closed)
+	r["IsClosed"] = bit(closed)
 	switch {
 	case !closed:
 		r["ClosedDate"] = nil
@@ -228,8 +228,8 @@ func (o *Org) deriveCase(r record) {
 
 func (o *Org) deriveTask(r record) {
 	closed := strings.EqualFold(r.text("Status"), "Completed")
-	r["IsClosed"] = flag(closed)
-	r["IsHighPriority"] = flag(strings.EqualFold(r.text("Priority"), "High"))
+	r["IsClosed"] = bit(closed)
+	r["IsHighPriority"] = bit(strings.EqualFold(r.text("Priority"), "High"))
 	switch {
 	case !closed:
 		r["CompletedDateTime"] = nil
@@ -238,8 +238,8 @@ func (o *Org) deriveTask(r record) {
 	}
 }
 
-// flag is a boolean as it comes back from the store, so that an unchanged one compares equal.
-func flag(b bool) int64 {
+// bit is a boolean as it comes back from the store, so that an unchanged one compares equal.
+func bit(b bool) int64 {
 	if b {
 		return 1
 	}

@@ -31,12 +31,7 @@ func (o *Org) Handler() http.Handler {
 	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
 	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
 	platform = o.requests.Middleware(o.now, platform)
-	human := limits.Middleware(o.refuse, o.pages())
-	if !o.opts.Remote {
-		human = kit.LoopbackOnly(human)
-	} else {
-		human = http.NewCrossOriginProtection().Handler(human)
-	}
+	human := o.guard(limits.Middleware(o.refuse, o.pages()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if clean := kit.CleanPath(r.URL.Path); clean != r.URL.Path {
 			u := *r.URL
@@ -51,6 +46,14 @@ func (o *Org) Handler() http.Handler {
 			human.ServeHTTP(w, r)
 		}
 	})
+}
+
+// guard keeps pages without a sign-in to this machine, unless the org was opened to others.
+func (o *Org) guard(next http.Handler) http.Handler {
+	if o.opts.Remote {
+		return http.NewCrossOriginProtection().Handler(next)
+	}
+	return kit.LoopbackOnly(next)
 }
 
 func isPlatform(path string) bool {
@@ -140,7 +143,7 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	case area == "services/oauth2/userinfo":
 		o.userinfo(w, r)
 	case area == "services/oauth2/authorize":
-		kit.LoopbackOnly(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/data":

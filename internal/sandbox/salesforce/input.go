@@ -101,10 +101,10 @@ func (o *Org) checkValue(ctx context.Context, db querier, obj *object, f *field,
 	case typeBoolean:
 		switch x := v.(type) {
 		case bool:
-			return flag(x), nil
+			return bit(x), nil
 		case string:
 			if strings.EqualFold(x, "true") || strings.EqualFold(x, "false") {
-				return flag(strings.EqualFold(x, "true")), nil
+				return bit(strings.EqualFold(x, "true")), nil
 			}
 		}
 		return nil, cannotRead(f, v)

@@ -79,6 +79,7 @@ type Org struct {
 	locators *locators
 	faults   *kit.Faults
 	requests *kit.Log
+	site     *site
 	used     atomic.Int64 // API requests of the day
 	day      atomic.Int64 // days since 1970 the counter is for
 	admin    string       // id of the administrator
@@ -113,6 +114,7 @@ func New(opts Options) (*Org, error) {
 		return nil, fmt.Errorf("seed %q is unknown: use %s or %s", s, SeedSmall, SeedNone)
 	}
 	o.requests, o.locators, o.codes = kit.NewLog(logSize), newLocators(o.now), newCodes(o.now)
+	o.site = &site{org: o, html: templates()}
 	var err error
 	if o.schema, err = newSchema(); err != nil {
 		return nil, err

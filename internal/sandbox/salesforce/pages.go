@@ -70,7 +70,7 @@ type site struct {
 
 // pages returns the pages and switches. They need no sign-in, and are kept to this machine by the caller.
 func (o *Org) pages() http.Handler {
-	s := &site{org: o, html: templates()}
+	s := o.site
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /sandbox/style.css", s.style)
@@ -406,7 +406,7 @@ func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
 		return
 	}
-	s := &site{org: o, html: templates()}
+	s := o.site
 	back, err := url.Parse(r.Form.Get("redirect_uri"))
 	switch {
 	case !same(r.Form.Get("client_id"), o.creds.ClientID):

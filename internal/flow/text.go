@@ -11,6 +11,7 @@ type ctext struct {
 	lit   string
 	tmpl  *expr.Template
 	parts []tpart
+	size  int // how long the text will be, about
 }
 
 // tpart is literal text, or one output with the escaping of its place.
@@ -32,15 +33,16 @@ func (c *ctext) render(env *expr.Env) (string, error) {
 
 func (c *ctext) renderParts(env *expr.Env) (string, error) {
 	var b strings.Builder
-	e := *env
+	b.Grow(c.size)
+	defer func() { env.Escape = nil }() // the environment belongs to one session, which one goroutine steps at a time
 	for i := range c.parts {
 		p := &c.parts[i]
 		if p.tmpl == nil {
 			b.WriteString(p.lit)
 			continue
 		}
-		e.Escape = p.esc
-		s, err := p.tmpl.Render(&e)
+		env.Escape = p.esc
+		s, err := p.tmpl.Render(env)
 		if err != nil {
 			return "", err
 		}
@@ -118,6 +120,9 @@ func compileSafe(src string, pl place) (*ctext, error) {
 		default:
 			trim = true
 		}
+	}
+	for i := range out.parts {
+		out.size += max(len(out.parts[i].lit), 24)
 	}
 	return out, nil
 }

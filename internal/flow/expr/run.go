@@ -132,8 +132,8 @@ func composite(v any) bool {
 // small in memory and endless to walk, so the values are measured first.
 func (r *run) equalCost(a, b any) error {
 	if composite(a) && composite(b) {
-		limit := max(r.steps, 0) * readPerStep
-		return r.read(4 * (size(a, limit) + size(b, limit)))
+		limit := max(r.steps, 0) * readPerStep / 4
+		return r.read(1 + 4*(size(a, limit)+size(b, limit)))
 	}
 	s, ok1 := a.(string)
 	t, ok2 := b.(string)
@@ -147,7 +147,7 @@ func (r *run) equalCost(a, b any) error {
 func (r *run) keyCost(m, key any) error {
 	n := 1
 	if composite(key) {
-		n = 4 * size(key, max(r.steps, 0)*readPerStep)
+		n = 1 + 4*size(key, max(r.steps, 0)*readPerStep/4)
 	}
 	return r.read(n * (1 + mapLen(m)))
 }

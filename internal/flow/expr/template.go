@@ -91,6 +91,9 @@ func (t *Template) Render(env *Env) (string, error) {
 	if t.literal {
 		return t.text, nil
 	}
+	if s, ok := t.renderVariable(env); ok {
+		return s, nil
+	}
 	r := t.start(env)
 	if t.single != nil {
 		s, err := r.renderSingle(t.single)
@@ -102,6 +105,16 @@ func (t *Template) Render(env *Env) (string, error) {
 		}
 	}
 	return r.out.String(), nil
+}
+
+// renderVariable is the short way of the most common template, {{ name }} of a string.
+func (t *Template) renderVariable(env *Env) (string, bool) {
+	v, ok := t.single.(*variable)
+	if !ok || env == nil || env.Escape != nil || env.Limits != (Limits{}) {
+		return "", false
+	}
+	s, ok := env.Vars[v.name].(string)
+	return s, ok && len(s) < defaultBytes
 }
 
 func (r *run) renderSingle(e expression) (string, error) {

@@ -225,7 +225,8 @@ func writeList(b *strings.Builder, items []any, depth int) {
 	b.WriteByte(']')
 }
 
-// size estimates the bytes of a value's text, without building it, and stops counting beyond limit.
+// size estimates the bytes of a value's text, without building it, and stops counting beyond limit. It counts an element
+// of a list for more than its text, because it also bounds the work of walking the value.
 func size(v any, limit int) int {
 	switch x := norm(v).(type) {
 	case string:
@@ -261,7 +262,7 @@ func sizeList(items []any, limit int) int {
 		if n > limit {
 			return n
 		}
-		n += 2 + size(e, limit-n)
+		n += 8 + size(e, limit-n)
 	}
 	return n
 }

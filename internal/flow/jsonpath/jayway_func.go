@@ -211,7 +211,7 @@ func rfcFix(src string) string {
 	if strings.Contains(text, noText) {
 		return ""
 	}
-	if _, err := parseStrict("$" + text); err != nil {
+	if _, err := parseMode("$"+text, Strict); err != nil {
 		return ""
 	}
 	return "$" + text
@@ -220,7 +220,7 @@ func rfcFix(src string) string {
 // jaywayFix drops what Jayway does not accept at the end of a path.
 func jaywayFix(src string) string {
 	text := strings.TrimRight(strings.TrimSpace(src), ".")
-	if _, err := parseJayway(text); err != nil || text == src {
+	if _, err := parseMode(text, Jayway); err != nil || text == src {
 		return ""
 	}
 	return text

@@ -104,7 +104,7 @@ type Pair struct {
 }
 
 // HTTP is a request. With a connector, URL is usually empty and Path relative to the connector's base; the connector adds the
-// credentials. Path and URL are already encoded and go out byte for byte; Query is not encoded and is appended to them.
+// credentials, and Path is appended to the base as text: it never names a host, whatever it begins with. Path and URL are already encoded and go out byte for byte; Query is not encoded and is appended to them.
 // Retries apply to 5xx answers and transport errors only.
 type HTTP struct {
 	Connector     string `json:"connector,omitempty"`

@@ -5,7 +5,10 @@ import "time"
 // EventKind says what an Event reports.
 type EventKind string
 
-// Kinds of events. Those in the first group answer the command named by Event.Command.
+// Kinds of events. Those in the first group answer the command named by Event.Command. Templates read the fields of the
+// others under the names of the event ("AgentAnswered.AgentName"): what Event.Fields holds, and besides AgentId, AgentName,
+// AgentDN, AgentEmail and TeamName of Event.Agent, and Reason. A contact's end brings DispositionCode in Fields when the
+// agent's wrap-up is known.
 const (
 	EvPromptDone  EventKind = "promptDone"  // Error says that it could not be played
 	EvGathered    EventKind = "gathered"    // Digits and Reason

@@ -194,6 +194,38 @@ func TestFixtureSalesforceAsShipped(t *testing.T) {
 	}
 }
 
+// Every way in which a value can change what a request means is named, with the text to put in its place.
+func TestLintInjections(t *testing.T) {
+	vars := []flow.Var{{Name: "v", Type: flow.TypeString, Value: "x"}}
+	tests := []struct{ in, src, fix string }{
+		{"path", "/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{v}}%27", `/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{ v | urlencode | replace({"%5C": "%5C%5C"}) | replace({"%27": "%5C%27"}) }}%27`},
+		{"path", "/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{ v ~ \"a\" | upper }}%27", `/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{ (v ~ "a" | upper) | urlencode | replace({"%5C": "%5C%5C"}) | replace({"%27": "%5C%27"}) }}%27`},
+		{"path", "/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{ v | urlencode }}%27", `/q?q=SELECT+Id+FROM+A+WHERE+B=%27{{ v | urlencode | replace({"%5C": "%5C%5C"}) | replace({"%27": "%5C%27"}) }}%27`},
+		{"path", "/a/{{NewPhoneContact.ani}}", "/a/{{ NewPhoneContact.ani | urlencode }}"},
+		{"path", "/a/{{v}}?b={{ NewPhoneContact.ANI | urlencode }}", ""},
+		{"body", `{"a":"{{NewPhoneContact.ANI}}","b":"{{v}}"}`, `{"a":"{{ NewPhoneContact.ANI | escape(strategy="json") }}","b":"{{v}}"}`},
+		{"body", `{"a":{{NewPhoneContact.ANI}}}`, ""},
+	}
+	for _, tt := range tests {
+		f := build(vars, node("start", flow.OpStart, nil, "ok", "H"), httpNode("H", map[string]flow.Value{
+			"connector": flow.Lit("c"), tt.in: flow.Pebble(tt.src, tt.in), "contentType": flow.Lit("Application/JSON"),
+		}, "ok", "E", "error", "E"), node("E", flow.OpEnd, nil))
+		ps := flow.Lint(f)
+		if tt.fix == "" {
+			if len(ps) > 0 {
+				t.Errorf("%s: %+v", tt.src, ps)
+			}
+			continue
+		}
+		if len(ps) != 1 || ps[0].Rule != flow.RuleInjection || ps[0].Fix != tt.fix || ps[0].Position != strings.Index(tt.src, "{{") {
+			t.Errorf("%s: %+v", tt.src, ps)
+		}
+		if mended, _ := flow.Mend(f, nil); len(flow.Lint(mended)) > 0 {
+			t.Errorf("%s: the mended text is not accepted: %+v", tt.src, flow.Lint(mended))
+		}
+	}
+}
+
 func TestExamplesHaveNoProblems(t *testing.T) {
 	for _, name := range []string{"data-dip.json", "menu.json"} {
 		_, rep := example(t, name)

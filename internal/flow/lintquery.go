@@ -24,6 +24,7 @@ func (l *linter) queries(n *Node) {
 		for name, v := range n.In["query"].Map {
 			l.parameter(n, name, v)
 		}
+		l.body(n, n.In["body"])
 	case OpPop:
 		l.address(n, n.In["url"])
 	default: // calls nobody
@@ -33,7 +34,7 @@ func (l *linter) queries(n *Node) {
 // unsafe is one value that goes into a text as it is.
 type unsafe struct {
 	seg  expr.Segment
-	kind string // soql, like, odata, url
+	kind string // soql, like, token, odata, url, json
 }
 
 // address checks the values in a URL or a path.
@@ -62,6 +63,28 @@ func (l *linter) address(n *Node, v Value) {
 		}
 		p := l.add(n, v.Field, pos, RuleInjection, injectionText(u))
 		p.replacement(fix, "escape the value")
+	}
+}
+
+// body checks what the caller supplies in the texts of a JSON body.
+func (l *linter) body(n *Node, v Value) {
+	src, segs := l.segments(v)
+	pl, isJSON := bodyPlace(contentType(text(n.In["contentType"].Lit)), v.Src).(*jsonPlace)
+	if segs == nil || !isJSON {
+		return
+	}
+	var bad []unsafe
+	for _, s := range segs {
+		switch {
+		case s.Kind != expr.SegmentOutput:
+			pl.literal(s.Text)
+		case pl.inString && l.fromCaller(s) && !jsonFilter.MatchString(s.Value) && !urlencodeFilter.MatchString(s.Value):
+			bad = append(bad, unsafe{s, "json"})
+		}
+	}
+	fix := escapedText(src, bad)
+	for _, u := range bad {
+		l.add(n, v.Field, min(u.seg.Pos, len(v.Src)), RuleInjection, injectionText(u)).replacement(fix, "escape the value")
 	}
 }
 
@@ -136,6 +159,9 @@ func injectionText(u unsafe) string {
 	case "odata":
 		return what + " goes into an OData filter as it is: a value with a quote changes the filter (injection)"
 	}
+	if u.kind == "json" {
+		return what + " comes from the caller and goes into a JSON text as it is: a value with a quote changes the document (injection)"
+	}
 	return what + " comes from the caller and goes into the address without URL encoding"
 }
 
@@ -156,6 +182,9 @@ func escapedExpr(u unsafe) string {
 	}
 	if u.kind == "odata" {
 		return strings.TrimRight(urlencodeFilter.ReplaceAllString(e, ""), " ") + ` | replace({"'": "''"}) | urlencode`
+	}
+	if u.kind == "json" {
+		return e + ` | escape(strategy="json")`
 	}
 	if !urlencodeFilter.MatchString(e) {
 		e += " | urlencode"

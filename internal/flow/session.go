@@ -35,7 +35,8 @@ type Input struct {
 }
 
 // Session is one contact's way through a program. It is plain data: its JSON is stored at each wait, and a restored
-// session goes on exactly as the original would have. It is not safe for concurrent use.
+// session goes on exactly as the original would have. It holds the values of secure variables, so it is stored encrypted.
+// It is not safe for concurrent use.
 type Session struct {
 	FlowID string `json:"flowId"`
 	// Pin names the exact program; Step refuses any other.

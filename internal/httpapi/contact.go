@@ -18,7 +18,8 @@ type flowRef struct {
 	Version int    `json:"version"`
 }
 
-type summary struct {
+// Summary is a contact as lists show it.
+type Summary struct {
 	ID              string     `json:"id"`
 	ANI             string     `json:"ani"`
 	DNIS            string     `json:"dnis"`
@@ -38,8 +39,8 @@ type summary struct {
 	WriteBack       string     `json:"writeBack" enum:"none,pending,done,failed"`
 }
 
-func summaryOf(c *contact.Contact) summary {
-	s := summary{
+func summaryOf(c *contact.Contact) Summary {
+	s := Summary{
 		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, State: string(c.State), EntryPoint: c.EntryPoint, Queue: refOf(c.QueueID, c.QueueName),
 		Agent: refOf(c.AgentID, c.AgentName), CreatedAt: c.CreatedAt, AnsweredAt: when(c.AnsweredAt), EndedAt: when(c.EndedAt),
 		DurationSeconds: int(c.Duration().Seconds()), WaitSeconds: int(c.Wait().Seconds()), TalkSeconds: int(c.Talk().Seconds()),
@@ -51,8 +52,8 @@ func summaryOf(c *contact.Contact) summary {
 	return s
 }
 
-func summaries(found []*contact.Contact, limit int) *body[list[summary]] {
-	out := make([]summary, 0, len(found))
+func summaries(found []*contact.Contact, limit int) *body[list[Summary]] {
+	out := make([]Summary, 0, len(found))
 	for _, c := range found {
 		out = append(out, summaryOf(c))
 	}
@@ -74,7 +75,7 @@ type writeBack struct {
 }
 
 type contactDetail struct {
-	summary
+	Summary
 	Notes      string             `json:"notes"`
 	Variables  []contact.Variable `json:"variables"`
 	ScreenPop  *contact.ScreenPop `json:"screenPop"`
@@ -90,7 +91,7 @@ func (a *API) contactOps() {
 }
 
 type contactsInput struct {
-	page
+	Page
 	State      string    `query:"state" enum:"flow,queued,ringing,connected,held,wrapup,ended,"`
 	QueueID    string    `query:"queueId" maxLength:"100"`
 	AgentID    string    `query:"agentId" maxLength:"100"`
@@ -100,7 +101,7 @@ type contactsInput struct {
 	To         time.Time `query:"to"`
 }
 
-func (a *API) listContacts(ctx context.Context, in *contactsInput) (*body[list[summary]], error) {
+func (a *API) listContacts(ctx context.Context, in *contactsInput) (*body[list[Summary]], error) {
 	q := contact.Query{
 		State: contact.State(in.State), QueueID: in.QueueID, AgentID: in.AgentID, NumberEnds: in.NumberEnds, From: in.From, To: in.To,
 		Before: in.Cursor, Limit: in.Limit,
@@ -124,13 +125,13 @@ func (a *API) find(ctx context.Context, id string) (*contact.Contact, error) {
 	return c, nil
 }
 
-func (a *API) getContact(ctx context.Context, in *idInput) (*body[contactDetail], error) {
+func (a *API) getContact(ctx context.Context, in *IDInput) (*body[contactDetail], error) {
 	c, err := a.find(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	d := contactDetail{
-		summary: summaryOf(c), Notes: c.Notes, Variables: orEmpty(c.Variables), ScreenPop: c.ScreenPop, Timeline: orEmpty(c.Timeline),
+		Summary: summaryOf(c), Notes: c.Notes, Variables: orEmpty(c.Variables), ScreenPop: c.ScreenPop, Timeline: orEmpty(c.Timeline),
 		Legs: orEmpty(c.Legs), WriteBacks: []writeBack{},
 	}
 	for _, w := range c.WriteBacks {
@@ -174,7 +175,7 @@ type trace struct {
 	Steps   []traceStep `json:"steps"`
 }
 
-func (a *API) getTrace(ctx context.Context, in *idInput) (*body[trace], error) {
+func (a *API) getTrace(ctx context.Context, in *IDInput) (*body[trace], error) {
 	c, err := a.Contacts.Get(ctx, a.Tenant, in.ID)
 	if err != nil {
 		return nil, err

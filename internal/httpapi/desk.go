@@ -25,7 +25,8 @@ type presence struct {
 	Reason *ref   `json:"reason"`
 }
 
-type deskQueue struct {
+// QueueLine is a queue as the desk shows it.
+type QueueLine struct {
 	ID                 string `json:"id"`
 	Name               string `json:"name"`
 	Waiting            int    `json:"waiting"`
@@ -79,7 +80,7 @@ type deskContact struct {
 	Customer    contact.Customer   `json:"customer"`
 	WrapUp      wrapUp             `json:"wrapUp"`
 	WriteBack   writeBackState     `json:"writeBack"`
-	Earlier     []summary          `json:"earlier"`
+	Earlier     []Summary          `json:"earlier"`
 }
 
 type desk struct {
@@ -92,7 +93,7 @@ type desk struct {
 	NextState   *presence    `json:"nextState"`
 	Reasons     []ref        `json:"reasons"`
 	WrapUpCodes []ref        `json:"wrapUpCodes"`
-	Queues      []deskQueue  `json:"queues"`
+	Queues      []QueueLine  `json:"queues"`
 	Station     station      `json:"station"`
 	Contact     *deskContact `json:"contact"`
 }
@@ -143,12 +144,12 @@ func reasonOf(r *routing.Reason) *ref {
 	return &ref{ID: r.ID, Name: r.Name}
 }
 
-func deskQueues(e *routing.Engine, agentID string, now time.Time) []deskQueue {
-	out := []deskQueue{}
+func deskQueues(e *routing.Engine, agentID string, now time.Time) []QueueLine {
+	out := []QueueLine{}
 	for _, q := range e.Queues() {
 		if slices.Contains(q.AgentIDs, agentID) {
 			n, longest := waiting(e, q.ID, now)
-			out = append(out, deskQueue{ID: q.ID, Name: q.Name, Waiting: n, LongestWaitSeconds: longest})
+			out = append(out, QueueLine{ID: q.ID, Name: q.Name, Waiting: n, LongestWaitSeconds: longest})
 		}
 	}
 	return out
@@ -208,7 +209,7 @@ func (a *API) deskContact(ctx context.Context, agentID, contactID string) (*desk
 		Priority: c.Priority, CreatedAt: c.CreatedAt, QueuedAt: when(c.QueuedAt), OfferedAt: when(c.OfferedAt), AnsweredAt: when(c.AnsweredAt),
 		EndedAt: when(c.EndedAt), RingUntil: when(v.RingUntil), WrapUpUntil: when(c.WrapUpUntil), Muted: v.Muted, Held: v.Held,
 		EndedBy: endedBy(c.EndReason), Variables: c.Variables, ScreenPop: c.ScreenPop, Customer: c.Customer,
-		WrapUp: wrapUp{CodeID: c.DispositionID, Notes: c.Notes}, WriteBack: writeBackState{Status: string(c.WriteBack)}, Earlier: []summary{},
+		WrapUp: wrapUp{CodeID: c.DispositionID, Notes: c.Notes}, WriteBack: writeBackState{Status: string(c.WriteBack)}, Earlier: []Summary{},
 	}
 	if out.State == string(contact.Queued) || out.State == string(contact.InFlow) {
 		out.State = string(contact.Ringing)
@@ -272,7 +273,7 @@ func (a *API) callOp(name string, f func(ctx context.Context, agentID, contactID
 	if name == "wrapup/extend" {
 		id = "extendWrapUp"
 	}
-	add(a, op("POST", "/desk/contacts/{id}/"+name, id, "Call control: "+name, "desk", 200), func(ctx context.Context, in *idInput) (*body[desk], error) {
+	add(a, op("POST", "/desk/contacts/{id}/"+name, id, "Call control: "+name, "desk", 200), func(ctx context.Context, in *IDInput) (*body[desk], error) {
 		return a.atDesk(ctx, "desk:ControlCall", func(agentID string) error { return f(ctx, agentID, in.ID) })
 	})
 }
@@ -365,7 +366,7 @@ func (a *API) setStation(ctx context.Context, in *stationInput) (*body[desk], er
 }
 
 type digitsInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Digits string `json:"digits" pattern:"^[0-9*#A-D]{1,64}$"`
 	}
@@ -378,7 +379,7 @@ func (a *API) sendDigits(ctx context.Context, in *digitsInput) (*body[desk], err
 }
 
 type variablesInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Values map[string]string `json:"values" maxProperties:"50"`
 	}
@@ -391,7 +392,7 @@ func (a *API) setVariables(ctx context.Context, in *variablesInput) (*body[desk]
 }
 
 type wrapUpInput struct {
-	idInput
+	IDInput
 	Body struct {
 		CodeID string `json:"codeId" maxLength:"100"`
 		Notes  string `json:"notes" maxLength:"32000"`
@@ -412,7 +413,7 @@ func (a *API) finishWrapUp(ctx context.Context, in *wrapUpInput) (*body[desk], e
 	})
 }
 
-func (a *API) deskHistory(ctx context.Context, in *page) (*body[list[summary]], error) {
+func (a *API) deskHistory(ctx context.Context, in *Page) (*body[list[Summary]], error) {
 	agentID, err := a.agentOf(ctx, "desk:Get")
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ type flowDetail struct {
 }
 
 type versionInput struct {
-	idInput
+	IDInput
 	Version int `path:"version" minimum:"1"`
 }
 
@@ -104,7 +104,7 @@ func (a *API) flowOps() {
 	imp := op("POST", "/flows/import", "importFlow", "Import a flow of any known format", "flows", 201)
 	imp.MaxBodyBytes = maxImport
 	add(a, imp, a.importFlow)
-	add(a, op("GET", "/flows/{id}", "getFlow", "The latest version of a flow", "flows", 200), func(ctx context.Context, in *idInput) (*body[flowDetail], error) {
+	add(a, op("GET", "/flows/{id}", "getFlow", "The latest version of a flow", "flows", 200), func(ctx context.Context, in *IDInput) (*body[flowDetail], error) {
 		return a.flow(ctx, in.ID, 0)
 	})
 	add(a, op("GET", "/flows/{id}/versions", "listFlowVersions", "All versions of a flow", "flows", 200), a.flowVersions)
@@ -177,7 +177,7 @@ func (a *API) answer(ctx context.Context, d *library.Detail) (*body[flowDetail],
 	return &body[flowDetail]{Body: out}, err
 }
 
-func (a *API) flowVersions(ctx context.Context, in *idInput) (*body[list[flowVersion]], error) {
+func (a *API) flowVersions(ctx context.Context, in *IDInput) (*body[list[flowVersion]], error) {
 	versions, err := a.Library.Versions(ctx, a.Tenant, in.ID)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (a *API) flowVersions(ctx context.Context, in *idInput) (*body[list[flowVer
 }
 
 type mendInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Version  int   `json:"version,omitempty" minimum:"0" doc:"0: the latest"`
 		All      bool  `json:"all,omitempty"`
@@ -219,7 +219,7 @@ func (a *API) mendFlow(ctx context.Context, in *mendInput) (*body[flowDetail], e
 }
 
 type bindInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Version  int `json:"version,omitempty" minimum:"0"`
 		Bindings []struct {
@@ -243,7 +243,7 @@ func (a *API) bindFlow(ctx context.Context, in *bindInput) (*body[flowDetail], e
 }
 
 type publishInput struct {
-	idInput
+	IDInput
 	Body struct {
 		Version int `json:"version" minimum:"1"`
 	}
@@ -258,7 +258,7 @@ func (a *API) publishFlow(ctx context.Context, in *publishInput) (*body[flowDeta
 }
 
 type exportInput struct {
-	idInput
+	IDInput
 	Version int `query:"version" minimum:"0"`
 }
 
@@ -278,7 +278,7 @@ func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResp
 	}}, nil
 }
 
-func (a *API) deleteFlow(ctx context.Context, in *idInput) (*none, error) {
+func (a *API) deleteFlow(ctx context.Context, in *IDInput) (*none, error) {
 	points, err := a.EntryPoints.List(ctx, a.Tenant)
 	if err != nil {
 		return nil, err

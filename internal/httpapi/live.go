@@ -25,7 +25,7 @@ type liveCall struct {
 }
 
 type liveQueue struct {
-	deskQueue
+	QueueLine
 	AgentsAvailable int      `json:"agentsAvailable"`
 	AgentsBusy      int      `json:"agentsBusy"`
 	AgentsStaffed   int      `json:"agentsStaffed"`
@@ -106,7 +106,7 @@ func (a *API) live(ctx context.Context) (live, error) {
 
 func queueNow(e *routing.Engine, q routing.Queue, now time.Time) liveQueue {
 	n, longest := waiting(e, q.ID, now)
-	out := liveQueue{deskQueue: deskQueue{ID: q.ID, Name: q.Name, Waiting: n, LongestWaitSeconds: longest}}
+	out := liveQueue{QueueLine: QueueLine{ID: q.ID, Name: q.Name, Waiting: n, LongestWaitSeconds: longest}}
 	for _, id := range q.AgentIDs {
 		g, ok := e.Agent(id)
 		if !ok || g.State == routing.Offline {

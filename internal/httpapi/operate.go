@@ -65,7 +65,7 @@ func (a *API) arn(kind, id string) string {
 }
 
 type auditInput struct {
-	page
+	Page
 	Principal string    `query:"principal" maxLength:"300"`
 	Action    string    `query:"action" maxLength:"100"`
 	Outcome   string    `query:"outcome" maxLength:"20"`
@@ -130,7 +130,7 @@ func (a *API) verifyAudit(ctx context.Context, _ *none) (*body[verification], er
 }
 
 type jobsInput struct {
-	page
+	Page
 	State string `query:"state" enum:"scheduled,available,running,retryable,completed,cancelled,discarded,"`
 }
 
@@ -151,14 +151,14 @@ func (a *API) listJobs(ctx context.Context, in *jobsInput) (*body[list[jobView]]
 	}, func(j job.Job) string { return strconv.FormatInt(j.Seq, 10) }), err
 }
 
-func (a *API) retryJob(ctx context.Context, in *idInput) (*none, error) {
+func (a *API) retryJob(ctx context.Context, in *IDInput) (*none, error) {
 	if err := a.Authz.Check(ctx, "job:Retry", a.arn("job", in.ID)); err != nil {
 		return nil, err
 	}
 	return &none{}, a.Jobs.Retry(ctx, a.Tenant, in.ID, a.Clock.Now())
 }
 
-func (a *API) cancelJob(ctx context.Context, in *idInput) (*none, error) {
+func (a *API) cancelJob(ctx context.Context, in *IDInput) (*none, error) {
 	if err := a.Authz.Check(ctx, "job:Cancel", a.arn("job", in.ID)); err != nil {
 		return nil, err
 	}

@@ -305,14 +305,14 @@ func items[T any](v []T, next string) *body[list[T]] {
 	return &body[list[T]]{Body: list[T]{Items: v, Next: next}}
 }
 
-// page are the query parameters of lists.
-type page struct {
+// Page are the query parameters of lists.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor string `query:"cursor" maxLength:"200"`
 }
 
-// idInput names one object.
-type idInput struct {
+// IDInput names one object.
+type IDInput struct {
 	ID string `path:"id" maxLength:"100"`
 }
 

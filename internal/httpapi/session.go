@@ -34,27 +34,28 @@ type sessionOutput struct {
 }
 
 type loginInput struct {
-	peer
+	Peer
 	Body struct {
 		Login    string `json:"login" maxLength:"256"`
 		Password string `json:"password" maxLength:"1024"`
 	}
 }
 
-// peer finds out where a request comes from.
-type peer struct {
+// Peer finds out where a request comes from.
+type Peer struct {
 	remote string
 	secure bool
 }
 
 // Resolve implements huma.Resolver.
-func (p *peer) Resolve(ctx huma.Context) []error {
+func (p *Peer) Resolve(ctx huma.Context) []error {
 	p.remote, p.secure = source(ctx.RemoteAddr()), ctx.TLS() != nil
 	return nil
 }
 
-type cookieInput struct {
-	peer
+// CookieInput is a request with the session cookie.
+type CookieInput struct {
+	Peer
 	Session string `cookie:"tandem_session"`
 }
 
@@ -93,7 +94,7 @@ func (a *API) signIn(ctx context.Context, in *loginInput) (*sessionOutput, error
 	return &sessionOutput{SetCookie: []http.Cookie{cookie(s.Token, s.ExpiresAt, in.secure)}, Body: sessionOf(s)}, nil
 }
 
-func (a *API) getSession(ctx context.Context, in *cookieInput) (*body[session], error) {
+func (a *API) getSession(ctx context.Context, in *CookieInput) (*body[session], error) {
 	if in.Session == "" {
 		return nil, errs.New(errs.Unauthenticated, "sign in first; API tokens have no session")
 	}
@@ -109,7 +110,7 @@ type signOutOutput struct {
 }
 
 // signOut ends the session; an agent who signs out is offline.
-func (a *API) signOut(ctx context.Context, in *cookieInput) (*signOutOutput, error) {
+func (a *API) signOut(ctx context.Context, in *CookieInput) (*signOutOutput, error) {
 	if err := a.Identity.Logout(ctx, in.Session); err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (a *API) signOut(ctx context.Context, in *cookieInput) (*signOutOutput, err
 }
 
 type passwordInput struct {
-	cookieInput
+	CookieInput
 	Body struct {
 		Current string `json:"current" maxLength:"1024"`
 		New     string `json:"new" maxLength:"1024"`

@@ -108,7 +108,7 @@ type createInput[B any] struct {
 }
 
 type updateInput[B any] struct {
-	idInput
+	IDInput
 	IfMatch string `header:"If-Match" maxLength:"100" doc:"the version that was seen; without it the last writer wins"`
 	Body    B
 }
@@ -162,7 +162,7 @@ func register[T, B, V any](a *API, c crud[T, B, V]) {
 		o, err = c.objects.Update(ctx, a.Tenant, o, version)
 		return &viewOutput[V]{ETag: etag(o.Version), Body: c.view(o)}, err
 	})
-	add(a, op("DELETE", c.path+"/{id}", "delete"+c.one, "Delete one", c.tag, 204), func(ctx context.Context, in *idInput) (*none, error) {
+	add(a, op("DELETE", c.path+"/{id}", "delete"+c.one, "Delete one", c.tag, 204), func(ctx context.Context, in *IDInput) (*none, error) {
 		return &none{}, c.objects.Delete(ctx, a.Tenant, in.ID)
 	})
 }
@@ -196,7 +196,7 @@ func (a *API) setupOps() {
 		},
 	})
 	add(a, op("POST", "/connectors/{id}/test", "testConnector", "Try the connector and say in words how it went", "setup", 200),
-		func(ctx context.Context, in *idInput) (*body[ConnectorTest], error) {
+		func(ctx context.Context, in *IDInput) (*body[ConnectorTest], error) {
 			res, err := a.TestConn(ctx, a.Tenant, in.ID)
 			return &body[ConnectorTest]{Body: res}, err
 		})

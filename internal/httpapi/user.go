@@ -67,17 +67,17 @@ func (a *API) userOps() {
 	add(a, op("POST", "/users", "createUser", "Create a user", "users", 201), a.createUser)
 	add(a, op("PATCH", "/users/{id}", "changeUser", "Change a user", "users", 200), a.changeUser)
 	add(a, op("POST", "/users/{id}/password", "setPassword", "Set a user's password", "users", 204), a.setPassword)
-	add(a, op("POST", "/users/{id}/unlock", "unlockUser", "Forget failed sign-ins", "users", 204), func(ctx context.Context, in *idInput) (*none, error) {
+	add(a, op("POST", "/users/{id}/unlock", "unlockUser", "Forget failed sign-ins", "users", 204), func(ctx context.Context, in *IDInput) (*none, error) {
 		return &none{}, a.Identity.Unlock(ctx, in.ID)
 	})
 	add(a, op("GET", "/api-tokens", "listAPITokens", "API tokens, newest first", "users", 200), a.listTokens)
 	add(a, op("POST", "/api-tokens", "createAPIToken", "Create an API token", "users", 201), a.createToken)
-	add(a, op("DELETE", "/api-tokens/{id}", "deleteAPIToken", "End an API token", "users", 204), func(ctx context.Context, in *idInput) (*none, error) {
+	add(a, op("DELETE", "/api-tokens/{id}", "deleteAPIToken", "End an API token", "users", 204), func(ctx context.Context, in *IDInput) (*none, error) {
 		return &none{}, a.Identity.DeleteAPIToken(ctx, in.ID)
 	})
 	add(a, op("GET", "/access-keys", "listAccessKeys", "Access keys, by id", "users", 200), a.listKeys)
 	add(a, op("POST", "/access-keys", "createAccessKey", "Create an access key", "users", 201), a.createKey)
-	add(a, op("DELETE", "/access-keys/{id}", "deleteAccessKey", "End an access key", "users", 204), func(ctx context.Context, in *idInput) (*none, error) {
+	add(a, op("DELETE", "/access-keys/{id}", "deleteAccessKey", "End an access key", "users", 204), func(ctx context.Context, in *IDInput) (*none, error) {
 		return &none{}, a.Identity.DeleteAccessKey(ctx, in.ID)
 	})
 }
@@ -96,7 +96,7 @@ func pageOf[T, V any](found []T, limit int, view func(T) V, key func(T) string) 
 	return items(out, next)
 }
 
-func (a *API) listUsers(ctx context.Context, in *page) (*body[list[user]], error) {
+func (a *API) listUsers(ctx context.Context, in *Page) (*body[list[user]], error) {
 	found, err := a.Identity.Users(ctx, in.Cursor, in.Limit+1)
 	now := a.Clock.Now()
 	return pageOf(found, in.Limit, func(u identity.User) user { return userOf(u, now) }, func(u identity.User) string { return u.Login }), err
@@ -125,7 +125,7 @@ func (a *API) createUser(ctx context.Context, in *newUserInput) (*body[user], er
 }
 
 type changeUserInput struct {
-	idInput
+	IDInput
 	IfMatch string `header:"If-Match" maxLength:"100"`
 	Body    struct {
 		Name     *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
@@ -147,7 +147,7 @@ func (a *API) changeUser(ctx context.Context, in *changeUserInput) (*body[user],
 }
 
 type setPasswordInput struct {
-	idInput
+	IDInput
 	Body struct {
 		New string `json:"new" maxLength:"1024" writeOnly:"true"`
 	}
@@ -157,7 +157,7 @@ func (a *API) setPassword(ctx context.Context, in *setPasswordInput) (*none, err
 	return &none{}, a.Identity.SetPassword(ctx, in.ID, in.Body.New)
 }
 
-func (a *API) listTokens(ctx context.Context, in *page) (*body[list[apiToken]], error) {
+func (a *API) listTokens(ctx context.Context, in *Page) (*body[list[apiToken]], error) {
 	found, err := a.Identity.APITokens(ctx, in.Cursor, in.Limit+1)
 	return pageOf(found, in.Limit, func(t identity.APIToken) apiToken { return tokenOf(t, "") }, func(t identity.APIToken) string { return t.ID }), err
 }
@@ -179,7 +179,7 @@ func (a *API) createToken(ctx context.Context, in *newTokenInput) (*body[apiToke
 	return &body[apiToken]{Body: tokenOf(t, secret)}, err
 }
 
-func (a *API) listKeys(ctx context.Context, in *page) (*body[list[accessKey]], error) {
+func (a *API) listKeys(ctx context.Context, in *Page) (*body[list[accessKey]], error) {
 	found, err := a.Identity.AccessKeys(ctx, in.Cursor, in.Limit+1)
 	return pageOf(found, in.Limit, func(k identity.AccessKey) accessKey { return keyOf(k, "") }, func(k identity.AccessKey) string { return k.ID }), err
 }

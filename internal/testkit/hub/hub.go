@@ -1,0 +1,383 @@
+// Package hub runs the whole hub in a test's process, with sample data and free ports, and speaks to it as a client.
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/app"
+	"github.com/tandemcc/tandem/internal/config"
+	"github.com/tandemcc/tandem/internal/softphone"
+)
+
+// Options shape a Hub.
+type Options struct {
+	Dir   string         // data directory; empty: a new one
+	Flags map[string]any // more settings
+}
+
+// Hub is a running hub.
+type Hub struct {
+	app.Ready
+	Dir string
+
+	t    testing.TB
+	log  *syncBuffer
+	stop func() error
+}
+
+// syncBuffer is a log that can be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+// String returns what was written.
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// Start runs a hub until the test ends. Its log is shown when the test fails.
+func Start(t testing.TB, o Options) *Hub {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	const free = "127.0.0.1:0"
+	flags := map[string]any{
+		"data": o.Dir, "http": free, "sandbox": free, "sip": free, "webrtc": free, "metrics": free, "clock": "controllable",
+		"log.level": "debug", "voice.drain": "1s",
+	}
+	for k, v := range o.Flags {
+		flags[k] = v
+	}
+	cfg, err := config.Load("", flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &Hub{Dir: o.Dir, t: t, log: &syncBuffer{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan app.Ready, 1), make(chan error, 1)
+	go func() {
+		done <- app.Run(ctx, cfg, app.RunOptions{Out: h.log, Version: "test", Hard: make(chan struct{}), OnReady: func(r app.Ready) { ready <- r }})
+	}()
+	var once sync.Once
+	h.stop = func() (err error) {
+		once.Do(func() { cancel(); err = <-done })
+		return err
+	}
+	t.Cleanup(func() {
+		if err := h.stop(); err != nil {
+			t.Errorf("stopping the hub: %v", err)
+		}
+		if t.Failed() || os.Getenv("TANDEM_TEST_LOG") != "" {
+			t.Logf("the hub's log:\n%s", h.log)
+		}
+	})
+	select {
+	case h.Ready = <-ready:
+	case err := <-done:
+		done <- err
+		t.Fatalf("the hub did not start: %v\n%s", err, h.log)
+	case <-time.After(60 * time.Second):
+		t.Fatalf("the hub is not ready after a minute\n%s", h.log)
+	}
+	return h
+}
+
+// Stop stops the hub before the test's end.
+func (h *Hub) Stop() error { return h.stop() }
+
+// Log returns the log so far.
+func (h *Hub) Log() string { return h.log.String() }
+
+// Client is one signed-in user of the API.
+type Client struct {
+	h    *Hub
+	http *http.Client
+	csrf string
+	User struct {
+		ID string `json:"id"`
+	}
+	token string
+}
+
+// API returns a client with the sample API token.
+func (h *Hub) API() *Client { return &Client{h: h, http: &http.Client{}, token: h.APIToken} }
+
+// Password returns the password of a sample login.
+func (h *Hub) Password(login string) string {
+	for _, u := range h.Users {
+		if u.Login == login {
+			return u.Password
+		}
+	}
+	h.t.Fatalf("there is no sample user %s", login)
+	return ""
+}
+
+// SignIn returns a client with a session.
+func (h *Hub) SignIn(login string) *Client {
+	h.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c := &Client{h: h, http: &http.Client{Jar: jar}}
+	var s struct {
+		CSRF string `json:"csrf"`
+		User struct {
+			ID string `json:"id"`
+		} `json:"user"`
+	}
+	c.Must("POST", "/session", map[string]string{"login": login, "password": h.Password(login)}, &s)
+	c.csrf, c.User.ID = s.CSRF, s.User.ID
+	return c
+}
+
+// Do makes a request below /api/v1 and decodes the answer into out, which may be nil; it returns the status.
+func (c *Client) Do(method, path string, in, out any) (int, string, error) {
+	var body io.Reader
+	switch v := in.(type) {
+	case nil:
+	case []byte:
+		body = bytes.NewReader(v)
+	default:
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return 0, "", err
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+c.h.HTTP+"/api/v1"+path, body)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if c.csrf != "" {
+		req.Header.Set("X-CSRF-Token", c.csrf)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return res.StatusCode, "", err
+	}
+	if out != nil && res.StatusCode < 300 {
+		err = json.Unmarshal(raw, out)
+	}
+	return res.StatusCode, string(raw), err
+}
+
+// Must is Do that fails the test unless the answer is a success.
+func (c *Client) Must(method, path string, in, out any) {
+	c.h.t.Helper()
+	status, raw, err := c.Do(method, path, in, out)
+	if err != nil || status >= 300 {
+		c.h.t.Fatalf("%s %s: %d %s %v", method, path, status, raw, err)
+	}
+}
+
+// Desk is the part of an agent's desk that tests look at.
+type Desk struct {
+	State   string `json:"state"`
+	Station struct {
+		Connected bool `json:"connected"`
+	} `json:"station"`
+	Contact *struct {
+		ID        string `json:"id"`
+		ANI       string `json:"ani"`
+		State     string `json:"state"`
+		Variables []struct {
+			Name, Label, Value string
+			Editable           bool
+		} `json:"variables"`
+		ScreenPop *struct{ URL, Label string } `json:"screenPop"`
+		Customer  struct {
+			Status, Message           string
+			Accounts, Contacts, Cases []struct{ ID, Title, URL string }
+		} `json:"customer"`
+		Held, Muted bool
+	} `json:"contact"`
+}
+
+// Desk returns the agent's desk.
+func (c *Client) Desk() (d Desk) {
+	c.h.t.Helper()
+	c.Must("GET", "/desk", nil, &d)
+	return d
+}
+
+// Eventually waits until ok returns true; what says what was waited for.
+func (h *Hub) Eventually(what string, ok func() bool) {
+	h.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("never: %s", what)
+		}
+		wait := make(chan struct{})
+		time.AfterFunc(15*time.Millisecond, func() { close(wait) })
+		<-wait
+	}
+}
+
+// Connect connects the agent's audio like a browser.
+func (c *Client) Connect(o softphone.Options) *softphone.Session {
+	c.h.t.Helper()
+	s, err := softphone.Connect(context.Background(), func(_ context.Context, offer string) (string, error) {
+		var out struct{ SDP string }
+		status, raw, err := c.Do("POST", "/desk/media", map[string]string{"sdp": offer}, &out)
+		if err == nil && status != 200 {
+			err = fmt.Errorf("the offer was refused: %d %s", status, raw)
+		}
+		return out.SDP, err
+	}, o)
+	if err != nil {
+		c.h.t.Fatal(err)
+	}
+	c.h.t.Cleanup(s.Hangup)
+	c.h.Eventually("the agent's audio is connected", func() bool { return c.Desk().Station.Connected })
+	return s
+}
+
+// Available makes the agent available.
+func (c *Client) Available() {
+	c.h.t.Helper()
+	c.Must("POST", "/desk/state", map[string]string{"state": "available"}, nil)
+}
+
+// Call calls a number of the hub.
+func (h *Hub) Call(from, to string, o softphone.Options) *softphone.Session {
+	h.t.Helper()
+	p, err := softphone.New(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = p.Stop(ctx)
+	})
+	o.From = from
+	s, err := p.Call(context.Background(), "sip:"+to+"@"+h.SIP, o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// SOQL asks the sandbox org, as an administrator, through its own API.
+func (h *Hub) SOQL(q string, out any) {
+	h.t.Helper()
+	token, err := h.orgToken()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+h.Sandbox+"/services/data/v60.0/query?q="+escape(q), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 200 {
+		h.t.Fatalf("%s: %d %s", q, res.StatusCode, raw)
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *Hub) orgToken() (string, error) {
+	form := "grant_type=client_credentials&client_id=" + escape(h.Org.ClientID) + "&client_secret=" + escape(h.Org.ClientSecret)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+h.Sandbox+"/services/oauth2/token", strings.NewReader(form))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var t struct {
+		AccessToken string `json:"access_token"`
+	}
+	return t.AccessToken, json.NewDecoder(res.Body).Decode(&t)
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// Fault switches a fault of the sandbox org on.
+func (h *Hub) Fault(spec map[string]any) {
+	h.t.Helper()
+	h.sandbox(http.MethodPost, "/sandbox/api/faults", spec)
+}
+
+// NoFaults switches all faults off.
+func (h *Hub) NoFaults() {
+	h.t.Helper()
+	h.sandbox(http.MethodDelete, "/sandbox/api/faults", nil)
+}
+
+func (h *Hub) sandbox(method, path string, in any) {
+	h.t.Helper()
+	raw, err := json.Marshal(in)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+h.Sandbox+path, bytes.NewReader(raw))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode >= 300 {
+		body, _ := io.ReadAll(res.Body) //nolint:errcheck // only for the message
+		h.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, body)
+	}
+}

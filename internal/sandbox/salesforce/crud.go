@@ -178,7 +178,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if set.Len() > 0 {
-		if _, err := tx.ExecContext(ctx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil { //nolint:gosec // names come from the definitions
 			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
 		}
 	}

@@ -59,7 +59,7 @@ func (o *Org) guard(next http.Handler) http.Handler {
 func isPlatform(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch strings.ToLower(first) {
-	case "services", "id", "cometd", ".well-known":
+	case "services", "id", "cometd", "telephony", ".well-known":
 		return true
 	}
 	return false

@@ -276,7 +276,7 @@ func (s *site) cell(ctx context.Context, f *field, v any) cell {
 	case nil:
 	case string:
 		c.Text = x
-		if f.isID() {
+		if f.kind == typeReference {
 			c.Text, c.URL = s.nameOf(ctx, x), "/"+x
 		}
 	case int64:

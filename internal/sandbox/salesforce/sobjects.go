@@ -62,7 +62,7 @@ func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
 	}
 	key, below := rest[0], ""
 	if len(rest) == 2 {
-		below = rest[1]
+		below = rest[1] //nolint:gosec // the length is two here
 		if f := obj.field(key); f != nil {
 			return o.byExternalID(rq, obj, f, below)
 		}

@@ -182,7 +182,7 @@ func tablesDDL(sc *schema) string {
 
 // addColumns brings an older file's table up to the definition.
 func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:sqlclosecheck // closed with its error below
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:sqlclosecheck,gosec // names come from the definitions; closed with its error below
 	if err != nil {
 		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
 	}
@@ -190,7 +190,7 @@ func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close())
+			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
 		}
 		have[`"`+name+`"`] = true
 	}
@@ -271,7 +271,7 @@ func (c *statements) get(ctx context.Context, db *sql.DB, query string) (*sql.St
 	if st := c.all[query]; st != nil || c.done {
 		return st, nil
 	}
-	st, err := db.PrepareContext(ctx, query) //nolint:gosec // names come from the definitions, values are arguments
+	st, err := db.PrepareContext(ctx, query) //nolint:gosec,sqlclosecheck // names come from the definitions; stays prepared until the store closes
 	if err != nil {
 		return nil, fmt.Errorf("preparing a query: %w", err)
 	}

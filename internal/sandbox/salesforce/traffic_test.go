@@ -38,6 +38,7 @@ func outOfScope() []struct {
 		{"CometD", regexp.MustCompile(`^/cometd/`), http.StatusNotFound},
 		{"Tooling API", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/tooling/`), http.StatusNotFound},
 		{"Connect API", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/connect/`), http.StatusNotFound},
+		{"telephony API", regexp.MustCompile(`^/telephony/`), http.StatusNotFound},
 		{"Apex REST and SCIM", regexp.MustCompile(`(?i)^/services/(apexrest|scim)/`), http.StatusNotFound},
 	}
 }
@@ -170,8 +171,11 @@ func expect(t *testing.T, o *testOrg, r *recorded) (expectation, string) {
 	case path == "/services/data":
 		return expectation{status: 200, keys: []string{"label", "url", "version"}}, "versions"
 	}
-	segs := strings.Split(strings.Trim(path, "/"), "/")[3:]
-	if len(segs) == 0 {
+	segs := strings.Split(strings.Trim(path, "/"), "/")
+	if len(segs) < 3 || !strings.EqualFold(segs[1], "data") {
+		return expectation{status: http.StatusNotFound, code: "NOT_FOUND"}, "not a path of the platform"
+	}
+	if segs = segs[3:]; len(segs) == 0 {
 		return expectation{status: 200, keys: []string{"query", "sobjects"}}, "resources"
 	}
 	return expectRest(o, r.Method, segs, u.Query()), segs[0]

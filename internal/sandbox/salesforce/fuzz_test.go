@@ -1,0 +1,64 @@
+package salesforce
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+)
+
+func FuzzTerm(f *testing.F) {
+	for _, seed := range []string{`ana AND NOT "o brien" OR 415*`, `\(415\) 555\-0100`, `"`, `a?c*`, `AND`} {
+		f.Add(seed, "Ana O'Brien", "+1 (415) 555-0100")
+	}
+	fields := []*field{{name: "Name", kind: typeString}, {name: "Phone", kind: typePhone}}
+	f.Fuzz(func(t *testing.T, term, name, phone string) {
+		m, err := parseTerm(term)
+		if err != nil {
+			return
+		}
+		m.match(documentOf(fields, []any{name, phone}))
+		if digits, plain := m.plainNumber(); plain && !isNumeric(digits) {
+			t.Fatalf("%q is taken for the number %q", term, digits)
+		}
+	})
+}
+
+func FuzzRecord(f *testing.F) {
+	o := start(f, Options{Seed: SeedNone})
+	for _, seed := range []string{
+		`{"Name":"x","AnnualRevenue":1.5,"NumberOfEmployees":"7","ParentId":null}`, `{"Name":{"a":[1]}}`, `{"ParentId":"001000000000001AAA"}`, `null`, `{"Name":1e400}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		in, err := decodeRecord(body)
+		if err == nil {
+			var r record
+			if r, err = o.checkInput(t.Context(), o.store, o.schema.object("Account"), in, true); err == nil {
+				if _, err := json.Marshal(r); err != nil {
+					t.Fatalf("%q is stored as %v: %v", body, r, err)
+				}
+				return
+			}
+		}
+		var e *apiError
+		if !errors.As(err, &e) || e.Status != 400 {
+			t.Fatalf("%q: %v is no fault of the client's", body, err)
+		}
+	})
+}
+
+func FuzzDateTime(f *testing.F) {
+	for _, seed := range []string{"2026-11-22T03:13:26.000+0000", "2026-11-22T03:13:26.12345678901234Z", "2026-11-22t03:13:26+01:00", "."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		at, err := parseDateTime(s)
+		if err != nil {
+			return
+		}
+		if _, err := parseDateTime(at.Format(wireTime)); err != nil && at.Year() >= 0 && at.Year() < 10000 {
+			t.Fatalf("%q comes out as %s: %v", s, at.Format(wireTime), err)
+		}
+	})
+}

@@ -130,6 +130,13 @@ func (p *Program) nameObjects(f *Flow) {
 			}
 		}
 		p.eventNames[ev] = names
+	}
+	for ev, names := range eventAliases { // what an event brought can be read whether or not a handler runs on it
+		if p.eventNames[ev] == nil {
+			p.eventNames[ev] = names
+		}
+	}
+	for _, names := range p.eventNames {
 		for _, name := range names {
 			p.system[name] = true
 		}

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// handle starts a handler thread, if the flow has one for the event.
+// handle keeps what an event brought and starts a handler thread, if the flow has one for the event.
 func (m *machine) handle(name EventName, fields map[string]any) {
+	m.setEventOutputs(name, fields)
 	n := m.p.on[name]
 	if n == nil {
 		return
 	}
-	m.setEventOutputs(name, fields)
 	if len(m.s.Threads) >= MaxThreads {
 		m.trace(&Thread{}, n, "", "too many handlers run at once: the event is not handled")
 		return

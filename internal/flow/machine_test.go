@@ -166,7 +166,7 @@ func TestContactEndedAfterWrapUp(t *testing.T) {
 	f := build([]flow.Var{{Name: "notes", Type: flow.TypeString, AgentEditable: true}},
 		node("start", flow.OpStart, nil, "ok", "Queue"), node("Queue", flow.OpQueue, map[string]flow.Value{"queue": flow.Lit("q")}),
 		node("PhoneContactEnded", flow.OpEvent, nil, "ok", "Patch"),
-		httpNode("Patch", map[string]flow.Value{"body": pebble("{{ PhoneContactEnded.dispositionCode }}/{{ notes }}")}))
+		httpNode("Patch", map[string]flow.Value{"body": pebble("{{ PhoneContactEnded.dispositionCode }}/{{ notes }}/{{ AgentAnswered.agentName }}")}))
 	f.On[flow.OnContactEnded] = "PhoneContactEnded"
 	c := start(t, f, nil).agentAnswers()
 	c.step(flow.Event{Kind: flow.EvHungUp})
@@ -175,7 +175,7 @@ func TestContactEndedAfterWrapUp(t *testing.T) {
 	}
 	c.step(flow.Event{Kind: flow.EvVarsEdited, Fields: map[string]any{"notes": "called about the bill"}})
 	c.step(flow.Event{Kind: flow.EvContactEnded, Fields: map[string]any{"DispositionCode": "solved"}})
-	if got := c.want(flow.CmdHTTP).HTTP.Body; got != "solved/called about the bill" {
+	if got := c.want(flow.CmdHTTP).HTTP.Body; got != "solved/called about the bill/Ada" {
 		t.Errorf("body %q", got)
 	}
 	c.lost().over()

@@ -33,17 +33,15 @@ export const theme = createTheme({
   respectReducedMotion: true,
 });
 
-/** Mantine's own surfaces take the colours of styles.css, so that there is one palette. */
-export const cssVariables: CSSVariablesResolver = () => ({
-  variables: {
-    "--mantine-color-body": "var(--surface)",
-    "--mantine-color-text": "var(--text)",
-    "--mantine-color-dimmed": "var(--muted)",
-    "--mantine-color-placeholder": "var(--faint)",
-    "--mantine-color-default-border": "var(--border-strong)",
-    "--mantine-color-error": "var(--bad)",
-    "--mantine-color-anchor": "var(--link)",
-  },
-  light: {},
-  dark: {},
-});
+const surfaces = {
+  "--mantine-color-body": "var(--surface)",
+  "--mantine-color-text": "var(--text)",
+  "--mantine-color-dimmed": "var(--muted)",
+  "--mantine-color-placeholder": "var(--faint)",
+  "--mantine-color-default-border": "var(--border-strong)",
+  "--mantine-color-error": "var(--bad)",
+  "--mantine-color-anchor": "var(--link)",
+};
+
+/** Mantine's own surfaces take the colours of styles.css, so that there is one palette. Mantine sets them per scheme. */
+export const cssVariables: CSSVariablesResolver = () => ({ variables: {}, light: surfaces, dark: surfaces });

@@ -95,7 +95,7 @@ async function bodyOf(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString();
-  if (!request.headers["content-type"]?.includes("json")) return text;
+  if (request.url.includes("/flows/import")) return text;
   return text ? JSON.parse(text) : {};
 }
 

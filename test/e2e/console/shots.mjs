@@ -1,4 +1,5 @@
 // Takes pictures of pages for the eye: node console/shots.mjs FOLDER [page ...]; needs a built console.
+// SHOTS=wide-dark takes only that kind.
 import { mkdirSync } from "node:fs";
 import { chromium } from "@playwright/test";
 import config from "./playwright.config.mjs";
@@ -12,6 +13,7 @@ const browser = await chromium.launch(config.use.launchOptions);
 for (const [name, spec] of Object.entries(pages)) {
   if (only.length > 0 && !only.includes(name)) continue;
   for (const [size, scheme] of [["wide", "light"], ["wide", "dark"], ["narrow", "light"]]) {
+    if (process.env.SHOTS && process.env.SHOTS !== `${size}-${scheme}`) continue;
     const mock = await startMock();
     const context = await browser.newContext({ viewport: sizes[size], colorScheme: scheme, permissions: ["microphone"] });
     if (spec.login) await context.addCookies([{ name: "tandem", value: spec.login, url: mock.url }]);

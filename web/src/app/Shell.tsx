@@ -39,10 +39,10 @@ function Brand() {
 
 function AgentBar() {
   return (
-    <header className={classes.bar}>
+    <nav className={classes.bar} aria-label="Account">
       <Brand />
       <UserMenu />
-    </header>
+    </nav>
   );
 }
 
@@ -51,7 +51,7 @@ function Side() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   useEffect(() => menu.close(), [path, menu.close]);
   return (
-    <header className={classes.side}>
+    <nav className={classes.side} aria-label="Pages">
       <ActionIcon className={classes.burger} variant="subtle" color="gray" size="lg" aria-label="Open the menu" onClick={menu.open}>
         <Icon name="menu" size={20} />
       </ActionIcon>
@@ -61,16 +61,18 @@ function Side() {
       </div>
       <UserMenu />
       <Drawer opened={opened} onClose={menu.close} size={260} title="Tandem" closeButtonProps={{ "aria-label": "Close the menu" }}>
-        <Navigation />
+        <nav aria-label="Menu">
+          <Navigation />
+        </nav>
       </Drawer>
-    </header>
+    </nav>
   );
 }
 
 function Navigation() {
   const session = useSession();
   return (
-    <nav className={classes.nav} aria-label="Pages">
+    <div className={classes.nav}>
       {navOf(session).map((group) => (
         <div key={group.label} className={classes.group}>
           <p className={classes.groupLabel}>{group.label}</p>
@@ -86,6 +88,6 @@ function Navigation() {
           </ul>
         </div>
       ))}
-    </nav>
+    </div>
   );
 }

@@ -22,12 +22,12 @@ export function UserMenu() {
     <>
       <Menu position="top-end" width={220} shadow="md">
         <Menu.Target>
-          <UnstyledButton className={classes.button} aria-label={`Account of ${user.name}`}>
+          <UnstyledButton className={classes.button}>
             <span className={classes.avatar} aria-hidden="true">
               {initials(user.name || user.login)}
             </span>
             <span className={classes.name}>
-              <span>{user.name || user.login}</span>
+              <span>{user.name || user.login}</span>{" "}
               <span className={classes.roles}>{user.roles.join(", ")}</span>
             </span>
           </UnstyledButton>

@@ -23,7 +23,7 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
   return (
     <>
       <div className={classes.row}>
-        <h3>{node.name || node.id}</h3>
+        <h2>{node.name || node.id}</h2>
         <Pill tone={tones[node.status]}>{words[node.status] ?? node.status}</Pill>
       </div>
       <p className="muted">
@@ -35,7 +35,7 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         </p>
       ))}
       <section>
-        <h3>Settings</h3>
+        <h2>Settings</h2>
         {Object.keys(node.properties).length === 0 && <p className="muted">This step has none.</p>}
         <dl className={classes.properties}>
           {Object.entries(node.properties).map(([name, value]) => (
@@ -47,7 +47,7 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         </dl>
       </section>
       <section>
-        <h3>Exits</h3>
+        <h2>Exits</h2>
         {exits.length === 0 && <p className="muted">The way ends here.</p>}
         <ul className={classes.plain}>
           {exits.map((edge) => (

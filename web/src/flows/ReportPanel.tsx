@@ -21,7 +21,7 @@ export function ReportPanel({ flow, editable, goTo }: Props) {
       <Summary mapped={report.mapped} approximated={report.approximated} unsupported={report.unsupported.length} />
       {report.unsupported.length > 0 && (
         <section>
-          <h3>Not supported</h3>
+          <h2>Not supported</h2>
           <p className="muted">These steps are kept, and skipped by their error or first exit when a call comes to them.</p>
           <ul className={classes.plain}>
             {report.unsupported.map((item) => (
@@ -34,7 +34,7 @@ export function ReportPanel({ flow, editable, goTo }: Props) {
       )}
       <section>
         <div className={classes.row}>
-          <h3>Problems</h3>
+          <h2>Problems</h2>
           {editable && mendable.length > 1 && (
             <Button size="xs" loading={mend.isPending} onClick={() => mend.mutate({ version: flow.version, all: true })} data-testid="mend-all">
               Apply all mends

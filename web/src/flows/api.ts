@@ -49,7 +49,7 @@ export function useImport() {
     mutationFn: async ({ name, text, flowId }: FlowFile) => {
       const search = new URLSearchParams({ name });
       if (flowId) search.set("flowId", flowId);
-      const answer = await api<{ flow: FlowDetail }>("POST", `/flows/import?${search}`, { raw: { data: text, type: "application/octet-stream" } });
+      const answer = await api<{ flow: FlowDetail }>("POST", `/flows/import?${search}`, { raw: { data: text, type: /^\s*[[{]/.test(text) ? "application/json" : "application/yaml" } });
       return answer.flow;
     },
     onSuccess: keep,

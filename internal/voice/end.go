@@ -201,7 +201,7 @@ func (k *call) closeDetail() json.RawMessage {
 // contactEnded is the flow's last event, with what its handler may read.
 func contactEnded(ct *contact.Contact) flow.Event {
 	return flow.Event{Kind: flow.EvContactEnded, Reason: string(ct.EndReason), Fields: map[string]any{
-		"Disposition": ct.Disposition, "DispositionId": ct.DispositionID, "Notes": ct.Notes, "AgentName": ct.AgentName,
+		"Disposition": ct.Disposition, "DispositionCode": ct.Disposition, "DispositionId": ct.DispositionID, "Notes": ct.Notes, "AgentName": ct.AgentName,
 		"AgentId": ct.AgentID, "QueueName": ct.QueueName, "EndReason": string(ct.EndReason), "InteractionId": ct.ID,
 		"DurationSeconds": int64(ct.Duration().Seconds()), "TalkSeconds": int64(ct.Talk().Seconds()), "WaitSeconds": int64(ct.Wait().Seconds()),
 	}}

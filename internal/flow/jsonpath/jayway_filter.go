@@ -299,7 +299,8 @@ func (t *jaywayCompare) test(e *evaluator, item any) bool {
 	case ">", ">=":
 		return less(b, a) || t.op == ">=" && e.sameOrdered(a, b)
 	case "=~":
-		return matchAny(a, b) || matchAny(b, a)
+		e.steps -= (max(lengthOf(a), 0) + max(lengthOf(b), 0)) / 16
+		return e.step() && (matchAny(a, b) || matchAny(b, a))
 	case "in", "nin":
 		return e.listed(a, b) == (t.op == "in")
 	case "contains":

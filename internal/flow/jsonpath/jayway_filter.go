@@ -299,14 +299,19 @@ func (t *jaywayCompare) test(e *evaluator, item any) bool {
 	case ">", ">=":
 		return less(b, a) || t.op == ">=" && e.sameOrdered(a, b)
 	case "=~":
-		e.steps -= (max(lengthOf(a), 0) + max(lengthOf(b), 0)) / 16
-		return e.step() && (matchAny(a, b) || matchAny(b, a))
+		return e.matches(a, b)
 	case "in", "nin":
 		return e.listed(a, b) == (t.op == "in")
 	case "contains":
 		return e.jaywayContains(a, b)
 	}
 	return e.jaywaySet(t.op, a, b)
+}
+
+// matches takes the pattern on either side.
+func (e *evaluator) matches(a, b any) bool {
+	e.steps -= (max(lengthOf(a), 0) + max(lengthOf(b), 0)) / 16
+	return e.step() && (matchAny(a, b) || matchAny(b, a))
 }
 
 func (e *evaluator) sameOrdered(a, b any) bool {

@@ -182,7 +182,7 @@ func tablesDDL(sc *schema) string {
 
 // addColumns brings an older file's table up to the definition.
 func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:sqlclosecheck,gosec // names come from the definitions; closed with its error below
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:gosec // names come from the definitions
 	if err != nil {
 		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
 	}

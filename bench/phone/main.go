@@ -309,7 +309,7 @@ func (r *rig) report(out io.Writer, calls int, length, used time.Duration) {
 	var gap time.Duration
 	lost, busy := 0, 0
 	for _, s := range r.streams {
-		if len(s.offBy) < int(length/media.Frame)*9/10 {
+		if len(s.offBy) < int(length/media.Frame)/2 {
 			continue // the silent direction of a bridge
 		}
 		busy++

@@ -235,7 +235,7 @@ func (h *Hub) buildSetup(context.Context) error {
 }
 
 // Formats are the flow formats that this build reads.
-func Formats() flow.Registry { return flow.Registry{webex.Importer{}} }
+func Formats() flow.Registry { return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}} }
 
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
@@ -326,7 +326,7 @@ func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
-		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: h, Bus: h.bus, Clock: h.clock, Advance: h.advance,
+		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Desk: service("desk"), Numbers: h.numbers, Log: h.log,
 	})
 }
@@ -337,37 +337,6 @@ func (h *Hub) testConnector(ctx context.Context, tenant, id string) (httpapi.Con
 	}
 	res, err := h.dips.Test(caller.As(ctx, service("crm-client")), tenant, id)
 	return httpapi.ConnectorTest{OK: res.OK, Message: res.Message, DurationMS: res.Took.Milliseconds(), Detail: detailText(res.Detail)}, err
-}
-
-// List implements httpapi.AuditLog.
-func (h *Hub) List(ctx context.Context, f audit.Filter) (list []audit.Entry, err error) {
-	err = sqlstore.As[audit.Tx](h.db).View(ctx, func(tx audit.Tx) error {
-		list, err = tx.ListAudit(ctx, f)
-		return err
-	})
-	return list, err
-}
-
-// Head implements httpapi.AuditLog.
-func (h *Hub) Head(ctx context.Context) (audit.Checkpoint, error) {
-	return audit.Head(ctx, sqlstore.As[audit.Tx](h.db))
-}
-
-// Pending implements httpapi.AuditLog.
-func (h *Hub) Pending(ctx context.Context) (n int64, err error) {
-	err = sqlstore.As[audit.Tx](h.db).View(ctx, func(tx audit.Tx) error {
-		n, err = tx.AuditPendingCount(ctx)
-		return err
-	})
-	return n, err
-}
-
-// Verify implements httpapi.AuditLog.
-func (h *Hub) Verify(ctx context.Context) (audit.Result, error) {
-	if _, err := h.sealer.SealAll(ctx); err != nil {
-		return audit.Result{}, err
-	}
-	return audit.Verify(ctx, sqlstore.As[audit.Tx](h.db), h.sealer.Origin(), h.verifier)
 }
 
 func (h *Hub) advance(d time.Duration) error {

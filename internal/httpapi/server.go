@@ -61,14 +61,6 @@ type Speech struct {
 	Available bool   `json:"available"`
 }
 
-// AuditLog reads the sealed log.
-type AuditLog interface {
-	List(ctx context.Context, f audit.Filter) ([]audit.Entry, error)
-	Head(ctx context.Context) (audit.Checkpoint, error)
-	Pending(ctx context.Context) (int64, error)
-	Verify(ctx context.Context) (audit.Result, error)
-}
-
 // Deps are what the API serves; every field is needed.
 type Deps struct {
 	Tenant      string
@@ -86,7 +78,7 @@ type Deps struct {
 	Jobs        job.Store
 	WakeJobs    func()
 	Events      event.Log
-	Audit       AuditLog
+	Audit       *audit.Service
 	Bus         bus.Bus
 	Clock       *clock.Clock
 	Advance     func(d time.Duration) error // errs.Conflict unless the clock is controllable

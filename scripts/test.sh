@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Runs every test there is: Go with the race detector on SQLite and PostgreSQL, the console's checks, browsers. Installs what is
+# missing, starts a PostgreSQL of its own and stops it again. Ends with a line "N passed, N failed, N skipped"; its
+# status is 0 if nothing failed. Each suite has a time budget; all together stay under 45 minutes on two cores.
+#
+# Arguments choose suites: vet go web browser; none means all. GO_PACKAGES limits the Go suite.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+. scripts/postgres.sh
+
+suites=${*:-vet go web browser}
+wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
+
+need_go
+mkdir -p build/test
+rm -f build/test/counts build/test/browser-*.json
+: >build/test/counts
+finish() {
+	local status=$?
+	postgres_stop
+	rm -rf "${scratch:-}"
+	exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+scratch=$(mktemp -d /tmp/tandem-test.XXXXXX)
+export CI=true # a test that lacks something fails rather than being skipped
+failed=
+
+# suite NAME MINUTES COMMAND...: runs one suite; a failure does not keep the next from running.
+suite() {
+	local name=$1 minutes=$2 status=0 begin=$SECONDS
+	shift 2
+	say "$name"
+	timeout --kill-after=20s "${minutes}m" "$@" || status=$?
+	if [ $status -eq 124 ] || [ $status -eq 137 ]; then echo "error: $name took longer than its budget of $minutes minutes" >&2; fi
+	if [ $status -ne 0 ]; then failed="$failed $name"; fi
+	echo "$name: $((SECONDS - begin)) s"
+	return 0
+}
+
+# counted NAME COMMAND...: a check that is one test.
+counted() {
+	local before=$failed
+	suite "$@"
+	if [ "$failed" = "$before" ]; then ./build/testcount -add build/test/counts -one passed; else ./build/testcount -add build/test/counts -one failed; fi
+}
+
+go build -o build/testcount ./scripts/testcount
+# The sockets of tests are short-lived but many; so are their files.
+ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+
+if wanted go || wanted vet; then need_speech; fi
+if wanted vet; then counted vet 4 go vet -tags flite ./...; fi
+
+if wanted go; then
+	command -v gcc >/dev/null 2>&1 || apt_install gcc libc6-dev # the race detector is linked by it
+	need_command sipp sip-tester
+	need_command baresip baresip-core
+	postgres_start
+	export scratch
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	suite go 24 bash -c 'set -o pipefail
+		TMPDIR=$scratch go test -race -json -tags flite -timeout 18m ${GO_PACKAGES:-./...} 2>&1 | ./build/testcount -add build/test/counts'
+	postgres_stop
+fi
+
+if wanted web || wanted browser; then need_node; fi
+if wanted web; then
+	npm_ci web
+	counted "console types" 3 npm --prefix web run --silent check
+	if node -e 'process.exit(require("./web/package.json").scripts.test ? 0 : 1)'; then
+		counted "console unit tests" 3 npm --prefix web run --silent test
+	fi
+	counted "console build" 3 npm --prefix web run --silent build
+fi
+
+if wanted browser && [ -f test/e2e/package.json ]; then
+	command -v chromium >/dev/null 2>&1 || [ -n "${TANDEM_CHROMIUM:-}" ] || apt_install chromium
+	npm_ci test/e2e
+	need_console
+	for config in test/e2e/*/playwright.config.mjs; do
+		[ -f "$config" ] || continue
+		name=$(basename "$(dirname "$config")")
+		export PLAYWRIGHT_JSON_OUTPUT_NAME="$PWD/build/test/browser-$name.json"
+		suite "browser $name" 8 npx --prefix test/e2e playwright test --config "$config" --reporter=list,json
+		if [ ! -s "$PLAYWRIGHT_JSON_OUTPUT_NAME" ]; then
+			./build/testcount -add build/test/counts -one failed
+			rm -f "$PLAYWRIGHT_JSON_OUTPUT_NAME"
+		fi
+	done
+fi
+
+echo
+if [ -n "$failed" ]; then echo "failed suites:$failed"; fi
+shopt -s nullglob
+./build/testcount -sum build/test/counts build/test/browser-*.json
+[ -z "$failed" ]

@@ -41,6 +41,10 @@ const surfaces = {
   "--mantine-color-default-border": "var(--border-strong)",
   "--mantine-color-error": "var(--bad)",
   "--mantine-color-anchor": "var(--link)",
+  "--mantine-color-red-light-color": "var(--bad)",
+  "--mantine-color-green-light-color": "var(--good)",
+  "--mantine-color-amber-light-color": "var(--warn)",
+  "--mantine-color-tandem-light-color": "var(--link)",
 };
 
 /** Mantine's own surfaces take the colours of styles.css, so that there is one palette. Mantine sets them per scheme. */

@@ -49,7 +49,7 @@ test("a call by keyboard: ring, accept, mute, hold, digits, end, wrap-up", async
   expect(mock.desk.state.contact.variables[0].value).toBe("4712");
   await invoice.blur();
 
-  await page.keyboard.press("e");
+  await page.keyboard.press("Shift+E");
   await expect(page.getByTestId("call")).toHaveAttribute("data-state", "wrapup");
   await page.getByTestId("wrapup-code").selectOption("w1");
   await page.getByTestId("wrapup-notes").fill("Sent the corrected invoice.");

@@ -1,11 +1,12 @@
-import { useInfiniteQuery, useQuery, type QueryKey } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { get, query } from "./client";
 import type { Page } from "./types";
 
-/** All pages of a list read so far. */
-export function usePages<T>(path: string, params: Record<string, string | undefined> = {}, key: QueryKey = []) {
+/** All pages of a list read so far, read again every refetchMs when that is given. */
+export function usePages<T>(path: string, params: Record<string, string | undefined> = {}, refetchMs?: number) {
   return useInfiniteQuery({
-    queryKey: [path, params, ...key],
+    queryKey: [path, params],
+    refetchInterval: refetchMs,
     queryFn: ({ pageParam, signal }) => get<Page<T>>(`${path}${query({ ...params, cursor: pageParam })}`, signal),
     initialPageParam: "",
     getNextPageParam: (page) => page.next || undefined,

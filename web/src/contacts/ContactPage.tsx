@@ -17,10 +17,17 @@ import { Result } from "./ContactsPage";
 
 const TracePanel = lazy(() => import("./TracePanel").then((module) => ({ default: module.TracePanel })));
 
+const REFRESH_MS = 5_000;
+
 /** One contact: what happened, in order, and what came of it. */
 export function ContactPage() {
   const { id } = useParams({ from: "/in/lead/contacts/$id" });
-  const contact = useQuery({ queryKey: ["contact", id], queryFn: ({ signal }) => get<ContactDetail>(`/contacts/${encodeURIComponent(id)}`, signal) });
+  const contact = useQuery({
+    queryKey: ["contact", id],
+    queryFn: ({ signal }) => get<ContactDetail>(`/contacts/${encodeURIComponent(id)}`, signal),
+    // A call that goes on changes; an ended one changes while it is written to the CRM.
+    refetchInterval: ({ state }) => (state.data?.endedAt && state.data.writeBack !== "pending" ? false : REFRESH_MS),
+  });
   return (
     <Page
       title={contact.data ? contact.data.ani || "Number withheld" : "Contact"}

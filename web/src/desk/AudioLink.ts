@@ -86,9 +86,12 @@ export class AudioLink {
   private async connect(): Promise<void> {
     const attempt = ++this.attempt;
     this.closePeer();
-    const stream = await this.microphone();
-    if (attempt !== this.attempt) return;
+    const stream = await this.microphone(attempt);
     if (!stream) return;
+    if (attempt !== this.attempt) {
+      if (stream !== this.state.stream) stopTracks(stream);
+      return;
+    }
     this.set({ phase: "connecting", message: "", stream });
     const peer = this.openPeer(stream, attempt);
     this.timer = setTimeout(() => this.again("The hub did not connect the audio in time."), CONNECT_WITHIN_MS);
@@ -102,7 +105,7 @@ export class AudioLink {
     }
   }
 
-  private async microphone(): Promise<MediaStream | null> {
+  private async microphone(attempt: number): Promise<MediaStream | null> {
     const live = this.state.stream?.getAudioTracks().some((track) => track.readyState === "live");
     if (live) return this.state.stream;
     if (!navigator.mediaDevices) {
@@ -113,7 +116,7 @@ export class AudioLink {
     try {
       return await openMicrophone(this.deviceId);
     } catch (error) {
-      this.set({ phase: "blocked", message: microphoneProblem(error), stream: null });
+      if (attempt === this.attempt) this.set({ phase: "blocked", message: microphoneProblem(error), stream: null });
       return null;
     }
   }
@@ -174,10 +177,7 @@ export class AudioLink {
   }
 
   private releaseMicrophone(): void {
-    for (const track of this.state.stream?.getTracks() ?? []) {
-      track.onended = null;
-      track.stop();
-    }
+    if (this.state.stream) stopTracks(this.state.stream);
     this.set({ stream: null });
   }
 }
@@ -192,6 +192,13 @@ export async function openMicrophone(deviceId: string): Promise<MediaStream> {
     const gone = error instanceof DOMException && error.name === "OverconstrainedError";
     if (!deviceId || !gone) throw error;
     return await openMicrophone("");
+  }
+}
+
+function stopTracks(stream: MediaStream): void {
+  for (const track of stream.getTracks()) {
+    track.onended = null;
+    track.stop();
   }
 }
 

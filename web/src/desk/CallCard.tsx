@@ -55,7 +55,7 @@ function Controls({ contact }: { contact: DeskContact }) {
   const mute = () => act(contact.muted ? "unmute" : "mute");
   const hold = () => act(contact.held ? "resume" : "hold");
   const end = () => act("end");
-  useShortcuts(usable ? { m: mute, h: hold, e: end, k: pad.toggle } : {});
+  useShortcuts(usable ? { m: mute, h: hold, "shift+e": end, k: pad.toggle } : {});
   return (
     <>
       <div className={classes.controls} role="group" aria-label="Call controls">
@@ -68,7 +68,7 @@ function Controls({ contact }: { contact: DeskContact }) {
         <Button variant="default" aria-expanded={keypad} leftSection={<Icon name="keypad" />} rightSection={<Key>K</Key>} onClick={pad.toggle} data-testid="dtmf-pad">
           Keypad
         </Button>
-        <Button className={classes.end} color="red" leftSection={<Icon name="phoneDown" />} rightSection={<Key>E</Key>} disabled={!usable} onClick={end} data-testid="end">
+        <Button className={classes.end} color="red" leftSection={<Icon name="phoneDown" />} rightSection={<Key>⇧E</Key>} disabled={!usable} onClick={end} data-testid="end">
           End call
         </Button>
       </div>

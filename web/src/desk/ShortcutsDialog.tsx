@@ -8,7 +8,7 @@ const keys: [string, string][] = [
   ["M", "Mute, unmute"],
   ["H", "Hold, resume"],
   ["K", "Open or close the keypad; then 0 to 9, * and # send digits"],
-  ["E", "End the call"],
+  ["Shift E", "End the call"],
   ["?", "Show this list"],
 ];
 

@@ -31,14 +31,17 @@ function write(on: boolean): void {
   window.dispatchEvent(new Event(CHANGED));
 }
 
-/** Acts on single keys pressed outside of fields and dialogs. An undefined action leaves its key alone. */
+/**
+ * Acts on single keys pressed outside of fields and dialogs; "shift+e" for a letter with Shift. An
+ * undefined action leaves its key alone.
+ */
 export function useShortcuts(actions: Record<string, (() => void) | undefined>): void {
   const [on] = useShortcutsOn();
   useEffect(() => {
     if (!on) return undefined;
     const act = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
-      const action = actions[event.key.toLowerCase()];
+      const action = actions[nameOf(event)];
       if (!action) return;
       event.preventDefault();
       action();
@@ -46,6 +49,11 @@ export function useShortcuts(actions: Record<string, (() => void) | undefined>):
     window.addEventListener("keydown", act);
     return () => window.removeEventListener("keydown", act);
   }, [actions, on]);
+}
+
+function nameOf(event: KeyboardEvent): string {
+  const key = event.key.toLowerCase();
+  return event.shiftKey && /^[a-z]$/.test(key) ? `shift+${key}` : key;
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -63,8 +63,11 @@ export function ReportPanel({ flow, editable, goTo }: Props) {
   );
 }
 
-// Only a defect with a place in a field has a text that can be put there.
-const isMendable = (problem: FlowProblem) => problem.fix !== "" && !problem.adviceOnly && problem.field !== "" && problem.position >= 0;
+// Which proposals can be applied by themselves is the server's knowledge; it refuses the others in words.
+const isMendable = (problem: FlowProblem) => problem.fix !== "" && !problem.adviceOnly;
+
+// With a position the fix is the field's new text; without one it says what will be done.
+const isText = (problem: FlowProblem) => problem.position >= 0;
 
 function Summary({ mapped, approximated, unsupported }: { mapped: number; approximated: number; unsupported: number }) {
   const total = Math.max(1, mapped + approximated + unsupported);
@@ -114,7 +117,7 @@ function Problem({ flow, problem, goTo }: { flow: FlowDetail; problem: FlowProbl
       {problem.fix && (
         <div>
           <span className={classes.label}>{isMendable(problem) ? "Proposed mend" : "Advice"}</span>
-          {isMendable(problem) ? <pre className={classes.code}>{problem.fix}</pre> : <p>{problem.fix}</p>}
+          {isText(problem) ? <pre className={classes.code}>{problem.fix}</pre> : <p>{problem.fix}</p>}
         </div>
       )}
     </>

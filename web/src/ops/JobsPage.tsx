@@ -31,12 +31,14 @@ const filters = [
   { value: "completed", label: "Done" },
 ];
 
+const REFRESH_MS = 10_000;
+
 const over = (job: Job) => ["completed", "cancelled", "discarded"].includes(job.state);
 
 /** The work that goes on behind the calls: write-backs and the like. */
 export function JobsPage() {
   const [state, setState] = useState("");
-  const jobs = usePages<Job>("/jobs", { state });
+  const jobs = usePages<Job>("/jobs", { state }, REFRESH_MS);
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: ({ job, verb }: { job: Job; verb: "retry" | "cancel" }) => post(`/jobs/${encodeURIComponent(job.id)}/${verb}`),

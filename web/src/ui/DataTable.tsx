@@ -37,7 +37,7 @@ export function DataTable<T>({ caption, columns, rows, rowKey }: Props<T>) {
             <tr key={rowKey(row)} role="row">
               {columns.map((column) => (
                 <td key={column.label} role="cell" data-label={column.hideLabel ? undefined : column.label} data-numeric={column.numeric || undefined}>
-                  {column.cell(row)}
+                  <div>{column.cell(row)}</div>
                 </td>
               ))}
             </tr>

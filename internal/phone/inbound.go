@@ -212,7 +212,7 @@ func (l *leg) signalling() netip.Addr {
 }
 
 // onCancel is called by the library, which has answered the CANCEL and sends 487 itself; it holds a lock that tx needs.
-func (l *leg) onCancel(*sip.Request) {
+func (l *leg) onCancel() {
 	l.phone.goTracked(func() {
 		l.decide()
 		l.finish(voice.EndCancelled, 0, "cancelled by the caller")

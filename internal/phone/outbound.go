@@ -97,6 +97,7 @@ func (p *Phone) Dial(ctx context.Context, d voice.DialRequest) (voice.Leg, error
 		l.finish(voice.EndError, 0, "the INVITE could not be sent")
 		return nil, errs.Wrap(errs.Unavailable, err, "calling %s", d.URI)
 	}
+	tx.OnRetransmission(p.onStrayResponse) // until the transaction has ended they come here
 	l.info.RemoteAddr, _ = netip.ParseAddrPort(l.invite.Destination())
 	p.counters.outbound.Add(1)
 	if d.RingTimeout <= 0 {
@@ -319,9 +320,9 @@ func (p *Phone) onStrayResponse(res *sip.Response) {
 	l.mu.Lock()
 	_, known := l.acks[tag]
 	other := tag != l.remoteTag
-	full := len(l.acks) >= maxForks
+	skip := l.remoteTag == "" || !known && len(l.acks) >= maxForks // the first answer is just being taken: this one will be repeated
 	l.mu.Unlock()
-	if !known && full {
+	if skip {
 		return
 	}
 	l.ack(res)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -158,8 +159,16 @@ func (p *Phone) onInvite(orig *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	p.counters.inbound.Add(1)
-	if !tx.OnCancel(l.onCancel) {
-		l.onCancel(nil)
+	// The library keeps the transaction, and with it this function, for 32 s whatever we do: it must not keep the leg alive.
+	var ringing atomic.Pointer[leg]
+	ringing.Store(l)
+	defer ringing.Store(nil)
+	if !tx.OnCancel(func(*sip.Request) {
+		if l := ringing.Load(); l != nil {
+			l.onCancel()
+		}
+	}) {
+		l.onCancel()
 		return
 	}
 	p.goTracked(func() { p.handler(l) })

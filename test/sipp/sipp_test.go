@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -74,9 +73,7 @@ func sipp(t *testing.T, args ...string) {
 // hub is a phone that does one thing with each call and keeps its events.
 type hub struct {
 	*phone.Phone
-	mu     sync.Mutex // guards all below
-	events [][]voice.LegEvent
-	wg     sync.WaitGroup
+	events chan []voice.LegEvent // of each call that has ended
 }
 
 func startHub(t *testing.T, do func(voice.Leg)) *hub {
@@ -85,10 +82,8 @@ func startHub(t *testing.T, do func(voice.Leg)) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hub{Phone: p}
+	h := &hub{Phone: p, events: make(chan []voice.LegEvent, 1000)}
 	p.SetHandler(func(l voice.Leg) {
-		h.wg.Add(1)
-		defer h.wg.Done()
 		done := make(chan struct{})
 		var events []voice.LegEvent
 		go func() {
@@ -99,9 +94,7 @@ func startHub(t *testing.T, do func(voice.Leg)) *hub {
 		}()
 		do(l)
 		<-done
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.events = append(h.events, events)
+		h.events <- events
 	})
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -116,12 +109,20 @@ func startHub(t *testing.T, do func(voice.Leg)) *hub {
 	return h
 }
 
-// calls returns the events of each call that has ended.
-func (h *hub) calls() [][]voice.LegEvent {
-	h.wg.Wait()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.events
+// calls waits for n calls to end and returns their events.
+func (h *hub) calls(t *testing.T, n int) [][]voice.LegEvent {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	all := make([][]voice.LegEvent, 0, n)
+	for len(all) < n {
+		select {
+		case e := <-h.events:
+			all = append(all, e)
+		case <-timeout:
+			t.Fatalf("%d calls ended, want %d", len(all), n)
+		}
+	}
+	return all
 }
 
 func answer(t *testing.T) func(voice.Leg) {
@@ -143,11 +144,7 @@ func has(events []voice.LegEvent, want voice.LegEventType) bool {
 
 func (h *hub) check(t *testing.T, n int, answered bool, end voice.LegEnd) {
 	t.Helper()
-	calls := h.calls()
-	if len(calls) != n {
-		t.Errorf("%d calls, want %d", len(calls), n)
-	}
-	for _, events := range calls {
+	for _, events := range h.calls(t, n) {
 		last := events[len(events)-1]
 		if has(events, voice.LegAnswered) != answered || last.Type != voice.LegEnded || last.End != end {
 			t.Errorf("events %+v", events)
@@ -203,7 +200,7 @@ func TestKeysFromRecordings(t *testing.T) {
 	h := startHub(t, answer(t))
 	sipp(t, "-sf", "keys.xml", "-m", "1", h.Addr().String())
 	var keys []rune
-	for _, e := range h.calls()[0] {
+	for _, e := range h.calls(t, 1)[0] {
 		if e.Type == voice.LegDigit {
 			keys = append(keys, e.Digit.Key)
 		}
@@ -226,9 +223,10 @@ func TestBridgeToEcho(t *testing.T) {
 	}
 	defer func() { cancel(); _ = agent.Wait() }()
 
-	var p *phone.Phone
+	hubs := make(chan *hub, 1)
 	var received voice.MediaStats
 	h := startHub(t, func(l voice.Leg) {
+		p := <-hubs
 		out, err := p.Dial(ctx, voice.DialRequest{URI: fmt.Sprintf("sip:agent@127.0.0.1:%d", port)})
 		if err != nil {
 			t.Errorf("calling the agent: %v", err)
@@ -254,7 +252,7 @@ func TestBridgeToEcho(t *testing.T) {
 		for range out.Events() {
 		}
 	})
-	p = h.Phone
+	hubs <- h
 	caller, err := softphone.New(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +286,7 @@ func TestBridgeToEcho(t *testing.T) {
 	}
 	call.Hangup()
 	<-call.Done()
-	h.calls()
+	h.calls(t, 1)
 	if received.Received < 50 || received.Lost > 0 {
 		t.Errorf("the echo: %+v", received)
 	}

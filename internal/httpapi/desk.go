@@ -252,6 +252,7 @@ func (a *API) deskOps() {
 	add(a, op("POST", "/desk/contacts/{id}/digits", "sendDigits", "Send keys to the caller's side", "desk", 200), a.sendDigits)
 	add(a, op("PUT", "/desk/contacts/{id}/variables", "setVariables", "Change agent-editable variables", "desk", 200), a.setVariables)
 	add(a, op("POST", "/desk/contacts/{id}/wrapup", "finishWrapUp", "End the after-call work", "desk", 200), a.finishWrapUp)
+	add(a, op("PUT", "/desk/contacts/{id}/wrapup", "draftWrapUp", "Keep the code and notes written so far", "desk", 200), a.draftWrapUp)
 	add(a, op("GET", "/desk/history", "deskHistory", "Earlier contacts of the signed-in agent", "desk", 200), a.deskHistory)
 }
 
@@ -399,8 +400,11 @@ type wrapUpInput struct {
 	}
 }
 
-func (a *API) finishWrapUp(ctx context.Context, in *wrapUpInput) (*body[desk], error) {
-	return a.atDesk(ctx, "desk:WrapUp", func(agentID string) error {
+// writtenBy turns the agent's input into a call of f with the code's name.
+func (a *API) writtenBy(ctx context.Context, in *wrapUpInput, action string,
+	f func(ctx context.Context, agentID, contactID string, code contact.Ref, notes string) error,
+) (*body[desk], error) {
+	return a.atDesk(ctx, action, func(agentID string) error {
 		var code contact.Ref
 		if in.Body.CodeID != "" {
 			c, err := a.code(caller.As(ctx, a.Desk), listWrapUp, in.Body.CodeID)
@@ -409,8 +413,16 @@ func (a *API) finishWrapUp(ctx context.Context, in *wrapUpInput) (*body[desk], e
 			}
 			code = contact.Ref{ID: c.ID, Name: c.Name}
 		}
-		return a.Conductor.Finish(ctx, agentID, in.ID, code, in.Body.Notes)
+		return f(ctx, agentID, in.ID, code, in.Body.Notes)
 	})
+}
+
+func (a *API) finishWrapUp(ctx context.Context, in *wrapUpInput) (*body[desk], error) {
+	return a.writtenBy(ctx, in, "desk:WrapUp", a.Conductor.Finish)
+}
+
+func (a *API) draftWrapUp(ctx context.Context, in *wrapUpInput) (*body[desk], error) {
+	return a.writtenBy(ctx, in, "desk:WrapUp", a.Conductor.Draft)
 }
 
 func (a *API) deskHistory(ctx context.Context, in *Page) (*body[list[Summary]], error) {

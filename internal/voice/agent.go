@@ -337,6 +337,18 @@ func (c *Conductor) Finish(ctx context.Context, agentID, contactID string, code 
 	})
 }
 
+// Draft keeps what the agent has written so far, so that neither a reload nor the end of the wrap-up time loses it.
+func (c *Conductor) Draft(ctx context.Context, agentID, contactID string, code contact.Ref, notes string) error {
+	if len(notes) > 32_000 {
+		return errs.New(errs.Invalid, "notes have at most 32000 bytes")
+	}
+	return c.forAgent(ctx, agentID, contactID, func(k *call) error {
+		k.ct.DispositionID, k.ct.Disposition, k.ct.Notes = code.ID, code.Name, notes
+		k.save()
+		return nil
+	})
+}
+
 // Extend gives one more wrap-up period.
 func (c *Conductor) Extend(ctx context.Context, agentID, contactID string) error {
 	return c.forAgent(ctx, agentID, contactID, func(k *call) error {

@@ -157,6 +157,9 @@ func (c *Conductor) incoming(leg Leg) {
 		c.reject(leg, code, reason)
 		return
 	}
+	if err := leg.Ring(); err != nil { // the caller may have given up; its end follows as an event
+		c.Log.DebugContext(c.ctx, "ringing", slog.Any("error", err))
+	}
 	now := c.Clock.Now()
 	ct := &contact.Contact{
 		Tenant: c.Tenant, ID: ids.New(), Node: c.Node, DNIS: info.To, EntryPointID: entry.ID, FlowID: entry.FlowID,

@@ -38,6 +38,7 @@ const (
 	cacheNever   = "no-store"
 
 	assetsDir  = "assets/"
+	apiDir     = "api/"
 	nonceBytes = 18
 )
 
@@ -69,7 +70,7 @@ func Handler(options ...Option) http.Handler {
 }
 
 func newHandler(files fs.FS, options ...Option) *handler {
-	h := &handler{files: files, server: http.FileServerFS(files), index: placeholder}
+	h := &handler{files: files, server: http.FileServerFS(files), index: placeholder, packed: packAll(files)}
 	if built, err := fs.ReadFile(files, "index.html"); err == nil {
 		h.index = string(built)
 	}
@@ -84,6 +85,7 @@ type handler struct {
 	server http.Handler
 	index  string
 	frames []string
+	packed map[string]func() []byte
 }
 
 // ServeHTTP implements http.Handler.
@@ -98,6 +100,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h.isFile(name):
 		h.serveFile(w, r, name)
+	case strings.HasPrefix(name, apiDir):
+		// A program that mistypes an address must not get a page for an answer.
+		w.Header().Set("Cache-Control", cacheNever)
+		http.Error(w, "no such operation; see /api/v1/openapi.json", http.StatusNotFound)
 	case strings.HasPrefix(name, assetsDir):
 		// An old page asking for a file of a former build must not get HTML in place of a script.
 		w.Header().Set("Cache-Control", cacheNever)
@@ -123,6 +129,13 @@ func (h *handler) serveFile(w http.ResponseWriter, r *http.Request, name string)
 	w.Header().Set("Cache-Control", cache)
 	// A worker script is a document of its own to the policy.
 	w.Header().Set("Content-Security-Policy", h.policy(""))
+	if pack, ok := h.packed[name]; ok {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if packed := pack(); packed != nil && acceptsGzip(r) {
+			servePacked(w, r, name, packed)
+			return
+		}
+	}
 	h.server.ServeHTTP(w, r)
 }
 

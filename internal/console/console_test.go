@@ -41,6 +41,7 @@ func TestHandlerServes(t *testing.T) {
 		{"hashed asset", "GET", "/assets/app-Ab12.js", 200, cacheForever, "2"},
 		{"unhashed file", "GET", "/theme.js", 200, cacheShort, "1"},
 		{"asset of a former build", "GET", "/assets/app-Old.js", 404, cacheNever, "reload"},
+		{"unknown operation", "GET", "/api/v1/nothing", 404, cacheNever, "no such operation"},
 		{"folder is not listed", "GET", "/assets/", 200, cacheNever, "csp-nonce"},
 		{"hidden file is not served", "GET", "/.gitkeep", 200, cacheNever, "csp-nonce"},
 		{"climbing path", "GET", "/../../etc/passwd", 200, cacheNever, "csp-nonce"},

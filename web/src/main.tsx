@@ -20,7 +20,10 @@ setNonce(nonce);
 
 const queries = new QueryClient({
   defaultOptions: {
+    // The hub may run on this very computer, which browsers call offline when its network is down.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 5_000,
       // A refusal stays a refusal; only silence and overload are worth another try.
       retry: (count, error) => count < MAX_RETRIES && error instanceof ApiError && (error.status === 0 || error.status >= 500),

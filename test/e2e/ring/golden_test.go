@@ -5,79 +5,71 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tandemcc/tandem/internal/softphone"
 	"github.com/tandemcc/tandem/internal/testkit/hub"
 )
 
-// caller is a contact of the sample org with exactly one open case.
-type caller struct {
-	number, contactID, name, caseID, caseNumber string
-}
-
-func openCaseCaller(t *testing.T, h *hub.Hub) caller {
-	t.Helper()
-	var res struct {
-		Records []struct {
-			ID, CaseNumber, ContactID string
-			Contact                   struct{ Name, Phone string }
-		}
-	}
-	h.SOQL("SELECT Id, CaseNumber, ContactId, Contact.Name, Contact.Phone FROM Case WHERE IsClosed = false AND Contact.Phone != null ORDER BY CaseNumber LIMIT 50", &res)
-	for _, r := range res.Records {
-		d := strings.Map(func(c rune) rune {
-			if c >= '0' && c <= '9' {
-				return c
-			}
-			return -1
-		}, r.Contact.Phone)
-		if len(d) == 10 {
-			return caller{number: "+1" + d, contactID: r.ContactID, name: r.Contact.Name, caseID: r.ID, caseNumber: r.CaseNumber}
-		}
-	}
-	t.Fatal("the sample org has no caller with an open case")
-	return caller{}
-}
-
+// TestGoldenCall is the whole ring as its users see it.
 func TestGoldenCall(t *testing.T) {
 	h := hub.Start(t, hub.Options{})
-	who := openCaseCaller(t, h)
-	agent := h.SignIn("ada")
-	agent.Connect(softphone.Options{Clip: softphone.Tone(700)})
-	agent.Available()
-	call := h.Call(who.number, "1000", softphone.Options{Clip: softphone.Tone(440)})
-	h.Eventually("the call rings at the desk", func() bool {
-		d := agent.Desk()
-		return d.State == "ringing" && d.Contact != nil
+	goldenCall(t, h)
+}
+
+func goldenCall(t *testing.T, h *hub.Hub) {
+	t.Helper()
+	who := withCase(t, h)
+	ada := sit(t, h, "ada", agentTone)
+	call := dial(h, who.number, "1000", callerTone)
+	id := ada.accepts()
+	h.Eventually("the desk shows the screen pop and the customer", func() bool {
+		c := ada.Desk().Contact
+		return c != nil && c.ScreenPop != nil && c.Customer.Status == "found"
 	})
-	id := agent.Desk().Contact.ID
-	agent.Must("POST", "/desk/contacts/"+id+"/accept", nil, nil)
-	h.Eventually("the desk shows the connected call with its screen pop", func() bool {
-		d := agent.Desk()
-		return d.State == "connected" && d.Contact != nil && d.Contact.ScreenPop != nil
-	})
-	d := agent.Desk()
-	t.Logf("desk: %+v", d.Contact)
-	agent.Must("PUT", "/desk/contacts/"+id+"/variables", map[string]any{"values": map[string]string{"notes": "wants a refund"}}, nil)
+	c := ada.Desk().Contact
+	if want := "http://" + h.Sandbox + "/lightning/r/Case/" + who.caseID + "/view"; c.ScreenPop.URL != want || !strings.Contains(c.ScreenPop.Label, who.caseNumber) {
+		t.Errorf("screen pop %+v, want %s with the case's number %s", *c.ScreenPop, want, who.caseNumber)
+	}
+	if c.ANI != who.number || c.Customer.Contacts[0].ID != who.id || len(c.Customer.Cases) == 0 || c.Customer.Cases[0].ID != who.caseID {
+		t.Errorf("the desk shows %s and %+v, want %+v", c.ANI, c.Customer, who)
+	}
+	for name, want := range map[string]string{"contactName": who.name, "caseNumber": who.caseNumber, "notes": ""} {
+		if v := c.Variable(name); v.Label == "" || v.Value != want || v.Editable != (name == "notes") {
+			t.Errorf("variable %+v, want %q", v, want)
+		}
+	}
+	edit := map[string]any{"values": map[string]string{"notes": `wants a refund of "30 %"`}}
+	ada.Must("PUT", "/desk/contacts/"+id+"/variables", edit, nil)
+	if v := ada.Desk().Contact.Variable("notes"); v.Value != `wants a refund of "30 %"` {
+		t.Errorf("after the edit the desk shows %+v", v)
+	}
+	status, _, err := ada.Do("PUT", "/desk/contacts/"+id+"/variables", map[string]any{"values": map[string]string{"contactName": "x"}}, nil)
+	if err != nil || status != 400 && status != 422 {
+		t.Errorf("changing a variable that is not editable: %d %v", status, err)
+	}
 	call.Hangup()
-	h.Eventually("wrap-up", func() bool { return agent.Desk().State == "wrapup" })
-	agent.Must("POST", "/desk/contacts/"+id+"/wrapup", map[string]string{"codeId": "resolved", "notes": "done"}, nil)
-	h.Eventually("the comment is on the case", func() bool {
-		var res struct {
-			Records []struct{ CommentBody string }
+	ada.is("wrapup")
+	ada.finishes(id, "resolved", "called back")
+	r := writtenBack(t, h, id)
+	ada.is("available")
+	got := comments(h, who.caseID, id)
+	if len(got) != 1 {
+		t.Fatalf("%d comments on the case, want one: %q", len(got), got)
+	}
+	for _, part := range []string{who.number, "Ada Bell", "Resolved", `wants a refund of "30 %"`} {
+		if !strings.Contains(got[0], part) {
+			t.Errorf("the comment %q lacks %q", got[0], part)
 		}
-		h.SOQL("SELECT CommentBody FROM CaseComment WHERE ParentId = '"+who.caseID+"'", &res)
-		for _, r := range res.Records {
-			if strings.Contains(r.CommentBody, id) {
-				t.Log(r.CommentBody)
-				return true
-			}
-		}
-		return false
-	})
-	api := h.API()
-	var rec map[string]any
-	api.Must("GET", "/contacts/"+id, nil, &rec)
-	t.Logf("record: %v", rec)
-	var tr map[string]any
-	api.Must("GET", "/contacts/"+id+"/trace", nil, &tr)
+	}
+	if r.EndReason != "customer" || r.Agent == nil || r.Agent.Name != "Ada Bell" || r.Disposition == nil || r.Disposition.Name != "Resolved" || r.Notes != "called back" {
+		t.Errorf("the record: %+v", r)
+	}
+	if len(r.Legs) != 2 || r.Legs[0].PacketsReceived == 0 || r.Legs[1].PacketsReceived == 0 {
+		t.Errorf("the legs' quality: %+v", r.Legs)
+	}
+	var trace []string
+	for _, s := range h.Trace(id) {
+		trace = append(trace, s.Name)
+	}
+	if got := strings.Join(trace, " "); !strings.Contains(got, "OpenCaseByContact") || !strings.Contains(got, "PostComment") {
+		t.Errorf("the trace: %s", got)
+	}
 }

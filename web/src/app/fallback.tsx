@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { Link, type ErrorComponentProps } from "@tanstack/react-router";
+import { Link, useRouter, type ErrorComponentProps } from "@tanstack/react-router";
 import { Empty, Failure, ListSkeleton } from "../ui/States";
 
 export function NotFound() {
@@ -21,8 +21,9 @@ export function NotFound() {
   );
 }
 
-export function PageFailure({ error, reset }: ErrorComponentProps) {
-  return <Failure error={error} retry={reset} />;
+export function PageFailure({ error }: ErrorComponentProps) {
+  const router = useRouter();
+  return <Failure error={error} retry={() => void router.invalidate()} />;
 }
 
 export function PagePending() {

@@ -59,15 +59,18 @@ function Centre({ audio }: { audio: Audio }) {
       </div>
     );
   }
+  // Broken audio comes first during a call, and last once there is only the wrap-up to do.
+  const over = contact.state === "wrapup";
   return (
     <div className={classes.column}>
       {contact.state === "ringing" ? <RingCard contact={contact} /> : <CallCard contact={contact} />}
-      <AudioPanel audio={audio} />
+      {!over && <AudioPanel audio={audio} />}
       <ScreenPopCard contact={contact} leads={!audio.elsewhere} />
       <div className={classes.pair}>
         <VariablesPanel contact={contact} />
         {contact.state !== "ringing" && <NotesPanel key={contact.id} contact={contact} />}
       </div>
+      {over && <AudioPanel audio={audio} />}
     </div>
   );
 }

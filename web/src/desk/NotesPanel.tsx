@@ -1,5 +1,5 @@
 import { Alert, Button, NativeSelect, Textarea } from "@mantine/core";
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 import type { DeskContact } from "../api/types";
 import { Icon } from "../ui/Icon";
 import { Pill } from "../ui/Status";
@@ -14,6 +14,11 @@ export function NotesPanel({ contact }: { contact: DeskContact }) {
   const action = useDeskAction();
   const [draft, setDraft] = useDraft(contact);
   const over = contact.state === "wrapup";
+  const code = useRef<HTMLSelectElement>(null);
+  // The button that ended the call is gone, and the focus with it: the next thing to do takes it.
+  useEffect(() => {
+    if (over && document.activeElement === document.body) code.current?.focus();
+  }, [over]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     action.mutate({ path: `/contacts/${contact.id}/wrapup`, body: draft }, { onSuccess: () => forgetDraft(contact.id) });
@@ -28,6 +33,7 @@ export function NotesPanel({ contact }: { contact: DeskContact }) {
       <form className={classes.form} onSubmit={submit}>
         {over && (
           <NativeSelect
+            ref={code}
             label="How did it end?"
             required
             withAsterisk={false}

@@ -148,7 +148,7 @@ function edgesOf(flow: FlowDetail, path: string[] | undefined): Edge[] {
       target: edge.to,
       label: edge.port === "ok" ? undefined : edge.port,
       className: lit ? classes.lit : path ? classes.dim : undefined,
-      markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
+      markerEnd: { type: MarkerType.ArrowClosed, width: 12, height: 12, markerUnits: "userSpaceOnUse", color: lit ? "var(--accent)" : "var(--faint)" },
       zIndex: lit ? 1 : 0,
       focusable: false,
     };

@@ -280,9 +280,9 @@ type TestResult struct {
 	Detail  map[string]string
 }
 
-// Test tries a connector and says in words how it went.
+// Test tries a connector and says in words how it went. Whether the user may is asked before, as the user.
 func (c *connectors) Test(ctx context.Context, tenant, id string) (TestResult, error) {
-	if err := c.authz.Check(ctx, "setup:TestConnector", c.objects.ARN(tenant, id)); err != nil {
+	if err := c.authz.Check(ctx, "crm:Call", c.objects.ARN(tenant, id)); err != nil {
 		return TestResult{}, err
 	}
 	c.mu.Lock()

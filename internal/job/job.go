@@ -54,17 +54,27 @@ type Outcome struct {
 
 // Claim asks for due jobs: at most Limit of them, leased to Node until Now+Lease.
 type Claim struct {
-	Node  string
-	Now   time.Time
-	Lease time.Duration
-	Limit int
-	Busy  []string // connections that have no free slot
+	Node    string
+	Now     time.Time
+	Lease   time.Duration
+	Limit   int
+	PerConn int            // slots of each connection; 0 means no limit
+	InUse   map[string]int // slots taken, by connection
+}
+
+// Free returns how many more jobs of a connection may be claimed.
+func (c *Claim) Free(connection string) int {
+	if connection == "" || c.PerConn == 0 {
+		return c.Limit
+	}
+	return max(c.PerConn-c.InUse[connection], 0)
 }
 
 // Store keeps jobs. It is safe for concurrent use.
 type Store interface {
-	// Claim leases due jobs and returns them as Running. A job whose order key has an earlier unfinished job is passed
-	// over, and so are the connections of c.Busy.
+	// Claim leases due jobs and returns them as Running, the longest due first. A job whose order key has an earlier
+	// unfinished job is passed over, and so is one whose connection has no free slot: a connection with many jobs due does
+	// not keep the others' from being found.
 	Claim(ctx context.Context, c Claim) ([]Job, error)
 	// Finish stores outcomes in one transaction. A job that node no longer holds is left alone.
 	Finish(ctx context.Context, node string, now time.Time, done []Outcome) error
@@ -73,8 +83,8 @@ type Store interface {
 	// Release makes running jobs available again whose lease ended before now, or that node itself holds (a restarted
 	// node calls it before it claims; "" names none); it returns how many.
 	Release(ctx context.Context, node string, now time.Time) (int, error)
-	// NextDue returns when the next job becomes due; ok is false when none waits.
-	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// NextDue returns when the next job becomes due after a time; ok is false when none does.
+	NextDue(ctx context.Context, after time.Time) (at time.Time, ok bool, err error)
 	// Get returns one job without its payload.
 	Get(ctx context.Context, tenant, id string) (Job, error)
 	// List returns jobs of a tenant without payloads, newest first; state "" means every one.

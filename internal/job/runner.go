@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -130,18 +131,13 @@ func (r *Runner) claimLoop(ctx, hardCtx context.Context) {
 func (r *Runner) claimSome(ctx, hardCtx context.Context, workers *sync.WaitGroup) (due <-chan struct{}, stop func() bool) {
 	none := func() bool { return true }
 	r.mu.Lock()
-	free := r.opts.Workers - len(r.running)
-	var busy []string
-	for conn, n := range r.perConn {
-		if n >= r.opts.PerConn {
-			busy = append(busy, conn)
-		}
-	}
+	free, inUse := r.opts.Workers-len(r.running), maps.Clone(r.perConn)
 	r.mu.Unlock()
 	if free <= 0 {
 		return nil, none
 	}
-	jobs, err := r.store.Claim(ctx, Claim{Node: r.opts.Node, Now: r.clock.Now(), Lease: r.opts.Lease, Limit: free, Busy: busy})
+	now := r.clock.Now()
+	jobs, err := r.store.Claim(ctx, Claim{Node: r.opts.Node, Now: now, Lease: r.opts.Lease, Limit: free, PerConn: r.opts.PerConn, InUse: inUse})
 	if err != nil {
 		if ctx.Err() == nil {
 			r.opts.Log.ErrorContext(ctx, "claiming jobs", slog.Any("error", err))
@@ -162,15 +158,12 @@ func (r *Runner) claimSome(ctx, hardCtx context.Context, workers *sync.WaitGroup
 		r.Wake() // more may be due
 		return nil, none
 	}
-	at, ok, err := r.store.NextDue(ctx)
+	// What is due now is held back by its order key or its connection: an outcome wakes us for it.
+	at, ok, err := r.store.NextDue(ctx, now)
 	if err != nil || !ok {
 		return nil, none
 	}
-	wait := at.Sub(r.clock.Now())
-	if wait <= 0 { // due, but held back by its order key or connection: an outcome wakes us
-		return nil, none
-	}
-	return r.clock.After(wait)
+	return r.clock.After(at.Sub(r.clock.Now()))
 }
 
 func (r *Runner) keepLeases(ctx context.Context, now time.Time) {
@@ -273,9 +266,10 @@ func (r *Runner) finishLoop(ctx, claimCtx context.Context) {
 }
 
 func (r *Runner) finish(ctx context.Context, batch []Outcome) {
+	stored := false
 	for try := range 5 {
 		err := r.store.Finish(ctx, r.opts.Node, r.clock.Now(), batch)
-		if err == nil {
+		if stored = err == nil; stored {
 			break
 		}
 		// What cannot be stored runs again after its lease: at least once.
@@ -296,7 +290,7 @@ func (r *Runner) finish(ctx context.Context, batch []Outcome) {
 			}
 		}
 		r.mu.Unlock()
-		if r.opts.OnCompleted != nil {
+		if stored && r.opts.OnCompleted != nil {
 			r.opts.OnCompleted(j, o)
 		}
 	}

@@ -128,8 +128,12 @@ func TestJobsOrderRetryAndTakeover(t *testing.T) {
 			return id
 		}
 		first, second, other := enqueue("a", "one"), enqueue("a", "two"), enqueue("b", "three")
-		claim := func(node string, now time.Time, busy ...string) []string {
-			list, err := store.Claim(ctx, job.Claim{Node: node, Now: now, Lease: time.Minute, Limit: 10, Busy: busy})
+		claim := func(node string, now time.Time, inUse ...string) []string {
+			c := job.Claim{Node: node, Now: now, Lease: time.Minute, Limit: 10, PerConn: 3, InUse: map[string]int{}}
+			for _, conn := range inUse {
+				c.InUse[conn]++
+			}
+			list, err := store.Claim(ctx, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +146,7 @@ func TestJobsOrderRetryAndTakeover(t *testing.T) {
 			}
 			return got
 		}
-		if got := claim("n1", start, "crm"); len(got) != 0 {
+		if got := claim("n1", start, "crm", "crm", "crm"); len(got) != 0 {
 			t.Fatalf("a busy connection was claimed: %v", got)
 		}
 		if got, want := claim("n1", start), []string{first, other}; !slices.Equal(got, want) {
@@ -177,7 +181,7 @@ func TestJobsOrderRetryAndTakeover(t *testing.T) {
 		if got := claim("n1", now); len(got) != 0 {
 			t.Fatalf("the second of a key overtook a waiting first: %v", got)
 		}
-		if at, ok, err := store.NextDue(ctx); err != nil || !ok || at.After(now) {
+		if at, ok, err := store.NextDue(ctx, now); err != nil || !ok || !at.Equal(now.Add(time.Hour)) {
 			t.Fatalf("next due %v %v %v", at, ok, err)
 		}
 		if err := store.Retry(ctx, "t", first, now); err != nil {
@@ -333,4 +337,45 @@ func constant(exprs map[string]ast.Expr, e ast.Expr) (string, bool) {
 		return l + r, ok1 && ok2
 	}
 	return "", false
+}
+
+// TestJobsOfOneConnectionLeaveRoomForOthers has many jobs due for a slow connection before one for another.
+func TestJobsOfOneConnectionLeaveRoomForOthers(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, store := t.Context(), db.Jobs()
+		for i := range 40 {
+			conn := "slow"
+			if i == 30 || i == 39 {
+				conn = []string{"", "fast"}[i%2]
+			}
+			if err := sqlstore.As[work.Tx](db).Update(ctx, func(tx work.Tx) error {
+				return tx.Enqueue(ctx, job.Job{ID: fmt.Sprint(conn, i), Tenant: "t", Kind: "k", Connection: conn, CreatedAt: start})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			limit, inUse int
+			want         []string
+		}{
+			{limit: 10, inUse: 2, want: []string{"slow0", "slow1", "30", "fast39"}},
+			{limit: 2, inUse: 0, want: []string{"slow2", "slow3"}},
+			{limit: 10, inUse: 4, want: nil},
+			{limit: 50, inUse: 0, want: []string{"slow4", "slow5", "slow6", "slow7"}},
+		} {
+			list, err := store.Claim(ctx, job.Claim{
+				Node: "n", Now: start, Lease: time.Minute, Limit: c.limit, PerConn: 4, InUse: map[string]int{"slow": c.inUse},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, j := range list {
+				got = append(got, j.ID)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("with %d in use: claimed %v, want %v", c.inUse, got, c.want)
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 const (
 	jobColumns = `id, tenant, kind, order_key, connection, payload, state, attempt, max_attempts, run_at, created_at, lease_until, node, last_error, seq`
 
-	qJobDue = `SELECT j.seq FROM jobs j WHERE j.state IN ('available', 'scheduled', 'retryable') AND j.run_at <= $1
+	qJobDue = `SELECT j.seq, j.connection FROM jobs j WHERE j.state IN ('available', 'scheduled', 'retryable') AND j.run_at <= $1
 		AND (j.order_key = '' OR NOT EXISTS (SELECT 1 FROM jobs k WHERE k.tenant = j.tenant AND k.order_key = j.order_key
 			AND k.seq < j.seq AND k.state IN ('available', 'scheduled', 'retryable', 'running')))`
 	qJobLease = `UPDATE jobs SET state = 'running', attempt = attempt + 1, node = $1, lease_until = $2 WHERE seq = $3
@@ -24,7 +25,7 @@ const (
 	qJobExtend      = `UPDATE jobs SET lease_until = $1 WHERE id = $2 AND node = $3 AND state = 'running'`
 	qJobReleaseLost = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND lease_until < $1`
 	qJobReleaseOwn  = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND node = $1`
-	qJobNextDue     = `SELECT run_at FROM jobs WHERE state IN ('available', 'scheduled', 'retryable') ORDER BY run_at LIMIT 1`
+	qJobNextDue     = `SELECT run_at FROM jobs WHERE state IN ('available', 'scheduled', 'retryable') AND run_at > $1 ORDER BY run_at LIMIT 1`
 	qJobGet         = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND id = $2`
 	qJobList        = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`
 	qJobListState   = `SELECT ` + jobColumns + ` FROM jobs WHERE tenant = $1 AND state = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`
@@ -49,16 +50,22 @@ func scanJob(s scanner) (job.Job, error) {
 	return j, err
 }
 
-func scanInt(s scanner) (n int64, err error) { err = s.Scan(&n); return n, err }
+// dueJob is a job that may be claimed.
+type dueJob struct {
+	seq        int64
+	connection string
+}
+
+func scanDue(s scanner) (d dueJob, err error) { err = s.Scan(&d.seq, &d.connection); return d, err }
 
 // dueQuery adds the busy connections and, where several nodes claim, the row locks.
-func (s jobStore) dueQuery(c job.Claim) (q string, args []any) {
-	args = []any{ms(c.Now)}
+func (s jobStore) dueQuery(now time.Time, limit int, busy []string) (q string, args []any) {
+	args = []any{ms(now)}
 	var b strings.Builder
 	b.WriteString(qJobDue)
-	if len(c.Busy) > 0 {
+	if len(busy) > 0 {
 		b.WriteString(` AND j.connection NOT IN (`)
-		for i, conn := range c.Busy {
+		for i, conn := range busy {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -67,7 +74,7 @@ func (s jobStore) dueQuery(c job.Claim) (q string, args []any) {
 		}
 		b.WriteByte(')')
 	}
-	args = append(args, c.Limit)
+	args = append(args, limit)
 	b.WriteString(` ORDER BY j.run_at, j.seq LIMIT $` + strconv.Itoa(len(args)))
 	if s.db.engine == Postgres {
 		b.WriteString(` FOR UPDATE SKIP LOCKED`)
@@ -77,37 +84,62 @@ func (s jobStore) dueQuery(c job.Claim) (q string, args []any) {
 
 // Claim implements job.Store.
 func (s jobStore) Claim(ctx context.Context, c job.Claim) (list []job.Job, err error) {
-	q, args := s.dueQuery(c)
-	due := true
+	var busy []string
+	for conn := range c.InUse {
+		if c.Free(conn) == 0 {
+			busy = append(busy, conn)
+		}
+	}
+	slices.Sort(busy) // one statement for one set
 	if s.db.engine == SQLite { // a look without the writer first: most looks find nothing
+		due := false
 		err = s.db.View(ctx, func(tx *Tx) error {
-			seqs, err := all(ctx, tx, scanInt, q, args...)
-			due = len(seqs) > 0
+			q, args := s.dueQuery(c.Now, 1, busy)
+			found, err := all(ctx, tx, scanDue, q, args...)
+			due = len(found) > 0
 			return err
 		})
-	}
-	if err != nil || !due {
-		return nil, err
-	}
-	err = s.db.Update(ctx, func(tx *Tx) error {
-		list = nil
-		seqs, err := all(ctx, tx, scanInt, q, args...)
-		if err != nil {
-			return err
+		if err != nil || !due {
+			return nil, err
 		}
-		for _, seq := range seqs {
-			got, err := all(ctx, tx, scanJob, qJobLease, c.Node, ms(c.Now.Add(c.Lease)), seq)
-			if err != nil {
-				return err
-			}
-			list = append(list, got...)
-		}
-		return nil
+	}
+	err = s.db.Update(ctx, func(tx *Tx) (err error) {
+		list, err = s.claim(ctx, tx, c, slices.Clone(busy))
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.open(ctx, list)
+}
+
+// claim leases what is due. Connections that fill up are left out of the next look, so that what is due behind their jobs is
+// found as well.
+func (s jobStore) claim(ctx context.Context, tx *Tx, c job.Claim, busy []string) (list []job.Job, err error) {
+	taken := map[string]int{}
+	for full := true; full && len(list) < c.Limit; {
+		full = false
+		q, args := s.dueQuery(c.Now, c.Limit-len(list), busy)
+		found, err := all(ctx, tx, scanDue, q, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range found {
+			if taken[d.connection] >= c.Free(d.connection) {
+				if !slices.Contains(busy, d.connection) {
+					busy, full = append(busy, d.connection), true
+				}
+				continue
+			}
+			got, err := all(ctx, tx, scanJob, qJobLease, c.Node, ms(c.Now.Add(c.Lease)), d.seq)
+			if err != nil {
+				return nil, err
+			}
+			taken[d.connection] += len(got)
+			list = append(list, got...)
+		}
+	}
+	return list, nil
 }
 
 // open decrypts payloads. A payload that cannot be read is a discarded job, not a lost batch.
@@ -182,10 +214,10 @@ func (s jobStore) Release(ctx context.Context, node string, now time.Time) (n in
 }
 
 // NextDue implements job.Store.
-func (s jobStore) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+func (s jobStore) NextDue(ctx context.Context, after time.Time) (at time.Time, ok bool, err error) {
 	err = s.db.View(ctx, func(tx *Tx) error {
 		var v int64
-		ok, err = tx.row(ctx, []any{&v}, qJobNextDue)
+		ok, err = tx.row(ctx, []any{&v}, qJobNextDue, ms(after))
 		at = fromMS(v)
 		return err
 	})

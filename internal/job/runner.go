@@ -217,7 +217,8 @@ func (r *Runner) run(ctx context.Context, j Job) (o Outcome) {
 func (r *Runner) call(ctx context.Context, j Job) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errs.New(errs.Internal, "the handler of %q panicked: %v", j.Kind, p)
+			// What it panicked with may be anybody's data: it is for the log, not for the job's row.
+			err = errs.Wrap(errs.Internal, fmt.Errorf("panic: %v", p), "the handler of %q panicked; the log has the details", j.Kind)
 		}
 	}()
 	h, ok := r.handlers[j.Kind]

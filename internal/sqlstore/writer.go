@@ -115,7 +115,7 @@ func (db *DB) runUnit(ctx context.Context, run *connRunner, u *unit) error {
 func protect(f func(*Tx) error, tx *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errs.New(errs.Internal, "panic in a unit of work: %v", p)
+			err = errs.Wrap(errs.Internal, fmt.Errorf("panic in a unit of work: %v", p), "internal error; the log has the details")
 		}
 	}()
 	return f(tx)

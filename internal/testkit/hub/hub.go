@@ -30,9 +30,10 @@ type Hub struct {
 	app.Ready
 	Dir string
 
-	t    testing.TB
-	log  *syncBuffer
-	stop func() error
+	t      testing.TB
+	log    *syncBuffer
+	cancel context.CancelFunc
+	stop   func() error
 }
 
 // syncBuffer is a log that can be read while it is written.
@@ -73,8 +74,8 @@ func Start(t testing.TB, o Options) *Hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Hub{Dir: o.Dir, t: t, log: &syncBuffer{}}
 	ctx, cancel := context.WithCancel(context.Background())
+	h := &Hub{Dir: o.Dir, t: t, log: &syncBuffer{}, cancel: cancel}
 	ready, done := make(chan app.Ready, 1), make(chan error, 1)
 	go func() {
 		done <- app.Run(ctx, cfg, app.RunOptions{Out: h.log, Version: "test", Hard: make(chan struct{}), OnReady: func(r app.Ready) { ready <- r }})
@@ -104,6 +105,15 @@ func Start(t testing.TB, o Options) *Hub {
 		t.Fatalf("the hub is not ready after a minute\n%s", h.log)
 	}
 	return h
+}
+
+// Drain lets the hub begin to stop, as the first SIGTERM does; Stop waits for it.
+func (h *Hub) Drain() { h.cancel() }
+
+// Advance moves the hub's clock.
+func (h *Hub) Advance(d time.Duration) {
+	h.t.Helper()
+	h.API().Must("POST", "/system/clock/advance", map[string]any{"seconds": int(d.Seconds())}, nil)
 }
 
 // Stop stops the hub before the test's end.
@@ -207,25 +217,50 @@ func (c *Client) Must(method, path string, in, out any) {
 
 // Desk is the part of an agent's desk that tests look at.
 type Desk struct {
-	State   string `json:"state"`
-	Station struct {
-		Connected bool `json:"connected"`
-	} `json:"station"`
-	Contact *struct {
-		ID        string `json:"id"`
-		ANI       string `json:"ani"`
-		State     string `json:"state"`
-		Variables []struct {
-			Name, Label, Value string
-			Editable           bool
-		} `json:"variables"`
-		ScreenPop *struct{ URL, Label string } `json:"screenPop"`
-		Customer  struct {
-			Status, Message           string
-			Accounts, Contacts, Cases []struct{ ID, Title, URL string }
-		} `json:"customer"`
-		Held, Muted bool
-	} `json:"contact"`
+	State     string
+	Reason    *struct{ ID, Name string }
+	NextState *struct{ State string }
+	Station   struct {
+		Kind, Address string
+		Connected     bool
+	}
+	Queues []struct {
+		Name    string
+		Waiting int
+	}
+	Contact *DeskContact
+}
+
+// DeskContact is the contact at an agent's desk.
+type DeskContact struct {
+	ID, ANI, State, EndedBy string
+	Variables               []Variable
+	ScreenPop               *struct{ URL, Label string }
+	Customer                struct {
+		Status, Message           string
+		Accounts, Contacts, Cases []struct{ ID, Title, URL string }
+	}
+	Held, Muted bool
+	WrapUpUntil *time.Time
+	Earlier     []struct{ ID string }
+}
+
+// Variable is one variable at the desk.
+type Variable struct {
+	Name, Label, Value string
+	Editable           bool
+}
+
+// Variable returns a variable by its name; the zero value when there is none.
+func (c *DeskContact) Variable(name string) Variable {
+	if c != nil {
+		for _, v := range c.Variables {
+			if v.Name == name {
+				return v
+			}
+		}
+	}
+	return Variable{}
 }
 
 // Desk returns the agent's desk.
@@ -238,7 +273,7 @@ func (c *Client) Desk() (d Desk) {
 // Eventually waits until ok returns true; what says what was waited for.
 func (h *Hub) Eventually(what string, ok func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(45 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s", what)

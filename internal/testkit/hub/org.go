@@ -13,23 +13,37 @@ import (
 // SOQL asks the sandbox org, as an administrator, through its own API.
 func (h *Hub) SOQL(q string, out any) {
 	h.t.Helper()
+	h.CRM(http.MethodGet, "/query?q="+escape(q), nil, out)
+}
+
+// CRM makes a request of the sandbox org's REST API.
+func (h *Hub) CRM(method, path string, in, out any) {
+	h.t.Helper()
 	token, err := h.orgToken()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+h.Sandbox+"/services/data/v60.0/query?q="+escape(q), nil)
+	body, err := json.Marshal(in)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+h.Sandbox+"/services/data/v60.0"+path, bytes.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 200 {
-		h.t.Fatalf("%s: %d %s", q, res.StatusCode, raw)
+	if err != nil || res.StatusCode >= 300 {
+		h.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, raw)
+	}
+	if out == nil {
+		return
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
 		h.t.Fatal(err)
@@ -76,6 +90,18 @@ func (h *Hub) Fault(spec map[string]any) {
 func (h *Hub) NoFaults() {
 	h.t.Helper()
 	h.sandbox(http.MethodDelete, "/sandbox/api/faults", nil)
+}
+
+// Down takes the sandbox org off the network, or brings it back.
+func (h *Hub) Down(down bool) {
+	h.t.Helper()
+	h.sandbox(http.MethodPut, "/sandbox/api/down", map[string]bool{"down": down})
+}
+
+// ExpireSessions ends every access token of the sandbox org.
+func (h *Hub) ExpireSessions() {
+	h.t.Helper()
+	h.sandbox(http.MethodPost, "/sandbox/api/sessions/expire", nil)
 }
 
 func (h *Hub) sandbox(method, path string, in any) {

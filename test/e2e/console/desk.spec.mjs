@@ -60,6 +60,19 @@ test("a call by keyboard: ring, accept, mute, hold, digits, end, wrap-up", async
   expect(mock.desk.lastWrapUp).toEqual({ codeId: "w1", notes: "Sent the corrected invoice." });
 });
 
+test("notes are sent before the time for the wrap-up runs out", async ({ page, mock }) => {
+  await signIn(page, mock, "agent");
+  mock.desk.ring();
+  mock.desk.act("accept");
+  await page.getByTestId("wrapup-notes").fill("Will call again.");
+  mock.desk.wrapUp("customer");
+  await expect(page.getByTestId("wrapup-done")).toBeVisible();
+  mock.desk.state.contact.wrapUpUntil = new Date(Date.now() + 3000).toISOString();
+  mock.desk.changed();
+  await expect(page.getByTestId("idle")).toBeVisible();
+  expect(mock.desk.lastWrapUp).toEqual({ codeId: "", notes: "Will call again." });
+});
+
 test("a reload in mid call shows the same state and connects the audio again", async ({ page, context, mock }) => {
   const hub = await openHub(context, mock);
   await page.bringToFront();

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"context"
 	"flag"
 	"math"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tandemcc/tandem/internal/softphone"
 	"github.com/tandemcc/tandem/internal/testkit/hub"
+	"github.com/tandemcc/tandem/internal/voice"
 )
 
 // TestMain lets more tests run at once than there are processors: calls wait for sound far more than they compute.
@@ -299,4 +301,22 @@ func withoutCase(t *testing.T, h *hub.Hub) person {
 	}
 	t.Fatal("everybody in the sample org has an open case")
 	return person{}
+}
+
+// listen starts a telephone that answers by itself and says a tone.
+func listen(t *testing.T, tone int) *answering {
+	t.Helper()
+	a := &answering{ear: &ear{}, sessions: make(chan *softphone.Session, 8)}
+	p, err := softphone.Listen(t.Context(), "127.0.0.1:0",
+		func(voice.LegInfo) softphone.Options { return a.ear.options(tone) }, func(s *softphone.Session) { a.sessions <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.address = p.Addr().String()
+	t.Cleanup(func() {
+		if err := p.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
 }

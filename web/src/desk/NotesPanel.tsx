@@ -19,9 +19,11 @@ export function NotesPanel({ contact }: { contact: DeskContact }) {
   useEffect(() => {
     if (over && document.activeElement === document.body) code.current?.focus();
   }, [over]);
+  const send = () => action.mutate({ path: `/contacts/${contact.id}/wrapup`, body: draft }, { onSuccess: () => forgetDraft(contact.id) });
+  useLastCall(contact, draft, send);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    action.mutate({ path: `/contacts/${contact.id}/wrapup`, body: draft }, { onSuccess: () => forgetDraft(contact.id) });
+    send();
   };
   return (
     <section className="panel" aria-label={over ? "Wrap-up" : "Notes"}>
@@ -63,6 +65,21 @@ export function NotesPanel({ contact }: { contact: DeskContact }) {
       </form>
     </section>
   );
+}
+
+const LAST_CALL_SECONDS = 2;
+
+// When the time runs out the hub ends the wrap-up: what was written by then is sent before.
+function useLastCall(contact: DeskContact, draft: Draft, send: () => void): void {
+  const { offset } = useDesk();
+  const left = useRemaining(contact.wrapUpUntil, offset);
+  const sent = useRef(false);
+  const due = contact.state === "wrapup" && Boolean(contact.wrapUpUntil) && left <= LAST_CALL_SECONDS && (draft.notes !== "" || draft.codeId !== "");
+  useEffect(() => {
+    if (!due || sent.current) return;
+    sent.current = true;
+    send();
+  }, [due]);
 }
 
 function WrapUpClock({ contact }: { contact: DeskContact }) {

@@ -11,7 +11,7 @@ type Value = Omit<Queue, "id" | "version">;
 export function QueuesPage() {
   const users = useAll<User>("/users");
   const codes = useAll<Ref>("/wrapup-codes");
-  const agents = (users.data ?? []).flatMap((user) => (user.agentId ? [{ value: user.agentId, label: user.name }] : []));
+  const agents = (users.data ?? []).flatMap((user) => (user.agentId ? [{ value: user.agentId, label: user.name || user.login }] : []));
   return (
     <ResourcePage<Queue, Value>
       path="/queues"

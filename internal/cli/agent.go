@@ -245,18 +245,11 @@ func (a *agent) hold(ctx context.Context, s *softphone.Session, connected func()
 	}
 }
 
-// never is when a telephone without --auto-answer answers: it rings until the hub gives up.
-const never = 24 * time.Hour
-
-// telephone listens for SIP calls and tells the hub its address; register does the latter again.
+// telephone listens for SIP calls and tells the hub its address; register does the latter again. The hub calls it when the contact
+// is accepted at the desk, so it answers whatever comes.
 func (a *agent) telephone(ctx context.Context) (register func() error, stop func(), err error) {
-	phone, err := softphone.Listen(context.WithoutCancel(ctx), a.cmd.SIP, func(voice.LegInfo) softphone.Options {
-		o := a.options()
-		if !a.cmd.AutoAnswer {
-			o.AnswerAfter = never
-		}
-		return o
-	}, nil)
+	options := func(voice.LegInfo) softphone.Options { return a.options() }
+	phone, err := softphone.Listen(context.WithoutCancel(ctx), a.cmd.SIP, options, nil)
 	if err != nil {
 		return nil, nil, errs.Wrap(errs.Unavailable, err, "the telephone cannot listen on %s: %v", a.cmd.SIP, err)
 	}
@@ -337,7 +330,7 @@ func (a *agent) moved(ctx context.Context, d *deskView, before string) {
 	switch c.State {
 	case "ringing":
 		a.rep.say(report{Event: "ringing", Contact: c.ID, From: c.ANI, To: c.DNIS, Queue: c.Queue.name()})
-		if a.cmd.AutoAnswer && a.cmd.SIP == "" {
+		if a.cmd.AutoAnswer {
 			a.once(ctx, "accept", c.ID, "/desk/contacts/"+url.PathEscape(c.ID)+"/accept", nil)
 		}
 	case "connected":

@@ -38,12 +38,12 @@ func Backup(ctx context.Context, dsn, to string) (err error) {
 		return err
 	}
 	if _, err := os.Stat(path); err != nil {
-		return errs.Wrap(errs.NotFound, err, "there is no database at %s", path)
+		return errs.New(errs.NotFound, "there is no database at %s", path)
 	}
 	// Made here first, so that it is never readable by others and a file that exists is never overwritten.
 	f, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
 	if errors.Is(err, fs.ErrExist) {
-		return errs.Wrap(errs.Conflict, err, "%s exists: name another file", to)
+		return errs.New(errs.Conflict, "%s exists: name another file", to)
 	}
 	if err != nil {
 		return errs.Wrap(errs.Invalid, err, "%s cannot be written", to)
@@ -101,7 +101,7 @@ func Restore(ctx context.Context, dsn, from string) error {
 // checkFile reads a database file whole and says whether it is one of this program's and undamaged.
 func checkFile(ctx context.Context, path string) (err error) {
 	if _, err := os.Stat(path); err != nil {
-		return errs.Wrap(errs.NotFound, err, "there is no file %s", path)
+		return errs.New(errs.NotFound, "there is no file %s", path)
 	}
 	db, err := sql.Open("sqlite", fileURL(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
 	if err != nil {
@@ -110,14 +110,14 @@ func checkFile(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
-		return errs.Wrap(errs.Invalid, err, "%s is no database", path)
+		return errs.New(errs.Invalid, "%s is no database: name a file that tandem db backup wrote", path)
 	}
 	if verdict != "ok" {
 		return errs.New(errs.Invalid, "%s is damaged: %s", path, verdict)
 	}
 	version, err := schemaOf(ctx, db)
 	if err != nil {
-		return errs.Wrap(errs.Invalid, err, "%s is not a database of this program", path)
+		return errs.New(errs.Invalid, "%s is no database of this program: name a file that tandem db backup wrote", path)
 	}
 	newest, err := newestSchema()
 	if err == nil && version > newest {
@@ -164,7 +164,7 @@ func alone(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = DELETE").Scan(&mode); err != nil || mode != "delete" {
-		return errs.Wrap(errs.Conflict, errors.Join(err, fmt.Errorf("journal mode %q", mode)), "the database %s is in use: stop the hub first", path)
+		return errs.New(errs.Conflict, "the database %s is in use: stop the hub first", path)
 	}
 	return nil
 }

@@ -62,3 +62,14 @@ func FuzzDateTime(f *testing.F) {
 		}
 	})
 }
+
+func FuzzAssertion(f *testing.F) {
+	for _, seed := range []string{"e30.e30.e30", "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOiIxIiwiYXVkIjpbXX0.AA", "..", "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjFlMzA4fQ.AA"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if a, valid := parseAssertion(s); valid && a.signedBy(nil) {
+			t.Fatalf("%q is signed by nobody", s)
+		}
+	})
+}

@@ -144,6 +144,14 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.userinfo(w, r)
 	case area == "services/oauth2/authorize":
 		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+	case area == "services/oauth2/introspect":
+		o.introspect(w, r)
+	case area == ".well-known/openid-configuration":
+		o.discovery(w, r)
+	case area == "id/keys":
+		o.keys(w, r)
+	case strings.HasPrefix(area, "services/soap"):
+		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/data":

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,10 +43,7 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := r.PostForm
-	if id, secret, ok := r.BasicAuth(); ok {
-		form.Set("client_id", id)
-		form.Set("client_secret", secret)
-	}
+	basicInto(r, form)
 	var answer map[string]any
 	var err error
 	switch form.Get("grant_type") {
@@ -57,8 +55,10 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 		answer, err = o.refreshGrant(r, form)
 	case "authorization_code":
 		answer, err = o.codeGrant(r, form)
+	case grantJWT:
+		answer, err = o.jwtGrant(r, form)
 	default:
-		err = &oauthError{"unsupported_grant_type", "grant type not supported"}
+		err = unsupportedGrant()
 	}
 	if err != nil {
 		o.refuseToken(w, r, err)
@@ -66,6 +66,18 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, answer)
+}
+
+func unsupportedGrant() error {
+	return &oauthError{"unsupported_grant_type", "grant type not supported"}
+}
+
+// basicInto puts the client of an Authorization header into the form.
+func basicInto(r *http.Request, form url.Values) {
+	if id, secret, ok := r.BasicAuth(); ok {
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+	}
 }
 
 func (o *Org) refuseToken(w http.ResponseWriter, r *http.Request, err error) {
@@ -85,24 +97,26 @@ func writeOAuthError(w http.ResponseWriter, e *oauthError) {
 }
 
 // client checks the id, and the secret where one must be given.
-func (o *Org) client(form url.Values, needSecret bool) error {
-	if !same(form.Get("client_id"), o.creds.ClientID) {
-		return &oauthError{"invalid_client_id", "client identifier invalid"}
+func (o *Org) client(form url.Values, needSecret bool) (*registered, error) {
+	app := o.apps.find(form.Get("client_id"))
+	if app == nil {
+		return nil, &oauthError{"invalid_client_id", "client identifier invalid"}
 	}
 	secret := form.Get("client_secret")
-	if (needSecret || secret != "") && !same(secret, o.creds.ClientSecret) {
-		return &oauthError{"invalid_client", "invalid client credentials"}
+	if (needSecret || secret != "") && !same(secret, app.ClientSecret) {
+		return nil, &oauthError{"invalid_client", "invalid client credentials"}
 	}
-	return nil
+	return app, nil
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 func (o *Org) passwordGrant(r *http.Request, form url.Values) (map[string]any, error) {
-	if err := o.client(form, true); err != nil {
+	app, err := o.client(form, true)
+	if err != nil {
 		return nil, err
 	}
-	if o.opts.DisablePasswordFlow {
+	if !o.FlowEnabled(FlowPassword) {
 		return nil, invalidGrant("authentication failure")
 	}
 	user, err := o.userByName(r.Context(), form.Get("username"))
@@ -115,7 +129,7 @@ func (o *Org) passwordGrant(r *http.Request, form url.Values) (map[string]any, e
 	if !user.active {
 		return nil, invalidGrant("inactive user")
 	}
-	return o.grant(r, session{user: user.id, client: o.creds.ClientID, scope: fullScope, name: user.username})
+	return o.grant(r, session{user: user.id, client: app.ClientID, scope: fullScope, name: user.username})
 }
 
 // passwordMatches wants the password followed by the security token, as one does from outside the trusted addresses.
@@ -130,10 +144,23 @@ func (o *Org) passwordMatches(r *http.Request, user *account, given string) bool
 }
 
 func (o *Org) clientGrant(r *http.Request, form url.Values) (map[string]any, error) {
-	if err := o.client(form, true); err != nil {
+	app, err := o.client(form, true)
+	if err != nil {
 		return nil, err
 	}
-	answer, err := o.grant(r, session{user: o.admin, client: o.creds.ClientID, scope: "api", name: o.creds.Username})
+	if !o.FlowEnabled(FlowClientCredentials) || app.Username == "" {
+		return nil, invalidGrant("no client credentials user enabled")
+	}
+	user, err := o.userByName(r.Context(), app.Username)
+	switch {
+	case err != nil:
+		return nil, err
+	case user == nil:
+		return nil, invalidGrant("no client credentials user enabled")
+	case !user.active:
+		return nil, invalidGrant("inactive user")
+	}
+	answer, err := o.grant(r, session{user: user.id, client: app.ClientID, scope: "api", name: user.username})
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +169,10 @@ func (o *Org) clientGrant(r *http.Request, form url.Values) (map[string]any, err
 }
 
 func (o *Org) refreshGrant(r *http.Request, form url.Values) (map[string]any, error) {
-	if err := o.client(form, false); err != nil {
+	if !o.FlowEnabled(FlowRefreshToken) {
+		return nil, unsupportedGrant()
+	}
+	if _, err := o.client(form, false); err != nil {
 		return nil, err
 	}
 	old := form.Get("refresh_token")
@@ -155,7 +185,7 @@ func (o *Org) refreshGrant(r *http.Request, form url.Values) (map[string]any, er
 		return nil, err
 	}
 	answer["scope"] = s.scope
-	if !o.opts.RotateRefreshTokens {
+	if !o.rotates() {
 		return answer, nil
 	}
 	next := *s
@@ -166,11 +196,15 @@ func (o *Org) refreshGrant(r *http.Request, form url.Values) (map[string]any, er
 }
 
 func (o *Org) codeGrant(r *http.Request, form url.Values) (map[string]any, error) {
-	if err := o.client(form, false); err != nil {
+	if !o.FlowEnabled(FlowAuthorizationCode) {
+		return nil, unsupportedGrant()
+	}
+	app, err := o.client(form, false)
+	if err != nil {
 		return nil, err
 	}
 	c, ok := o.codes.take(form.Get("code"))
-	if !ok {
+	if !ok || c.client != app.ClientID {
 		return nil, invalidGrant("expired authorization code")
 	}
 	if c.redirect != form.Get("redirect_uri") {
@@ -185,13 +219,27 @@ func (o *Org) codeGrant(r *http.Request, form url.Values) (map[string]any, error
 	case form.Get("client_secret") == "":
 		return nil, &oauthError{"invalid_client", "invalid client credentials"}
 	}
-	answer, err := o.grant(r, session{user: c.user, client: o.creds.ClientID, scope: fullScope, name: c.name})
+	return o.codeAnswer(r, c)
+}
+
+// codeAnswer gives what the scopes of the code allow: a refresh token, and with openid an id token.
+func (o *Org) codeAnswer(r *http.Request, c code) (map[string]any, error) {
+	scopes := strings.Fields(c.scope)
+	answer, err := o.grant(r, session{user: c.user, client: c.client, scope: c.scope, name: c.name})
 	if err != nil {
 		return nil, err
 	}
-	answer["scope"] = fullScope
-	refresh := session{user: c.user, client: o.creds.ClientID, scope: fullScope, name: c.name, refresh: true}
-	answer["refresh_token"], err = o.sessions.add(r.Context(), refresh, refreshTTL)
+	answer["scope"] = c.scope
+	if slices.Contains(scopes, "refresh_token") || slices.Contains(scopes, "offline_access") {
+		refresh := session{user: c.user, client: c.client, scope: c.scope, name: c.name, refresh: true}
+		if answer["refresh_token"], err = o.sessions.add(r.Context(), refresh, refreshTTL); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(scopes, "openid") {
+		access, _ := answer["access_token"].(string)
+		answer["id_token"], err = o.idToken(r, c.client, c.user, c.nonce, access)
+	}
 	return answer, err
 }
 
@@ -260,12 +308,7 @@ func (o *Org) userinfo(w http.ResponseWriter, r *http.Request) {
 		o.writeFault(w, r, err)
 		return
 	}
-	info["sub"], info["picture"] = info["id"], ""
-	info["name"], info["email_verified"] = info["display_name"], true
-	info["given_name"], info["family_name"] = info["first_name"], info["last_name"]
-	info["preferred_username"] = info["username"]
-	info["zoneinfo"] = info["timezone"]
-	writeJSON(w, http.StatusOK, info)
+	writeJSON(w, http.StatusOK, userinfoOf(info))
 }
 
 func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
@@ -295,6 +338,27 @@ func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
 	writeJSON(w, http.StatusOK, info)
 }
 
+// userinfoOf renames what identity tells to the claims of OpenID Connect Core §5.1, and adds the platform's own.
+func userinfoOf(info map[string]any) map[string]any {
+	out := map[string]any{
+		"sub": info["id"], "picture": "", "profile": "", "email_verified": true, "address": map[string]string{}, "phone_number": info["mobile_phone"],
+		"updated_at": info["last_modified_date"], "zoneinfo": info["timezone"], "preferred_username": info["username"], "name": info["display_name"],
+		"nickname": info["nick_name"], "given_name": info["first_name"], "family_name": info["last_name"],
+	}
+	for _, k := range []string{
+		"user_id", "organization_id", "email", "photos", "urls", "active", "user_type", "language", "locale", "utcOffset", "is_app_installed",
+	} {
+		out[k] = info[k]
+	}
+	if urls, isMap := info["urls"].(map[string]string); isMap {
+		out["profile"] = urls["profile"]
+	}
+	if photos, isMap := info["photos"].(map[string]string); isMap {
+		out["picture"] = photos["picture"]
+	}
+	return out
+}
+
 func (o *Org) identityOf(r *http.Request, user string) (map[string]any, error) {
 	u, err := readRecord(r.Context(), o.store, o.schema.object("User"), user)
 	if err != nil {
@@ -302,22 +366,40 @@ func (o *Org) identityOf(r *http.Request, user string) (map[string]any, error) {
 	}
 	base := o.base(r)
 	rest := base + "/services/data/v{version}/"
+	modified, _ := u["LastModifiedDate"].(int64)
 	return map[string]any{
 		"id": base + "/id/" + orgID + "/" + user, "asserted_user": true, "user_id": user, "organization_id": orgID,
 		"username": u["Username"], "nick_name": u["CommunityNickname"], "display_name": u["Name"], "email": u["Email"],
 		"first_name": u["FirstName"], "last_name": u["LastName"], "timezone": u["TimeZoneSidKey"],
 		"locale": u["LocaleSidKey"], "language": u["LanguageLocaleKey"], "user_type": "STANDARD", "active": u["IsActive"] == int64(1),
+		"last_modified_date": time.UnixMilli(modified).UTC().Format(wireTime), "is_app_installed": true, "mobile_phone": u["MobilePhone"],
+		"mobile_phone_verified": false, "email_verified": true, "is_lightning_login_user": false, "utcOffset": o.offsetOf(u.text("TimeZoneSidKey")),
+		"addr_street": nil, "addr_city": nil, "addr_state": nil, "addr_country": nil, "addr_zip": nil,
+		"status": map[string]any{"created_date": nil, "body": nil},
+		"photos": map[string]string{"picture": base + "/profilephoto/005/F", "thumbnail": base + "/profilephoto/005/F"},
 		"urls": map[string]string{
-			"rest": rest, "sobjects": rest + "sobjects/", "search": rest + "search/", "query": rest + "query/",
-			"profile": base + "/" + user,
+			"rest": rest, "sobjects": rest + "sobjects/", "search": rest + "search/", "query": rest + "query/", "recent": rest + "recent/",
+			"enterprise": base + "/services/Soap/c/{version}/" + orgID[:15], "metadata": base + "/services/Soap/m/{version}/" + orgID[:15],
+			"partner": base + "/services/Soap/u/{version}/" + orgID[:15], "tooling_rest": rest + "tooling/", "profile": base + "/" + user,
+			"custom_domain": base,
 		},
 	}, nil
 }
 
+// offsetOf is what a zone's standard time differs from UTC by, in milliseconds.
+func (o *Org) offsetOf(name string) int {
+	zone, err := time.LoadLocation(orElse(name, "GMT"))
+	if err != nil {
+		return 0
+	}
+	_, seconds := time.Date(o.now().Year(), time.January, 1, 0, 0, 0, 0, zone).Zone()
+	return seconds * 1000
+}
+
 // code is an authorization code that waits to be exchanged.
 type code struct {
-	user, name, redirect, challenge string
-	expires                         time.Time
+	client, user, name, redirect, challenge, scope, nonce string
+	expires                                               time.Time
 }
 
 // codes keeps authorization codes, in memory: they live for minutes.

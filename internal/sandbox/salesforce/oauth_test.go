@@ -74,7 +74,9 @@ func TestPasswordFlowOptions(t *testing.T) {
 	if status, body := o.form("/services/oauth2/token", v); status != http.StatusOK {
 		t.Errorf("bare password from a trusted address: %d %s", status, body)
 	}
-	o.opts.DisablePasswordFlow = true
+	if err := o.SetFlow(t.Context(), FlowPassword, false); err != nil {
+		t.Fatal(err)
+	}
 	if status, body := o.form("/services/oauth2/token", v); status != http.StatusBadRequest {
 		t.Errorf("password flow that is off: %d %s", status, body)
 	}

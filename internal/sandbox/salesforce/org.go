@@ -47,6 +47,10 @@ type Options struct {
 	TrustLoopback bool
 	// DisablePasswordFlow turns the OAuth password flow off, as new orgs of the platform have it.
 	DisablePasswordFlow bool
+	// DisabledFlows are closed from the start; SetFlow opens and closes them later.
+	DisabledFlows []Flow
+	// PublicKeys check JWT assertions of the org's own app: certificates or RSA public keys, each a PEM text.
+	PublicKeys []string
 	// RotateRefreshTokens gives a new refresh token at each use and ends the old one.
 	RotateRefreshTokens bool
 	// BaseURL is the org's address as clients see it; empty: taken from each request.
@@ -75,6 +79,9 @@ type Org struct {
 	plans    *cache[*plan]
 	zones    *cache[*time.Location] // by user id; dropped when a user changes
 	sessions *sessions
+	apps     *apps
+	settings settings
+	signer   signer
 	codes    *codes
 	locators *locators
 	faults   *kit.Faults
@@ -136,6 +143,9 @@ func (o *Org) start(ctx context.Context) error {
 		}
 	}
 	if err := o.loadCredentials(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx)); err != nil {
 		return err
 	}
 	o.sessions = newSessions(o.store, o.now)

@@ -40,6 +40,9 @@ type pageData struct {
 	Total  int
 	Faults []kit.Fault
 	Down   bool
+
+	Switches []switchRow
+	Apps     []App
 }
 
 type link struct{ Label, URL string }
@@ -83,6 +86,7 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /lightning/r/{id}/view", s.record)
 	mux.HandleFunc("GET /{id}", s.record)
 	o.switches(mux)
+	o.setupSwitches(mux)
 	return mux
 }
 
@@ -95,7 +99,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	for _, entity := range []string{"Account", "Contact", "Case", "Task", "User"} {
 		d.Tabs = append(d.Tabs, link{s.org.schema.object(entity).plural, "/lightning/o/" + entity + "/list"})
 	}
-	d.Tabs = append(d.Tabs, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"})
+	d.Tabs = append(d.Tabs, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Setup", "/sandbox/setup"})
 	if d.Here == "" {
 		d.Here = r.URL.Path
 	}
@@ -408,16 +412,17 @@ func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	s := o.site
 	back, err := url.Parse(r.Form.Get("redirect_uri"))
+	app := o.apps.find(r.Form.Get("client_id"))
 	switch {
-	case !same(r.Form.Get("client_id"), o.creds.ClientID):
+	case app == nil:
 		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=invalid_client_id: client identifier invalid"})
 		return
-	case err != nil || !safeTarget(back):
+	case err != nil || !safeTarget(back) || !app.allowsCallback(back.String()):
 		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=redirect_uri_mismatch: redirect_uri must match configuration"})
 		return
 	}
 	d := pageData{Title: "Allow access", Kind: back.String(), FormTarget: back.Scheme + "://" + back.Host}
-	for _, name := range []string{"response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method"} {
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "nonce"} {
 		if v := r.Form.Get(name); v != "" {
 			d.Fields = append(d.Fields, cell{Label: name, Text: v})
 		}
@@ -460,7 +465,7 @@ func (o *Org) allow(r *http.Request, answer url.Values) (problem string) {
 	case r.Form.Get("answer") != "allow":
 		refuse("access_denied", "end-user denied authorization")
 		return ""
-	case r.Form.Get("response_type") != "code":
+	case r.Form.Get("response_type") != "code" || !o.FlowEnabled(FlowAuthorizationCode):
 		refuse("unsupported_response_type", "response type not supported")
 		return ""
 	case r.Form.Get("code_challenge") != "" && method != "" && method != "S256":
@@ -475,7 +480,8 @@ func (o *Org) allow(r *http.Request, answer url.Values) (problem string) {
 		return "The username or password is wrong."
 	}
 	answer.Set("code", o.codes.add(code{
-		user: user.id, name: user.username, redirect: r.Form.Get("redirect_uri"), challenge: r.Form.Get("code_challenge"),
+		client: r.Form.Get("client_id"), user: user.id, name: user.username, redirect: r.Form.Get("redirect_uri"),
+		challenge: r.Form.Get("code_challenge"), scope: orElse(strings.TrimSpace(r.Form.Get("scope")), fullScope), nonce: r.Form.Get("nonce"),
 	}))
 	return ""
 }

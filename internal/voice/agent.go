@@ -122,6 +122,9 @@ func (k *call) agentLegEnded(leg Leg) {
 	if k.agentLeg != leg {
 		return
 	}
+	if k.ct.State == contact.Connected || k.ct.State == contact.Held {
+		k.noteLegs() // while the agent's leg can still be asked
+	}
 	k.agentLeg = nil
 	switch k.ct.State { //nolint:exhaustive // in the other states the leg's end follows from ours
 	case contact.Ringing:

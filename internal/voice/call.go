@@ -45,6 +45,7 @@ type call struct {
 	muted     bool
 	legOver   bool // the caller's leg is gone, or never was
 	agentDone bool // nobody has wrap-up to do
+	byAgent   bool // the step is the answer to the agent's hang-up
 	closed    bool
 	quit      bool
 }

@@ -52,10 +52,7 @@ func (k *call) do(cmd flow.Command) {
 			return nil
 		})
 	case flow.CmdHangup:
-		if !k.legOver {
-			k.setEnd(contact.ByFlow)
-			k.leg.Hangup("flow ended")
-		}
+		k.hangUp()
 	case flow.CmdGoto:
 		k.goTo(*cmd.Goto)
 	case flow.CmdCancel:
@@ -65,6 +62,19 @@ func (k *call) do(cmd flow.Command) {
 		}
 	case flow.CmdEnded:
 	}
+}
+
+// hangUp ends the call for the flow, or for the agent whose leaving the flow only follows.
+func (k *call) hangUp() {
+	if k.legOver {
+		return
+	}
+	if k.byAgent {
+		k.setEnd(contact.ByAgent)
+	} else {
+		k.setEnd(contact.ByFlow)
+	}
+	k.leg.Hangup("flow ended")
 }
 
 // result reports a command's result once; a cancelled command reports nothing.

@@ -25,7 +25,9 @@ func (k *call) setEnd(r contact.EndReason) {
 func (k *call) agentEnds() {
 	k.leaveAgent()
 	k.ct.SetState(contact.InFlow, k.now())
+	k.byAgent = true // a flow that has nothing more to say hangs up because the agent did
 	k.step(flow.Event{Kind: flow.EvAgentDisconnected, Agent: k.flowAgent()})
+	k.byAgent = false
 	k.hangUpIfIdle() // the leg's end does the rest
 }
 

@@ -2,7 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"net"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/authz"
@@ -354,7 +358,7 @@ type stationInput struct {
 
 func (a *API) setStation(ctx context.Context, in *stationInput) (*body[desk], error) {
 	return a.atDesk(ctx, "desk:SetStation", func(agentID string) error {
-		if in.Body.Kind == "sip" && in.Body.Address == "" {
+		if in.Body.Kind == "sip" && !sipAddress(in.Body.Address) {
 			return errs.New(errs.Invalid, "give the phone's address, such as sip:201@192.0.2.7:5060")
 		}
 		address := in.Body.Address
@@ -365,6 +369,28 @@ func (a *API) setStation(ctx context.Context, in *stationInput) (*body[desk], er
 		return nil
 	})
 }
+
+var sipUser = regexp.MustCompile(`^[A-Za-z0-9_.!~*'()&=+$,;?/%-]{1,64}$`) // RFC 3261 §25.1
+
+// sipAddress reports whether s is sip:user@host, with or without a port.
+func sipAddress(s string) bool {
+	rest, ok := strings.CutPrefix(s, "sip:")
+	user, host, found := strings.Cut(rest, "@")
+	if !ok || !found || !sipUser.MatchString(user) {
+		return false
+	}
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return false
+		}
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return net.ParseIP(host) != nil || hostName.MatchString(host)
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$`)
 
 type digitsInput struct {
 	IDInput

@@ -108,21 +108,44 @@ func TestHoldAndMute(t *testing.T) {
 	ada.is("wrapup")
 }
 
+// TestKeysBothWays: keys from the desk, and from a telephone to the other.
 func TestKeysBothWays(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
-	ada, call, id := talk(t, h)
+	phone := listen(t, agentTone)
+	ada := &desk{Client: h.SignIn("ada"), h: h, t: t, ear: phone.ear}
+	ada.Must("POST", "/desk/station", map[string]string{"kind": "sip", "address": "sip:201@" + phone.address}, nil)
+	ada.Available()
+	call := dial(h, "+15005550142", "1001", callerTone)
+	<-call.Answered()
+	press(t, h, call, "0")
+	id := ada.accepts()
+	hearsBoth(h, ada, call)
 	ada.Must("POST", "/desk/contacts/"+id+"/digits", map[string]string{"digits": "159#"}, nil)
-	h.Eventually("the caller's side gets the keys", func() bool { return call.ear.keys() == "159#" })
+	h.Eventually("the caller's side gets the desk's keys", func() bool { return call.ear.keys() == "159#" })
 	if err := call.SendDigits("*73"); err != nil {
 		t.Fatal(err)
 	}
-	h.Eventually("the agent gets the keys", func() bool { return ada.ear.keys() == "*73" })
+	h.Eventually("the agent's phone gets the caller's keys", func() bool { return ada.ear.keys() == "*73" })
+	if err := (<-phone.sessions).SendDigits("0D"); err != nil {
+		t.Fatal(err)
+	}
+	h.Eventually("the caller's side gets the agent's keys", func() bool { return call.ear.keys() == "159#0D" })
 	hearsBoth(h, ada, call)
 	status, _, err := ada.Do("POST", "/desk/contacts/"+id+"/digits", map[string]string{"digits": "x"}, nil)
 	if err != nil || status < 400 || status >= 500 {
 		t.Errorf("a key that is none: %d %v", status, err)
 	}
+}
+
+// TestDeskKeys: keys from a desk whose agent talks through the browser.
+func TestDeskKeys(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	ada, call, id := talk(t, h)
+	ada.Must("POST", "/desk/contacts/"+id+"/digits", map[string]string{"digits": "159#"}, nil)
+	h.Eventually("the caller's side gets the keys", func() bool { return call.ear.keys() == "159#" })
+	hearsBoth(h, ada, call)
 }
 
 // TestReload: the page is loaded again in mid call; the old connection goes without a word, as a closed tab does.

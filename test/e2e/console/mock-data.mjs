@@ -191,12 +191,13 @@ export const setup = () => ({
 });
 
 export const audit = Array.from({ length: 40 }, (_, index) => ({
-  seq: 4000 - index,
+  id: 4000 - index,
+  seq: index > 3 ? 4000 - index : 0,
   at: ago(index * 95),
   principal: ["user:admin", "module:flow", "user:lead", "token:Reporting"][index % 4],
   action: ["flow.publish", "connector.use", "contact.read", "session.create", "user.update"][index % 5],
   resource: ["flow/f1", "connector/k1", "contact/c1", "user/u3"][index % 4],
-  outcome: index % 7 === 3 ? "denied" : "allowed",
+  outcome: index % 7 === 3 ? "denied" : "ok",
   detail: index % 7 === 3 ? "No statement allows contact:Read on contact/c1." : "",
   sealed: index > 3,
 }));

@@ -397,6 +397,8 @@ export interface AccessKey {
 }
 
 export interface AuditEntry {
+  id: number;
+  /** The place in the sealed log; 0 while the entry waits for the seal. */
   seq: number;
   at: Time;
   principal: string;

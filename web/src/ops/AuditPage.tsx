@@ -13,8 +13,11 @@ import { Pill } from "../ui/Status";
 import { Ago } from "../ui/Time";
 import classes from "./Ops.module.css";
 
+// Reads that were allowed are sealed as counts, not one by one.
+const outcomes: Record<string, string> = { ok: "Done", denied: "Denied", count: "Counted" };
+
 const columns: Column<AuditEntry>[] = [
-  { label: "No.", numeric: true, cell: (entry) => entry.seq },
+  { label: "No.", numeric: true, cell: (entry) => entry.seq || "" },
   { label: "When", cell: (entry) => <Ago time={entry.at} /> },
   { label: "Who", cell: (entry) => entry.principal },
   { label: "Did", cell: (entry) => <span className="mono">{entry.action}</span> },
@@ -27,7 +30,7 @@ const columns: Column<AuditEntry>[] = [
       </>
     ),
   },
-  { label: "Outcome", cell: (entry) => <Pill tone={/den|fail|error/i.test(entry.outcome) ? "bad" : "neutral"}>{entry.outcome}</Pill> },
+  { label: "Outcome", cell: (entry) => <Pill tone={entry.outcome === "denied" ? "bad" : "neutral"}>{outcomes[entry.outcome] ?? entry.outcome}</Pill> },
   { label: "Sealed", cell: (entry) => (entry.sealed ? "yes" : <span className="muted">soon</span>) },
 ];
 
@@ -47,7 +50,7 @@ export function AuditPage() {
                 Try a wider search.
               </Empty>
             ) : (
-              <DataTable caption="Audit entries" columns={columns} rows={rows} rowKey={(entry) => entry.seq} />
+              <DataTable caption="Audit entries" columns={columns} rows={rows} rowKey={(entry) => entry.id} />
             )
           }
         </Loaded>
@@ -69,7 +72,7 @@ function Filter({ apply }: { apply: (filter: { principal: string; action: string
     <form className={classes.filters} onSubmit={submit} role="search" aria-label="Audit">
       <TextInput label="Who" placeholder="user:anna" value={principal} onChange={(event) => setPrincipal(event.currentTarget.value)} />
       <TextInput label="Action" placeholder="flow.publish" value={action} onChange={(event) => setAction(event.currentTarget.value)} />
-      <NativeSelect label="Outcome" data={[{ value: "", label: "Any" }, "allowed", "denied"]} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)} />
+      <NativeSelect label="Outcome" data={[{ value: "", label: "Any" }, ...Object.entries(outcomes).map(([value, label]) => ({ value, label }))]} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)} />
       <Button type="submit" variant="default">
         Search
       </Button>

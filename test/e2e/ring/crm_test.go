@@ -1,0 +1,250 @@
+package ring
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/testkit/hub"
+)
+
+// take calls as a person and connects ada.
+func take(t *testing.T, h *hub.Hub, number string) (*desk, *line, string) {
+	t.Helper()
+	ada := sit(t, h, "ada", agentTone)
+	call := dial(h, number, "1000", callerTone)
+	id := ada.accepts()
+	hearsBoth(h, ada, call)
+	return ada, call, id
+}
+
+// hangUp ends the call as the caller and the wrap-up as the agent.
+func hangUp(ada *desk, call *line, id string) {
+	call.Hangup()
+	ada.is("wrapup")
+	ada.finishes(id, "resolved", "all done")
+}
+
+// popped waits for the desk's screen pop and returns its address.
+func popped(h *hub.Hub, ada *desk) (url string) {
+	h.Eventually("the screen pop", func() bool {
+		if c := ada.Desk().Contact; c != nil && c.ScreenPop != nil {
+			url = c.ScreenPop.URL
+		}
+		return url != ""
+	})
+	return url
+}
+
+// customer waits until the desk knows who calls, or that it cannot.
+func customer(h *hub.Hub, ada *desk, status string) *hub.DeskContact {
+	var c *hub.DeskContact
+	h.Eventually("the customer is "+status, func() bool {
+		c = ada.Desk().Contact
+		return c != nil && c.Customer.Status == status
+	})
+	return c
+}
+
+func TestUnknownCaller(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	ada, call, id := take(t, h, "+15005550199")
+	c := customer(h, ada, "none")
+	if c.Customer.Message == "" || c.ScreenPop != nil {
+		t.Errorf("the desk shows %+v, pop %+v", c.Customer, c.ScreenPop)
+	}
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.WriteBack != "none" || len(r.WriteBacks) != 0 || r.EndReason != "customer" {
+		t.Errorf("the record: %+v", r)
+	}
+}
+
+func TestContactWithoutCase(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withoutCase(t, h)
+	ada, call, id := take(t, h, who.number)
+	if got, want := popped(h, ada), "http://"+h.Sandbox+"/lightning/r/Contact/"+who.id+"/view"; got != want {
+		t.Errorf("screen pop %s, want %s", got, want)
+	}
+	if c := customer(h, ada, "found"); len(c.Customer.Cases) != 0 || c.Customer.Contacts[0].Title != who.name {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.WriteBack != "none" {
+		t.Errorf("the write-back is %s though there is no case", r.WriteBack)
+	}
+}
+
+func TestTwoContactsWithOneNumber(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	twin := map[string]string{"FirstName": "Other", "LastName": "Person", "Phone": who.number}
+	h.CRM("POST", "/sobjects/Contact", twin, nil)
+	ada, call, id := take(t, h, who.number)
+	c := customer(h, ada, "ambiguous")
+	if len(c.Customer.Contacts) != 2 || c.Customer.Message == "" {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.EndReason != "customer" {
+		t.Errorf("the record: %+v", r)
+	}
+}
+
+// noted checks that exactly one comment of the contact is on the case.
+func noted(t *testing.T, h *hub.Hub, who person, id string) hub.Record {
+	t.Helper()
+	r := writtenBack(t, h, id)
+	got := comments(h, who.caseID, id)
+	if len(got) != 1 || !strings.Contains(got[0], who.number) || !strings.Contains(got[0], "Resolved") {
+		t.Errorf("comments on the case: %q, want one", got)
+	}
+	return r
+}
+
+// TestSessionExpired: the CRM ends the session between the calls; the next request signs in anew.
+func TestSessionExpired(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	list := cases(t, h, 2)
+	ada, call, id := take(t, h, list[0].number)
+	popped(h, ada)
+	h.ExpireSessions() // under the write-back
+	hangUp(ada, call, id)
+	noted(t, h, list[0], id)
+	h.ExpireSessions() // under the dips
+	call = dial(h, list[1].number, "1000", callerTone)
+	id = ada.accepts()
+	if got := popped(h, ada); !strings.Contains(got, list[1].caseID) {
+		t.Errorf("screen pop %s, want the case %s", got, list[1].caseID)
+	}
+	customer(h, ada, "found")
+	hangUp(ada, call, id)
+	noted(t, h, list[1], id)
+}
+
+// TestErrorsThenWell: three answers 500 under the dips; the caller reaches the agent, and what comes after is well.
+func TestErrorsThenWell(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	list := cases(t, h, 2)
+	h.Fault(map[string]any{"kind": "status", "status": 500, "match": "/query", "count": 3})
+	ada, call, id := take(t, h, list[0].number)
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.EndReason != "customer" {
+		t.Errorf("the record: %+v", r)
+	}
+	call = dial(h, list[1].number, "1000", callerTone)
+	id = ada.accepts()
+	popped(h, ada)
+	hangUp(ada, call, id)
+	noted(t, h, list[1], id)
+}
+
+// TestWriteBackErrors: three answers 500 at the write-back, then well.
+func TestWriteBackErrors(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	ada, call, id := take(t, h, who.number)
+	popped(h, ada)
+	h.Fault(map[string]any{"kind": "status", "status": 500, "method": "PATCH", "match": "/sobjects/Case", "count": 3})
+	hangUp(ada, call, id)
+	for attempt := range 3 {
+		h.Eventually("an attempt has failed", func() bool {
+			r := h.Record(id)
+			return len(r.WriteBacks) == 1 && r.WriteBacks[0].Attempts == attempt+1
+		})
+		if r := h.Record(id); r.WriteBack != "pending" || r.WriteBacks[0].Status != "500" || r.WriteBacks[0].LastError == "" {
+			t.Errorf("after attempt %d: %s %+v", attempt+1, r.WriteBack, r.WriteBacks)
+		}
+		h.Advance(time.Hour)
+	}
+	if r := noted(t, h, who, id); r.WriteBacks[0].Attempts != 4 || r.WriteBacks[0].LastError != "" {
+		t.Errorf("the record: %+v", r.WriteBacks)
+	}
+}
+
+// TestNoAnswer: the CRM takes five seconds to answer nothing; the call goes on and the desk says so.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	h.Fault(map[string]any{"kind": "hang", "delay_ms": 5000, "match": "/(query|search)"})
+	ada, call, id := take(t, h, who.number)
+	c := customer(h, ada, "error")
+	if c.Customer.Message == "" || strings.Contains(c.Customer.Message, "127.0.0.1") {
+		t.Errorf("the desk says %q", c.Customer.Message)
+	}
+	h.NoFaults()
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.EndReason != "customer" || !r.Had("connected") {
+		t.Errorf("the record: %+v", r)
+	}
+}
+
+// TestSlowAnswer: an answer that takes five seconds is waited for, and used.
+func TestSlowAnswer(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	h.Fault(map[string]any{"kind": "latency", "delay_ms": 5000, "match": "/query", "count": 1})
+	ada, call, id := take(t, h, who.number)
+	if got := popped(h, ada); !strings.Contains(got, who.caseID) {
+		t.Errorf("screen pop %s, want the case %s", got, who.caseID)
+	}
+	hangUp(ada, call, id)
+	noted(t, h, who, id)
+}
+
+// TestDownAtHangup: the CRM is away when the call ends, for half an hour; the write-back arrives, once.
+func TestDownAtHangup(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	ada, call, id := take(t, h, who.number)
+	popped(h, ada)
+	h.Down(true)
+	hangUp(ada, call, id)
+	ada.is("available") // the agent does not wait for the CRM
+	for range 3 {
+		before := attempts(h, id)
+		h.Eventually("another attempt", func() bool {
+			h.Advance(time.Minute)
+			return attempts(h, id) > before
+		})
+	}
+	if r := h.Record(id); r.WriteBack != "pending" || r.State != "ended" {
+		t.Errorf("while the CRM is away the record is %s, write-back %s", r.State, r.WriteBack)
+	}
+	h.Down(false)
+	h.Eventually("the write-back is done", func() bool {
+		h.Advance(10 * time.Minute)
+		return h.Record(id).WriteBack == "done"
+	})
+	noted(t, h, who, id)
+}
+
+func attempts(h *hub.Hub, id string) (n int) {
+	for _, w := range h.Record(id).WriteBacks {
+		n += w.Attempts
+	}
+	return n
+}
+
+// TestDownUnderDips: the CRM is away all along; the caller reaches an agent all the same.
+func TestDownUnderDips(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	h.Down(true)
+	ada, call, id := take(t, h, who.number)
+	customer(h, ada, "error")
+	hangUp(ada, call, id)
+	if r := closed(t, h, id); r.EndReason != "customer" || r.Disposition == nil {
+		t.Errorf("the record: %+v", r)
+	}
+}

@@ -92,9 +92,7 @@ func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string
 		target += sep + query(req.Query).Encode()
 	}
 	h := header(req)
-	for name, v := range auth {
-		h[name] = v
-	}
+	maps.Copy(h, auth)
 	res, err := via.Do(ctx, &httpx.Request{
 		Method: req.Method, URL: target, Header: h, Body: []byte(req.Body), Retry: retry(req),
 		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant,
@@ -140,7 +138,7 @@ func retry(req flow.HTTP) httpx.Retry {
 	switch {
 	case req.Retries == 0:
 		return httpx.RetryNever
-	case req.Method == "GET" || req.Method == "HEAD":
+	case req.Method == http.MethodGet || req.Method == http.MethodHead:
 		return httpx.RetryIdempotent
 	}
 	return httpx.RetrySafe
@@ -296,7 +294,7 @@ func (c *connectors) Test(ctx context.Context, tenant, id string) (TestResult, e
 	}
 	begin := time.Now()
 	if cl.org == nil {
-		res, err := c.plain(ctx, cl.transport, tenant, flow.HTTP{Method: "GET"}, cl.base, cl.authorization())
+		res, err := c.plain(ctx, cl.transport, tenant, flow.HTTP{Method: http.MethodGet}, cl.base, cl.authorization())
 		if err != nil {
 			return TestResult{Message: errs.Message(err), Took: time.Since(begin)}, nil
 		}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -101,7 +100,7 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	h.started = h.clock.Now()
 	defer func() {
 		if err != nil && h.db != nil {
-			_ = h.db.Close() //nolint:errcheck // the first error tells
+			_ = h.db.Close()
 		}
 	}()
 	for _, build := range []func(context.Context) error{h.buildStore, h.buildSecurity, h.buildSetup, h.buildSpeech, h.buildVoice, h.buildJobs} {
@@ -235,7 +234,9 @@ func (h *Hub) buildSetup(context.Context) error {
 }
 
 // Formats are the flow formats that this build reads.
-func Formats() flow.Registry { return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}} }
+func Formats() flow.Registry {
+	return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}}
+}
 
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
@@ -326,7 +327,8 @@ func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
-		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Bus: h.bus, Clock: h.clock, Advance: h.advance,
+		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
+		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Desk: service("desk"), Numbers: h.numbers, Log: h.log,
 	})
 }
@@ -365,15 +367,6 @@ func (h *Hub) counts(ctx context.Context) map[string]int64 {
 
 // speechCache is where the compiled synthesizer lies.
 func (h *Hub) speechCache() string { return filepath.Join(h.cfg.Data, "cache", "speech") }
-
-// origin returns the origin of a base URL for a Content-Security-Policy.
-func origin(base string) string {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
 
 // server returns an HTTP server with the limits every listener has. Streams lift the write deadline for themselves.
 func server(h http.Handler) *http.Server {

@@ -67,6 +67,7 @@ func (r *retention) purge(ctx context.Context) {
 		"jobs":     func() (int64, error) { return h.db.Jobs().Purge(ctx, now.Add(-h.cfg.Retention.Jobs)) },
 		"sessions": func() (int64, error) { return h.identity.Purge(ctx) },
 		"keys":     func() (int64, error) { return 0, h.ring.Tidy(ctx) },
+		"answers":  func() (int64, error) { return h.db.PurgeAnswers(ctx, now.Add(-answersKept)) },
 		"clips":    func() (int64, error) { return h.db.PurgeClips(ctx, now.Add(-clipsKept)) },
 	}
 	for name, f := range steps {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,8 +52,7 @@ func (r *roster) Start(ctx context.Context) error {
 	}
 	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
-	r.done.Add(1)
-	go func() { defer r.done.Done(); r.follow(loop, after) }()
+	r.done.Go(func() { ; r.follow(loop, after) })
 	return nil
 }
 
@@ -159,10 +159,5 @@ func (r *roster) syncQueues(e *routing.Engine, queues []registry.Object[registry
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 func has(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, v)
 }

@@ -185,7 +185,7 @@ func (h *Hub) handler() http.Handler {
 func text(w http.ResponseWriter, status int, s string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	//nolint:errcheck // the peer has gone when it fails
+
 	_, _ = io.WriteString(w, s+"\n")
 }
 

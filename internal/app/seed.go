@@ -114,7 +114,7 @@ func (h *Hub) firstAdmin(ctx context.Context) error {
 func password() string {
 	const letters = "abcdefghijkmnpqrstuvwxyz23456789"
 	raw := make([]byte, 16)
-	rand.Read(raw) //nolint:errcheck,gosec // it never fails since Go 1.24
+	_, _ = rand.Read(raw) // it never fails since Go 1.24
 	for i, b := range raw {
 		raw[i] = letters[int(b)%len(letters)]
 	}
@@ -132,7 +132,7 @@ func (h *Hub) planSample() (string, error) {
 	for i := range s.Users {
 		s.Users[i].Password = password()
 	}
-	raw, err := json.Marshal(s)
+	raw, err := json.Marshal(s) //nolint:gosec // it is sealed before it is stored
 	return string(raw), err
 }
 
@@ -268,7 +268,7 @@ func (h *Hub) seedCredentials(ctx context.Context, s *sample) error {
 		if err != nil {
 			return "", err
 		}
-		raw, err := json.Marshal(sample{APIToken: token, KeyID: key.ID, Secret: secret})
+		raw, err := json.Marshal(sample{APIToken: token, KeyID: key.ID, Secret: secret}) //nolint:gosec // it is sealed before it is stored
 		return string(raw), err
 	})
 	if err != nil {
@@ -289,7 +289,7 @@ func (h *Hub) writeReady() error {
 	if h.ready.Users == nil {
 		h.ready.Users = []ReadyUser{}
 	}
-	raw, err := json.MarshalIndent(h.ready, "", "  ")
+	raw, err := json.MarshalIndent(h.ready, "", "  ") //nolint:gosec // for the owner, in a file of mode 0600
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,9 @@ func (h *Hub) buildSpeech(ctx context.Context) error {
 	return err
 }
 
-func (h *Hub) newPrompts() *prompts { return &prompts{speech: h.speech, mute: h.engine == nil, music: audio.HoldMusic()} }
+func (h *Hub) newPrompts() *prompts {
+	return &prompts{speech: h.speech, mute: h.engine == nil, music: audio.HoldMusic()}
+}
 
 func (h *Hub) stopSpeech(ctx context.Context) error {
 	h.speech.Close()

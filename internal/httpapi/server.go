@@ -79,6 +79,7 @@ type Deps struct {
 	WakeJobs    func()
 	Events      event.Log
 	Audit       *audit.Service
+	Answers     Answers
 	Bus         bus.Bus
 	Clock       *clock.Clock
 	Advance     func(d time.Duration) error // errs.Conflict unless the clock is controllable
@@ -92,8 +93,9 @@ type Deps struct {
 type API struct {
 	Deps
 
-	huma huma.API
-	mux  *http.ServeMux
+	huma    huma.API
+	mux     *http.ServeMux
+	creates map[string]bool // patterns of operations that take an Idempotency-Key
 }
 
 // Limits of requests.
@@ -118,7 +120,7 @@ func New(d Deps) *API {
 		"token":   {Type: "http", Scheme: "bearer"},
 	}
 	cfg.Security = []map[string][]string{{"session": {}}, {"token": {}}}
-	a := &API{Deps: d, mux: http.NewServeMux()}
+	a := &API{Deps: d, mux: http.NewServeMux(), creates: map[string]bool{}}
 	a.huma = humago.NewWithPrefix(a.mux, "/api/v1", cfg)
 	a.sessionOps()
 	a.deskOps()
@@ -154,7 +156,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	a.mux.ServeHTTP(w, r.WithContext(ctx))
+	a.serve(w, r.WithContext(ctx))
 }
 
 // open are the requests that need nobody to be signed in.
@@ -250,6 +252,9 @@ func (a *API) fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if problem := (*failure)(nil); errors.As(err, &problem) {
+		return problem
+	}
 	code := errs.CodeOf(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		code = errs.Unavailable
@@ -262,12 +267,16 @@ func (a *API) fail(ctx context.Context, err error) error {
 }
 
 func writeProblem(w http.ResponseWriter, err error) {
-	code := errs.CodeOf(err)
-	status := statuses[code]
+	var p *failure
+	if !errors.As(err, &p) {
+		code := errs.CodeOf(err)
+		status := statuses[code]
+		p = &failure{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: errs.Message(err), Code: code}
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
 	//nolint:errcheck,errchkjson // the peer has gone when it fails
-	_ = json.NewEncoder(w).Encode(&failure{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: errs.Message(err), Code: code})
+	_ = json.NewEncoder(w).Encode(p)
 }
 
 // op describes one operation.
@@ -310,6 +319,14 @@ type IDInput struct {
 
 // add registers an operation whose errors are domain errors.
 func add[I, O any](a *API, o huma.Operation, f func(ctx context.Context, in *I) (*O, error)) {
+	if o.Method == http.MethodPost && o.DefaultStatus == http.StatusCreated {
+		a.creates["POST /api/v1"+o.Path] = true
+		longest := maxKey
+		o.Parameters = append(o.Parameters, &huma.Param{
+			Name: keyHeader, In: "header", Description: "of the client's choice: a request that is sent again is not done again",
+			Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		})
+	}
 	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := f(ctx, in)
 		if err != nil {

@@ -31,10 +31,10 @@ const (
 	qContactTallies       = `SELECT queue_id, sum(CASE WHEN answered_at > 0 THEN 1 ELSE 0 END), sum(CASE WHEN end_reason = 'abandoned' THEN 1 ELSE 0 END),
 		sum(CASE WHEN answered_at > 0 AND answered_at - queued_at <= $3 THEN 1 ELSE 0 END)
 		FROM contacts WHERE tenant = $1 AND created_at >= $2 AND queue_id <> '' GROUP BY queue_id`
-	qContactPurgeable     = `SELECT id FROM contacts WHERE tenant = $1 AND closed_at > 0 AND closed_at < $2 ORDER BY id LIMIT $3`
-	qContactDelete        = `DELETE FROM contacts WHERE tenant = $1 AND id = $2`
-	qTokenDelete          = `DELETE FROM contact_tokens WHERE tenant = $1 AND contact_id = $2`
-	qTraceDelete          = `DELETE FROM contact_traces WHERE tenant = $1 AND contact_id = $2`
+	qContactPurgeable = `SELECT id FROM contacts WHERE tenant = $1 AND closed_at > 0 AND closed_at < $2 ORDER BY id LIMIT $3`
+	qContactDelete    = `DELETE FROM contacts WHERE tenant = $1 AND id = $2`
+	qTokenDelete      = `DELETE FROM contact_tokens WHERE tenant = $1 AND contact_id = $2`
+	qTraceDelete      = `DELETE FROM contact_traces WHERE tenant = $1 AND contact_id = $2`
 )
 
 var _ contact.Tx = (*Tx)(nil)

@@ -21,6 +21,7 @@ import (
 	"github.com/tandemcc/tandem/internal/event"
 	"github.com/tandemcc/tandem/internal/ids"
 	"github.com/tandemcc/tandem/internal/job"
+	"github.com/tandemcc/tandem/internal/registry"
 	"github.com/tandemcc/tandem/internal/sqlstore"
 	"github.com/tandemcc/tandem/internal/sqlstore/storetest"
 	"github.com/tandemcc/tandem/internal/work"
@@ -378,4 +379,47 @@ func TestJobsOfOneConnectionLeaveRoomForOthers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFirstUseOfAStatementNeedsNoSecondConnection has every connection inside a transaction before any statement was used: whoever
+// prepared one on another connection would wait for ever.
+func TestFirstUseOfAStatementNeedsNoSecondConnection(t *testing.T) {
+	const pool = 24
+	for _, engine := range []sqlstore.Engine{sqlstore.SQLite, sqlstore.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			db, err := sqlstore.Open(t.Context(), storetest.DSN(t, engine), sqlstore.Options{Cipher: storetest.Cipher{}, Readers: pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			var inside, wg sync.WaitGroup
+			views := pool
+			if engine == sqlstore.Postgres {
+				views-- // the sequencer holds one
+			}
+			inside.Add(views)
+			for range views {
+				wg.Go(func() {
+					err := sqlstore.As[registry.Tx](db).View(ctx, func(tx registry.Tx) error {
+						inside.Done()
+						inside.Wait()
+						_, err := tx.Objects(ctx, "t", "queue")
+						return err
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			done := make(chan struct{})
+			go func() { wg.Wait(); close(done) }()
+			select {
+			case <-done:
+			case <-time.After(20 * time.Second):
+				t.Fatal("the views wait for each other")
+			}
+		})
+	}
 }

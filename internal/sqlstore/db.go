@@ -60,7 +60,7 @@ type DB struct {
 	opts   Options
 	read   *sql.DB // on PostgreSQL also the writer
 	write  *sql.DB
-	stmts  *stmtCache // of the readers
+	stmts  *stmtCache // of the SQLite readers
 
 	units  chan *unit // SQLite: what waits for the writer
 	closed chan struct{}
@@ -147,7 +147,6 @@ func (db *DB) openPostgres(ctx context.Context, dsn string) error {
 	if err := db.migrate(ctx, db.read, goose.DialectPostgres, "migrations/postgres"); err != nil {
 		return err
 	}
-	db.stmts = newStmtCache(db.read)
 	db.seqr = newSequencer(db)
 	return db.seqr.start(ctx)
 }
@@ -224,8 +223,21 @@ func (s store[T]) View(ctx context.Context, f func(T) error) error {
 // Update runs f in a read-write transaction; see work.Store.
 func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
 	if db.engine == Postgres {
-		return db.updatePostgres(ctx, f)
+		return db.updatePostgres(ctx, sql.LevelSerializable, f)
 	}
+	return db.updateSQLite(ctx, f)
+}
+
+// updateRows is Update for statements that each stand for themselves: they see what others have committed and lock the rows they
+// change. A claim that had to be serializable would conflict with every job that is enqueued meanwhile.
+func (db *DB) updateRows(ctx context.Context, f func(*Tx) error) error {
+	if db.engine == Postgres {
+		return db.updatePostgres(ctx, sql.LevelReadCommitted, f)
+	}
+	return db.updateSQLite(ctx, f)
+}
+
+func (db *DB) updateSQLite(ctx context.Context, f func(*Tx) error) error {
 	u := &unit{ctx: ctx, f: f, done: make(chan error, 1)}
 	select {
 	case <-db.closed:

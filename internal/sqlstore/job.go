@@ -90,7 +90,7 @@ func (s jobStore) Claim(ctx context.Context, c job.Claim) (list []job.Job, err e
 			busy = append(busy, conn)
 		}
 	}
-	slices.Sort(busy) // one statement for one set
+	slices.Sort(busy)          // one statement for one set
 	if s.db.engine == SQLite { // a look without the writer first: most looks find nothing
 		due := false
 		err = s.db.View(ctx, func(tx *Tx) error {
@@ -103,7 +103,7 @@ func (s jobStore) Claim(ctx context.Context, c job.Claim) (list []job.Job, err e
 			return nil, err
 		}
 	}
-	err = s.db.Update(ctx, func(tx *Tx) (err error) {
+	err = s.db.updateRows(ctx, func(tx *Tx) (err error) {
 		list, err = s.claim(ctx, tx, c, slices.Clone(busy))
 		return err
 	})
@@ -166,7 +166,7 @@ func (s jobStore) open(ctx context.Context, list []job.Job) ([]job.Job, error) {
 
 // Finish implements job.Store.
 func (s jobStore) Finish(ctx context.Context, node string, now time.Time, done []job.Outcome) error {
-	return s.db.Update(ctx, func(tx *Tx) error {
+	return s.db.updateRows(ctx, func(tx *Tx) error {
 		for _, o := range done {
 			var finished, uncount int64
 			switch o.State { //nolint:exhaustive // the others keep their defaults
@@ -185,7 +185,7 @@ func (s jobStore) Finish(ctx context.Context, node string, now time.Time, done [
 
 // Extend implements job.Store.
 func (s jobStore) Extend(ctx context.Context, node string, ids []string, until time.Time) error {
-	return s.db.Update(ctx, func(tx *Tx) error {
+	return s.db.updateRows(ctx, func(tx *Tx) error {
 		for _, id := range ids {
 			if _, err := tx.exec(ctx, qJobExtend, ms(until), id, node); err != nil {
 				return err
@@ -197,7 +197,7 @@ func (s jobStore) Extend(ctx context.Context, node string, ids []string, until t
 
 // Release implements job.Store.
 func (s jobStore) Release(ctx context.Context, node string, now time.Time) (n int, err error) {
-	err = s.db.Update(ctx, func(tx *Tx) error {
+	err = s.db.updateRows(ctx, func(tx *Tx) error {
 		lost, err := tx.exec(ctx, qJobReleaseLost, ms(now))
 		if err != nil {
 			return err
@@ -271,7 +271,7 @@ func (s jobStore) Cancel(ctx context.Context, tenant, id string, now time.Time) 
 }
 
 func (s jobStore) change(ctx context.Context, q string, args ...any) error {
-	return s.db.Update(ctx, func(tx *Tx) error {
+	return s.db.updateRows(ctx, func(tx *Tx) error {
 		n, err := tx.exec(ctx, q, args...)
 		tx.changes.Jobs = true
 		if err == nil && n == 0 {
@@ -283,7 +283,7 @@ func (s jobStore) change(ctx context.Context, q string, args ...any) error {
 
 // Purge implements job.Store.
 func (s jobStore) Purge(ctx context.Context, before time.Time) (n int64, err error) {
-	err = s.db.Update(ctx, func(tx *Tx) error {
+	err = s.db.updateRows(ctx, func(tx *Tx) error {
 		n, err = tx.exec(ctx, qJobPurge, ms(before))
 		return err
 	})

@@ -46,6 +46,12 @@ func (r *connRunner) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 	if s, ok := r.stmts[q]; ok {
 		return s, nil
 	}
+	if len(r.stmts) >= maxStatements {
+		if err := r.close(); err != nil {
+			return nil, err
+		}
+		clear(r.stmts)
+	}
 	s, err := r.conn.PrepareContext(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("preparing %q: %w", q, err)
@@ -86,57 +92,81 @@ func (r *connRunner) close() error {
 	return errors.Join(list...)
 }
 
-// txRunner runs in a database/sql transaction with statements cached on its pool.
+// txRunner runs in a database/sql transaction, with statements that are prepared on its pool where they are.
 type txRunner struct {
 	tx    *sql.Tx
-	stmts *stmtCache
+	stmts *stmtCache // nil: the driver keeps prepared statements itself, as pgx does
 }
 
 func (r txRunner) exec(ctx context.Context, q string, args []any) (sql.Result, error) {
-	s, err := r.stmts.get(ctx, q)
-	if err != nil {
-		return nil, err
+	if s := r.stmts.get(q); s != nil {
+		return r.tx.StmtContext(ctx, s).ExecContext(ctx, args...) //nolint:sqlclosecheck // closed with the transaction
 	}
-	return r.tx.StmtContext(ctx, s).ExecContext(ctx, args...) //nolint:sqlclosecheck // closed with the transaction
+	return r.tx.ExecContext(ctx, q, args...)
 }
 
 func (r txRunner) query(ctx context.Context, q string, args []any) (*sql.Rows, error) {
-	s, err := r.stmts.get(ctx, q)
-	if err != nil {
-		return nil, err
+	if s := r.stmts.get(q); s != nil {
+		return r.tx.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck // closed with the transaction
 	}
-	return r.tx.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck // closed with the transaction
+	return r.tx.QueryContext(ctx, q, args...)
 }
 
-// stmtCache prepares each statement once per pool. It is safe for concurrent use.
+// maxStatements bounds a stmtCache: statements with lists of values in them come in many forms.
+const maxStatements = 512
+
+// stmtCache prepares each statement once per pool, in the background: whoever is inside a transaction holds a connection and
+// must never wait for a second one, or all of them wait for each other. It is safe for concurrent use; a nil one has nothing.
 type stmtCache struct {
-	db *sql.DB
-	mu sync.Mutex // guards m
+	db     *sql.DB
+	ctx    context.Context //nolint:containedctx // of the preparations, ended by close
+	cancel context.CancelFunc
+	doing  sync.WaitGroup
+
+	mu sync.Mutex // guards m; never held while preparing
 	m  map[string]*sql.Stmt
 }
 
-func newStmtCache(db *sql.DB) *stmtCache { return &stmtCache{db: db, m: map[string]*sql.Stmt{}} }
+func newStmtCache(db *sql.DB) *stmtCache {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &stmtCache{db: db, ctx: ctx, cancel: cancel, m: map[string]*sql.Stmt{}}
+}
 
-func (c *stmtCache) get(ctx context.Context, q string) (*sql.Stmt, error) {
+// get returns the prepared statement, nil when there is none yet.
+func (c *stmtCache) get(q string) *sql.Stmt {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s, ok := c.m[q]; ok {
-		return s, nil
+	s, known := c.m[q]
+	if known || len(c.m) >= maxStatements || c.ctx.Err() != nil {
+		return s
 	}
-	s, err := c.db.PrepareContext(context.WithoutCancel(ctx), q)
-	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", q, err)
-	}
-	c.m[q] = s
-	return s, nil
+	c.m[q] = nil // somebody is at it
+	c.doing.Go(func() {
+		s, err := c.db.PrepareContext(c.ctx, q)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err != nil {
+			delete(c.m, q) // the next use tries again, and whoever ran it has seen the error
+			return
+		}
+		c.m[q] = s
+	})
+	return nil
 }
 
 func (c *stmtCache) close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.cancel()
+	c.mu.Lock()   // no more preparations begin after this
+	c.mu.Unlock() //nolint:staticcheck // as above
+	c.doing.Wait()
 	var list []error
 	for _, s := range c.m {
-		list = append(list, s.Close())
+		if s != nil {
+			list = append(list, s.Close())
+		}
 	}
 	return errors.Join(list...)
 }

@@ -139,9 +139,9 @@ func (c *Changes) merge(o Changes) {
 // serializationRetries bounds how often PostgreSQL may refuse a unit before the caller is told to try again.
 const serializationRetries = 12
 
-func (db *DB) updatePostgres(ctx context.Context, f func(*Tx) error) error {
+func (db *DB) updatePostgres(ctx context.Context, level sql.IsolationLevel, f func(*Tx) error) error {
 	for try := 0; ; try++ {
-		err := db.tryPostgres(ctx, f)
+		err := db.tryPostgres(ctx, level, f)
 		if !retryable(err) || ctx.Err() != nil {
 			return err
 		}
@@ -156,13 +156,13 @@ func (db *DB) updatePostgres(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-func (db *DB) tryPostgres(ctx context.Context, f func(*Tx) error) (err error) {
+func (db *DB) tryPostgres(ctx context.Context, level sql.IsolationLevel, f func(*Tx) error) (err error) {
 	select {
 	case <-db.closed:
 		return errClosed()
 	default:
 	}
-	stx, err := db.write.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	stx, err := db.write.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return classify(err)
 	}

@@ -1,0 +1,15 @@
+-- +goose Up
+-- What a request with an Idempotency-Key was answered; answer is sealed, and empty while the request runs.
+CREATE TABLE answers (
+  tenant TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  key_hash BLOB NOT NULL,
+  request_hash BLOB NOT NULL,
+  answer BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (tenant, principal, key_hash)
+) STRICT;
+CREATE INDEX answers_at ON answers (at);
+
+-- +goose Down
+DROP TABLE answers;

@@ -161,12 +161,15 @@ func (c *callMaker) call(id, from string, o options) (setup, first time.Duration
 	c.mu.Unlock()
 	defer func() { c.mu.Lock(); delete(c.calls, id); c.mu.Unlock() }()
 	begin := time.Now()
-	port := rtp.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert // it is a UDP socket
-	ok, err := c.invite(id, from, o.number, port, ch)
+	local, ok := rtp.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return 0, 0, fmt.Errorf("no UDP address")
+	}
+	taken, err := c.invite(id, from, o.number, local.Port, ch)
 	if err != nil {
 		return 0, 0, err
 	}
-	c.send("ACK", id, from, o.number, ok.to, 1, "")
+	c.send("ACK", id, from, o.number, taken.to, 1, "")
 	firstAt := make(chan time.Time, 1)
 	go func() {
 		buf := make([]byte, 2048)
@@ -186,8 +189,8 @@ func (c *callMaker) call(id, from string, o options) (setup, first time.Duration
 		first = at.Sub(begin)
 	default:
 	}
-	c.send("BYE", id, from, o.number, ok.to, 2, "")
-	return ok.at.Sub(begin), first, c.await(ch, "BYE", 5*time.Second, func() { c.send("BYE", id, from, o.number, ok.to, 2, "") })
+	c.send("BYE", id, from, o.number, taken.to, 2, "")
+	return taken.at.Sub(begin), first, c.await(ch, "BYE", 5*time.Second, func() { c.send("BYE", id, from, o.number, taken.to, 2, "") })
 }
 
 func (c *callMaker) invite(id, from, number string, port int, ch chan answer) (answer, error) {

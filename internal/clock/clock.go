@@ -94,7 +94,7 @@ func (c *Clock) After(d time.Duration) (done <-chan struct{}, stop func() bool) 
 func (c *Clock) fire() {
 	now := c.now()
 	for len(c.timers) > 0 && !c.timers[0].at.After(now) {
-		t, _ := heap.Pop(&c.timers).(*Timer) //nolint:errcheck // the heap holds nothing else
+		t, _ := heap.Pop(&c.timers).(*Timer)
 		go t.f()
 	}
 	c.arm()
@@ -138,7 +138,7 @@ func (h timerHeap) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (h *timerHeap) Push(x any) {
-	t, _ := x.(*Timer) //nolint:errcheck // only AfterFunc pushes
+	t, _ := x.(*Timer)
 	t.index = len(*h)
 	*h = append(*h, t)
 }

@@ -117,6 +117,10 @@ func (c *Config) check() error {
 			return errs.Wrap(errs.Invalid, err, "%s must be an address such as 127.0.0.1:8080, not %q", name, addr)
 		}
 	}
+	return c.checkValues()
+}
+
+func (c *Config) checkValues() error {
 	switch {
 	case c.Data == "":
 		return errs.New(errs.Invalid, "data must name a directory")

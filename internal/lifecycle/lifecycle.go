@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -83,12 +84,12 @@ func (g *Group) Stop(ctx context.Context) error {
 	g.started = 0
 	g.mu.Unlock()
 	var errList []error
-	for i := len(parts) - 1; i >= 0; i-- {
-		if err := parts[i].part.Stop(ctx); err != nil {
-			errList = append(errList, fmt.Errorf("stopping %s: %w", parts[i].name, err))
+	for _, part := range slices.Backward(parts) {
+		if err := part.part.Stop(ctx); err != nil {
+			errList = append(errList, fmt.Errorf("stopping %s: %w", part.name, err))
 		}
 		if g.Log != nil {
-			g.Log.DebugContext(ctx, "stopped", slog.String("part", parts[i].name))
+			g.Log.DebugContext(ctx, "stopped", slog.String("part", part.name))
 		}
 	}
 	return errors.Join(errList...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -38,6 +39,14 @@ func (k *call) do(cmd flow.Command) {
 		k.unavailable(cmd.ID, "failed", "this installation has no outbound trunk")
 	case flow.CmdAsk:
 		k.askOutside(cmd.ID, *cmd.Ask)
+	default:
+		k.act(cmd)
+	}
+}
+
+// act carries out a command that has no result.
+func (k *call) act(cmd flow.Command) {
+	switch cmd.Kind { //nolint:exhaustive // those with a result are done by do
 	case flow.CmdScreenPop:
 		p := *cmd.ScreenPop
 		k.ct.ScreenPop = &contact.ScreenPop{URL: p.URL, Label: p.Label, Target: p.Target, At: k.now()}
@@ -60,6 +69,8 @@ func (k *call) do(cmd flow.Command) {
 			delete(k.cancel, cmd.Cancel)
 			stop()
 		}
+	case flow.CmdRecord:
+		k.ct.Note(k.now(), "error", "Not available", "this installation does not record calls")
 	case flow.CmdEnded:
 	}
 }
@@ -99,12 +110,12 @@ func (k *call) outstanding(id flow.CommandID, limit time.Duration, work func(ctx
 }
 
 // sound makes a clip beside the call and plays it; then hears when it has ended.
-func (k *call) sound(id flow.CommandID, make func(ctx context.Context) ([]byte, error), then func(err error)) {
+func (k *call) sound(id flow.CommandID, produce func(ctx context.Context) ([]byte, error), then func(err error)) {
 	ctx, cancel := context.WithTimeout(k.c.ctx, speechLimit)
 	k.cancel[id] = cancel
 	go func() {
 		defer cancel()
-		clip, err := make(ctx)
+		clip, err := produce(ctx)
 		k.post(func() {
 			if _, ok := k.cancel[id]; !ok {
 				return
@@ -275,15 +286,14 @@ func (k *call) askOutside(id flow.CommandID, a flow.Ask) {
 // queueInfo is what can be said of a queue at once; without a history there is no estimated wait (-1).
 func queueInfo(e *routing.Engine, q routing.Queue, contactID string, now time.Time) map[string]any {
 	waiting := e.Waiting(q.ID)
-	info := map[string]any{"PIQ": int64(len(waiting) + 1), "EWT": int64(-1), "CallsQueuedNow": int64(len(waiting)), "OldestCallTime": int64(0)}
+	position, oldest := int64(len(waiting)+1), int64(0)
 	for i, it := range waiting {
 		if it.ContactID == contactID {
-			info["PIQ"] = int64(i + 1)
+			position = int64(i + 1)
 		}
-		if age := now.Sub(it.At).Milliseconds(); age > info["OldestCallTime"].(int64) { //nolint:forcetypeassert // set above
-			info["OldestCallTime"] = age
-		}
+		oldest = max(oldest, now.Sub(it.At).Milliseconds())
 	}
+	info := map[string]any{"PIQ": position, "EWT": int64(-1), "CallsQueuedNow": int64(len(waiting)), "OldestCallTime": oldest}
 	var staffed, available int64
 	for _, id := range q.AgentIDs {
 		if a, ok := e.Agent(id); ok && a.State != routing.Offline {
@@ -321,12 +331,8 @@ func (k *call) goTo(ref flow.Destination) {
 		return
 	}
 	vars := make(map[string]any, len(k.sess.Vars)+len(entry.Vars))
-	for name, v := range k.sess.Vars {
-		vars[name] = v
-	}
-	for name, v := range entry.Vars {
-		vars[name] = v
-	}
+	maps.Copy(vars, k.sess.Vars)
+	maps.Copy(vars, entry.Vars)
 	in := flow.Input{Contact: k.sess.Contact, At: k.now(), Seed: rand.Uint64(), Vars: vars}
 	k.cancel[0] = func() {} // no command has this id: the call is not idle
 	k.post(func() {

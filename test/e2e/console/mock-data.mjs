@@ -68,7 +68,7 @@ export const contactDetail = (contact) => ({
   ],
   writeBacks: [
     { jobId: "j1", method: "POST", target: "/services/data/v62.0/sobjects/Task", status: "failed", attempts: 5, lastError: "HTTP 400: REQUIRED_FIELD_MISSING Subject", at: ago(300) },
-    { jobId: "j2", method: "PATCH", target: "/services/data/v62.0/sobjects/Case/500xx", status: "done", attempts: 1, lastError: "", at: ago(370) },
+    { jobId: "j2", method: "PATCH", target: "/services/data/v62.0/sobjects/Case/500xx", status: "204", attempts: 1, lastError: "", at: ago(370) },
   ],
 });
 
@@ -194,9 +194,9 @@ export const audit = Array.from({ length: 40 }, (_, index) => ({
   id: 4000 - index,
   seq: index > 3 ? 4000 - index : 0,
   at: ago(index * 95),
-  principal: ["user:admin", "module:flow", "user:lead", "token:Reporting"][index % 4],
-  action: ["flow.publish", "connector.use", "contact.read", "session.create", "user.update"][index % 5],
-  resource: ["flow/f1", "connector/k1", "contact/c1", "user/u3"][index % 4],
+  principal: `arn:aws:iam::000000000001:${["user/admin", "role/svc/flow", "user/lead", "user/reporting"][index % 4]}`,
+  action: ["flow:Publish", "connector:Use", "contact:Read", "identity:Login", "identity:UpdateUser"][index % 5],
+  resource: `arn:aws:tandem::000000000001:${["flow/f1", "connector/k1", "contact/c1", "user/u3"][index % 4]}`,
   outcome: index % 7 === 3 ? "denied" : "ok",
   detail: index % 7 === 3 ? "No statement allows contact:Read on contact/c1." : "",
   sealed: index > 3,

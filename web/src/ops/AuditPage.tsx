@@ -11,37 +11,61 @@ import { Page } from "../ui/Page";
 import { Empty, Loaded } from "../ui/States";
 import { Pill } from "../ui/Status";
 import { Ago } from "../ui/Time";
+import { shortName } from "../ui/words";
 import classes from "./Ops.module.css";
 
 // Reads that were allowed are sealed as counts, not one by one.
 const outcomes: Record<string, string> = { ok: "Done", denied: "Denied", count: "Counted" };
 
-const columns: Column<AuditEntry>[] = [
-  { label: "No.", numeric: true, cell: (entry) => entry.seq || "" },
-  { label: "When", cell: (entry) => <Ago time={entry.at} /> },
-  { label: "Who", cell: (entry) => entry.principal },
-  { label: "Did", cell: (entry) => <span className="mono">{entry.action}</span> },
-  {
-    label: "To",
-    cell: (entry) => (
-      <>
-        <span className="mono">{entry.resource}</span>
-        {entry.detail && <div className="muted small">{entry.detail}</div>}
-      </>
-    ),
-  },
-  { label: "Outcome", cell: (entry) => <Pill tone={entry.outcome === "denied" ? "bad" : "neutral"}>{outcomes[entry.outcome] ?? entry.outcome}</Pill> },
-  { label: "Sealed", cell: (entry) => (entry.sealed ? "yes" : <span className="muted">soon</span>) },
-];
+interface AuditFilter {
+  principal: string;
+  action: string;
+  outcome: string;
+}
+
+const NO_FILTER: AuditFilter = { principal: "", action: "", outcome: "" };
+
+function columnsWith(narrow: (part: Partial<AuditFilter>) => void): Column<AuditEntry>[] {
+  return [
+    { label: "No.", numeric: true, cell: (entry) => entry.seq || "" },
+    { label: "When", cell: (entry) => <Ago time={entry.at} /> },
+    { label: "Who", cell: (entry) => <Narrow text={shortName(entry.principal)} title={entry.principal} run={() => narrow({ principal: entry.principal })} /> },
+    { label: "Did", cell: (entry) => <Narrow text={entry.action} title={entry.action} run={() => narrow({ action: entry.action })} /> },
+    { label: "To", cell: (entry) => <Target entry={entry} /> },
+    { label: "Outcome", cell: (entry) => <Pill tone={entry.outcome === "denied" ? "bad" : "neutral"}>{outcomes[entry.outcome] ?? entry.outcome}</Pill> },
+    { label: "Sealed", cell: (entry) => (entry.sealed ? "yes" : <span className="muted">soon</span>) },
+  ];
+}
+
+/** A value that narrows the list to itself. */
+function Narrow({ text, title, run }: { text: string; title: string; run: () => void }) {
+  return (
+    <button type="button" className={classes.narrow} title={title} onClick={run}>
+      {text}
+    </button>
+  );
+}
+
+function Target({ entry }: { entry: AuditEntry }) {
+  return (
+    <span className={classes.target}>
+      <span className="mono" title={entry.resource}>
+        {shortName(entry.resource)}
+      </span>
+      {entry.detail && entry.detail !== "{}" && <span className="muted small">{entry.detail}</span>}
+    </span>
+  );
+}
 
 /** Who did what, in a log that cannot be changed unnoticed. */
 export function AuditPage() {
-  const [filter, setFilter] = useState({ principal: "", action: "", outcome: "" });
-  const entries = usePages<AuditEntry>("/audit", filter);
+  const [filter, setFilter] = useState(NO_FILTER);
+  const entries = usePages<AuditEntry>("/audit", { ...filter });
+  const columns = columnsWith((part) => setFilter({ ...filter, ...part }));
   return (
     <Page title="Audit" lead="Every change and every refusal, sealed so that no entry can be altered unnoticed.">
       <Seal />
-      <Filter apply={setFilter} />
+      <Filter key={JSON.stringify(filter)} filter={filter} apply={setFilter} />
       <section className="panel" aria-label="Entries">
         <Loaded query={entries} rows={12}>
           {(rows) =>
@@ -60,22 +84,27 @@ export function AuditPage() {
   );
 }
 
-function Filter({ apply }: { apply: (filter: { principal: string; action: string; outcome: string }) => void }) {
-  const [principal, setPrincipal] = useState("");
-  const [action, setAction] = useState("");
-  const [outcome, setOutcome] = useState("");
+function Filter({ filter, apply }: { filter: AuditFilter; apply: (filter: AuditFilter) => void }) {
+  const [principal, setPrincipal] = useState(filter.principal);
+  const [action, setAction] = useState(filter.action);
+  const [outcome, setOutcome] = useState(filter.outcome);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     apply({ principal: principal.trim(), action: action.trim(), outcome });
   };
   return (
     <form className={classes.filters} onSubmit={submit} role="search" aria-label="Audit">
-      <TextInput label="Who" placeholder="user:anna" value={principal} onChange={(event) => setPrincipal(event.currentTarget.value)} />
-      <TextInput label="Action" placeholder="flow.publish" value={action} onChange={(event) => setAction(event.currentTarget.value)} />
+      <TextInput label="Who" placeholder="Full name" value={principal} onChange={(event) => setPrincipal(event.currentTarget.value)} />
+      <TextInput label="Action" placeholder="flow:Import" value={action} onChange={(event) => setAction(event.currentTarget.value)} />
       <NativeSelect label="Outcome" data={[{ value: "", label: "Any" }, ...Object.entries(outcomes).map(([value, label]) => ({ value, label }))]} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)} />
       <Button type="submit" variant="default">
         Search
       </Button>
+      {(filter.principal || filter.action || filter.outcome) && (
+        <Button variant="subtle" onClick={() => apply(NO_FILTER)}>
+          Clear
+        </Button>
+      )}
     </form>
   );
 }

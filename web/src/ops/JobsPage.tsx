@@ -66,7 +66,8 @@ export function JobsPage() {
       },
     },
     { label: "Tries", numeric: true, cell: (job) => `${job.attempt} of ${job.maxAttempts}` },
-    { label: "Runs", cell: (job) => <Ago time={job.runAt} /> },
+    { label: "Runs", cell: (job) => (over(job) ? "" : <Ago time={job.runAt} />) },
+    { label: "Made", cell: (job) => <Ago time={job.createdAt} /> },
     { label: "Order", cell: (job) => <span className="mono">{job.orderKey}</span> },
     {
       label: "Actions",

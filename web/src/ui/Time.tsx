@@ -3,7 +3,8 @@ import { formatAbsolute, formatDuration, formatRelative, millis, useNow } from "
 /** A relative time whose title is the absolute one. */
 export function Ago({ time }: { time: string | null | undefined }) {
   const now = useNow(15_000);
-  if (!time || Number.isNaN(millis(time))) return <span className="muted">never</span>;
+  // A time before the epoch is the server's zero value.
+  if (!time || !(millis(time) > 0)) return <span className="muted">never</span>;
   return (
     <time dateTime={time} title={formatAbsolute(time)}>
       {formatRelative(time, now)}

@@ -35,4 +35,11 @@ const writeBacks: Record<WriteBackStatus, [string, Tone]> = {
   failed: ["Failed", "bad"],
 };
 
-export const writeBack = (status: string): [string, Tone] => writeBacks[status as WriteBackStatus] ?? [status, "neutral"];
+/** The state of a write-back, which is a word or the HTTP status that the CRM answered. */
+export function writeBack(status: string): [string, Tone] {
+  if (/^\d{3}$/.test(status)) return status.startsWith("2") ? [`Saved (${status})`, "good"] : [`Refused (${status})`, "bad"];
+  return writeBacks[status as WriteBackStatus] ?? [status, "neutral"];
+}
+
+/** An Amazon resource name without the part that is the same for all of this hub: role/svc/voice. */
+export const shortName = (arn: string): string => arn.replace(/^arn:[^:]*:[^:]*:[^:]*:[^:]*:/, "");

@@ -74,6 +74,28 @@ func (o *Org) create(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err != nil {
 		return "", err
 	}
+	if err := o.fill(ctx, tx, user, obj, in, id, n); err != nil {
+		return "", err
+	}
+	if _, err := o.store.exec(ctx, tx, insertSQL(obj), insertArgs(obj, in)...); err != nil {
+		return "", fmt.Errorf("storing a %s: %w", obj.name, err)
+	}
+	return id, o.created(ctx, tx, user, obj, in)
+}
+
+// created does what follows a record that was stored.
+func (o *Org) created(ctx context.Context, tx *sql.Tx, user string, obj *object, in record) error {
+	if err := indexPhones(ctx, o.store, tx, obj, in.text("Id"), nil, in); err != nil {
+		return err
+	}
+	if err := o.logChange(ctx, tx, user, obj, kindCreate, nil, in); err != nil {
+		return err
+	}
+	return o.sideEffects(ctx, tx, user, obj, in.text("Id"), in)
+}
+
+// fill completes and checks a new record before it is stored.
+func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in record, id string, n int64) error {
 	in["Id"] = id
 	for _, f := range obj.fields {
 		if _, ok := in[f.name]; !ok && f.defaultTo != "" {
@@ -90,18 +112,9 @@ func (o *Org) create(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		in["CaseNumber"] = fmt.Sprintf("%08d", 1000+n)
 	}
 	if err := o.derive(ctx, tx, obj, in); err != nil {
-		return "", err
+		return err
 	}
-	if err := o.unique(ctx, tx, obj, in, id); err != nil {
-		return "", err
-	}
-	if _, err := tx.ExecContext(ctx, insertSQL(obj), insertArgs(obj, in)...); err != nil {
-		return "", fmt.Errorf("storing a %s: %w", obj.name, err)
-	}
-	if err := indexPhones(ctx, tx, obj, id, nil, in); err != nil {
-		return "", err
-	}
-	return id, o.sideEffects(ctx, tx, user, obj, id, in)
+	return o.unique(ctx, tx, obj, in, id)
 }
 
 func defaultValue(f *field) any {
@@ -147,7 +160,7 @@ func readRecord(ctx context.Context, db querier, obj *object, id string) (record
 
 // change stores checked values over a live record.
 func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, id string, in record) error {
-	old, err := readRecord(ctx, tx, obj, id)
+	old, err := readRecord(ctx, inTx{o.store, tx}, obj, id)
 	if err != nil {
 		return err
 	}
@@ -178,12 +191,17 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if set.Len() > 0 {
-		if _, err := tx.ExecContext(ctx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil { //nolint:gosec // names come from the definitions
+		if _, err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil { //nolint:gosec // names come from the definitions
 			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
 		}
 	}
-	if err := indexPhones(ctx, tx, obj, id, old, merged); err != nil {
+	if err := indexPhones(ctx, o.store, tx, obj, id, old, merged); err != nil {
 		return err
+	}
+	if set.Len() > 0 {
+		if err := o.logChange(ctx, tx, user, obj, kindUpdate, old, merged); err != nil {
+			return err
+		}
 	}
 	if obj.name == "User" {
 		o.zones.clear()
@@ -208,6 +226,8 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 		} else if r["WhoId"] != nil {
 			return inherit(ctx, tx, r, "WhoId", o.schema.object("Contact"), "AccountId", "AccountId")
 		}
+	case "PushTopic":
+		return o.checkTopic(obj, r)
 	case "CaseComment":
 		r["CreatorId"] = r["CreatedById"]
 		return inherit(ctx, tx, r, "CreatedById", o.schema.object("User"), "Name", "CreatorName")
@@ -266,15 +286,19 @@ func (o *Org) unique(ctx context.Context, tx *sql.Tx, obj *object, in record, id
 		if !f.unique || v == nil {
 			continue
 		}
-		var other string
 		query := `SELECT "Id" FROM ` + obj.table() + " WHERE " + f.folded() + ` = ? AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
-		err := tx.QueryRowContext(ctx, query, fold(v), id).Scan(&other)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
+		rows, err := inTx{o.store, tx}.QueryContext(ctx, query, fold(v), id)
 		if err != nil {
 			return fmt.Errorf("looking for duplicates: %w", err)
 		}
+		found, err := scanAll(rows, 1)
+		if err != nil {
+			return fmt.Errorf("looking for duplicates: %w", err)
+		}
+		if len(found) == 0 {
+			continue
+		}
+		other, _ := found[0][0].(string)
 		return onFields(badRequest("DUPLICATE_VALUE", "duplicate value found: %s duplicates value on record with id: %s", f.name, other[:15]), f.name)
 	}
 	return nil
@@ -294,10 +318,13 @@ func (o *Org) sideEffects(ctx context.Context, tx *sql.Tx, user string, obj *obj
 
 // remove puts a record into the bin, and with it what belongs to it alone.
 func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, id string) error {
+	if obj.name == "PushTopic" {
+		o.topics.clear()
+	}
 	if obj.readOnly || obj.name == "User" {
 		return badRequest("INSUFFICIENT_ACCESS_OR_READONLY", "entity type %s cannot be deleted", obj.label)
 	}
-	r, err := readRecord(ctx, tx, obj, id)
+	r, err := readRecord(ctx, inTx{o.store, tx}, obj, id)
 	if err != nil {
 		return err
 	}
@@ -306,7 +333,10 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE "+obj.table()+ //nolint:gosec // names come from the definitions
+	if err := o.logChange(ctx, tx, user, obj, kindDelete, r, r); err != nil {
+		return err
+	}
+	_, err = o.store.exec(ctx, tx, "UPDATE "+obj.table()+ //nolint:gosec // names come from the definitions
 		` SET "IsDeleted" = 1, "SystemModstamp" = ?, "LastModifiedDate" = ?, "LastModifiedById" = ? WHERE "Id" = ?`, o.stamp(), o.stamp(), user, id)
 	if err != nil {
 		return fmt.Errorf("deleting %s %s: %w", obj.name, id, err)
@@ -321,7 +351,7 @@ func (o *Org) removeChildren(ctx context.Context, tx *sql.Tx, user string, obj *
 	if pair != "Account.Contact" && pair != "Case.CaseComment" && rel.child.name != "Case" || pair == "Case.Case" {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"]) //nolint:gosec // names come from the definitions
+	rows, err := inTx{o.store, tx}.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"]) //nolint:gosec // names come from the definitions
 	if err != nil {
 		return fmt.Errorf("reading the %s of %s: %w", rel.name, obj.name, err)
 	}

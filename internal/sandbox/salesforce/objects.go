@@ -21,6 +21,7 @@ func definitions() []definition {
 		{name: "Profile", label: "Profile", plural: "Profiles", prefix: "00e", fields: profileFields, readOnly: true},
 		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true},
 		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields},
+		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields},
 	}
 }
 
@@ -195,3 +196,14 @@ Type picklist {Regular|Queue|Role|Organization} required restricted
 Email email
 DoesSendEmailToMembers boolean
 DoesIncludeBosses boolean`
+
+const pushTopicFields = `Name string(25) required name unique label=Topic_Name
+Query textarea(1300) required label=SOQL_Query
+ApiVersion double required
+NotifyForFields picklist {All|Referenced|Select|Where} restricted =Referenced
+NotifyForOperationCreate boolean =true
+NotifyForOperationUpdate boolean =true
+NotifyForOperationDelete boolean =true
+NotifyForOperationUndelete boolean =true
+IsActive boolean =true
+Description textarea(400)`

@@ -82,6 +82,7 @@ type Org struct {
 	apps     *apps
 	settings settings
 	signer   signer
+	topics   topics
 	codes    *codes
 	locators *locators
 	faults   *kit.Faults
@@ -130,6 +131,7 @@ func New(opts Options) (*Org, error) {
 	if o.store, err = openStore(ctx, opts.Dir, o.schema); err != nil {
 		return nil, err
 	}
+	o.store.rolledBack = o.topics.clear
 	if err := o.start(ctx); err != nil {
 		return nil, errors.Join(err, o.store.close())
 	}

@@ -218,14 +218,14 @@ const (
 )
 
 // indexPhones keeps the numbers of a record where a search finds them by their last digits. old is nil for a new record.
-func indexPhones(ctx context.Context, tx *sql.Tx, obj *object, id string, old, r record) error {
+func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id string, old, r record) error {
 	var errs []error
 	for _, f := range obj.fields {
 		if f.kind != typePhone || old.text(f.name) == r.text(f.name) {
 			continue
 		}
 		if was := digitsOf(old.text(f.name)); was != "" {
-			_, err := tx.ExecContext(ctx, qDropPhone, obj.prefix, reverse(was), id)
+			_, err := st.exec(ctx, tx, qDropPhone, obj.prefix, reverse(was), id)
 			errs = append(errs, err)
 		}
 	}
@@ -235,7 +235,7 @@ func indexPhones(ctx context.Context, tx *sql.Tx, obj *object, id string, old, r
 			continue
 		}
 		if is := digitsOf(r.text(f.name)); is != "" {
-			_, err := tx.ExecContext(ctx, qAddPhone, obj.prefix, reverse(is), id)
+			_, err := st.exec(ctx, tx, qAddPhone, obj.prefix, reverse(is), id)
 			errs = append(errs, err)
 		}
 	}

@@ -258,6 +258,9 @@ func severalMatch(rq *request, obj *object, ids []string) error {
 }
 
 func (o *Org) idsBy(ctx context.Context, db querier, obj *object, f *field, value string) ([]string, error) {
+	if tx, isTx := db.(*sql.Tx); isTx {
+		db = inTx{o.store, tx}
+	}
 	rows, err := db.QueryContext(ctx, `SELECT "Id" FROM `+obj.table()+" WHERE "+f.folded()+` = ? AND "IsDeleted" = 0 LIMIT 20`, strings.ToLower(value))
 	if err != nil {
 		return nil, fmt.Errorf("looking for %s: %w", obj.name, err)

@@ -28,7 +28,22 @@ type store struct {
 	write *sql.DB
 	read  *sql.DB
 	stmts statements
+	dir   string // of the files
 	temp  string // folder to remove at the end, empty: none
+	bell  bell   // rings after each commit that logged changes
+
+	// One transaction writes at a time, and only it touches what follows.
+	txn    txnState
+	pruned time.Time // when old changes were last dropped
+
+	rolledBack func() // told when a transaction was undone, nil: nobody
+}
+
+// txnState is what the write transaction under way keeps.
+type txnState struct {
+	key     string // names it in change events; empty: nothing was logged yet
+	changes int64
+	stmts   map[string]*sql.Stmt // nil: the text ran once so far
 }
 
 const (
@@ -72,6 +87,7 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
+	s.dir = dir
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
 	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
 		"&_pragma=case_sensitive_like(1)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)"
@@ -114,7 +130,7 @@ CREATE TABLE IF NOT EXISTS session (
   created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);`
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable
 
 // migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
 // comparison.
@@ -218,13 +234,73 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("starting a transaction: %w", err)
 	}
+	s.txn = txnState{}
 	if err := fn(tx); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+		err = errors.Join(err, ignoreDone(tx.Rollback()))
+		if s.rolledBack != nil {
+			s.rolledBack()
+		}
+		return err
 	}
+	logged := s.txn.changes > 0 // the next transaction may begin as soon as this one ends
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
+	if logged {
+		s.bell.ring()
+	}
 	return nil
+}
+
+// stmt prepares a text that is run for the second time in the write transaction; nil: run it as it is.
+func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, error) {
+	st, seen := s.txn.stmts[query]
+	if st != nil {
+		return st, nil
+	}
+	if s.txn.stmts == nil {
+		s.txn.stmts = map[string]*sql.Stmt{}
+	}
+	if !seen {
+		s.txn.stmts[query] = nil
+		return nil, nil //nolint:nilnil // documented
+	}
+	st, err := tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // ends with its transaction
+	if err != nil {
+		return nil, fmt.Errorf("preparing: %w", err)
+	}
+	s.txn.stmts[query] = st
+	return st, nil
+}
+
+// exec runs a statement in the write transaction, prepared once it repeats.
+func (s *store) exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (sql.Result, error) {
+	st, err := s.stmt(ctx, tx, query) //nolint:sqlclosecheck // ends with its transaction
+	if err != nil {
+		return nil, err
+	}
+	if st == nil {
+		return tx.ExecContext(ctx, query, args...) //nolint:wrapcheck // the caller says what it did
+	}
+	return st.ExecContext(ctx, args...) //nolint:wrapcheck // the caller says what it did
+}
+
+// inTx reads within the write transaction, with statements prepared once they repeat.
+type inTx struct {
+	store *store
+	tx    *sql.Tx
+}
+
+// QueryContext reads.
+func (q inTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := q.store.stmt(ctx, q.tx, query) //nolint:sqlclosecheck // ends with its transaction
+	if err != nil {
+		return nil, err
+	}
+	if st == nil {
+		return q.tx.QueryContext(ctx, query, args...) //nolint:wrapcheck // the caller says what it did
+	}
+	return st.QueryContext(ctx, args...) //nolint:wrapcheck // the caller says what it did
 }
 
 func ignoreDone(err error) error {

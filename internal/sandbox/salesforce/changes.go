@@ -1,0 +1,266 @@
+package salesforce
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// changeKind is what happened to a record, as change events name it.
+type changeKind string
+
+const (
+	kindCreate changeKind = "CREATE"
+	kindUpdate changeKind = "UPDATE"
+	kindDelete changeKind = "DELETE"
+	kindTopic  changeKind = "TOPIC" // an event of a PushTopic, with its JSON as the data
+	kindEvent  changeKind = "EVENT" // a platform event, with its fields as the data
+)
+
+// retention is how long events can be replayed (Pub/Sub API guide, "Event Message Durability").
+const retention = 72 * time.Hour
+
+// qChangeTable is the log of all that was changed, in the order of the commits: there is one writer, so numbers are given
+// in that order. The numbers are the replay ids of every stream.
+const qChangeTable = `
+CREATE TABLE IF NOT EXISTS change (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  user_id TEXT NOT NULL, txn TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS change_channel ON change (channel, seq);`
+
+const qAddChange = `INSERT INTO change (at, channel, kind, id, user_id, txn, n, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// bell wakes whoever waits for commits.
+type bell struct {
+	mu sync.Mutex // guards ch
+	ch chan struct{}
+}
+
+// wait returns a channel that is closed at the next ring. Ask for it before looking at what may have changed.
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// tracked reports whether changes of an entity are events.
+func (o *object) tracked() bool { return !o.readOnly && o.name != "PushTopic" && o.name != "Group" }
+
+// channelOf is the name change events of an entity are logged under: Account is AccountChangeEvent, Foo__c is Foo__ChangeEvent.
+func channelOf(obj *object) string {
+	if n := len(obj.name); obj.custom() {
+		return obj.name[:n-1] + "ChangeEvent"
+	}
+	return obj.name + "ChangeEvent"
+}
+
+// logChange adds a change to the log, in the change's own transaction, and the events of the PushTopics it meets. now is
+// the record as it is, old as it was: nil for a new one.
+func (o *Org) logChange(ctx context.Context, tx *sql.Tx, user string, obj *object, kind changeKind, old, now record) error {
+	if !obj.tracked() {
+		return nil
+	}
+	data := appendFields(make([]byte, 0, 512), obj, kind, old, now)
+	if err := o.addChange(ctx, tx, channelOf(obj), kind, now.text("Id"), user, data); err != nil {
+		return err
+	}
+	return o.logTopics(ctx, tx, user, obj, kind, old, now)
+}
+
+func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind changeKind, id, user string, data []byte) error {
+	t := &o.store.txn
+	if t.key == "" {
+		t.key = randomText(22)
+	}
+	t.changes++
+	if t.changes == 1 {
+		if err := o.prune(ctx, tx); err != nil {
+			return err
+		}
+	}
+	_, err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
+	if err != nil {
+		return fmt.Errorf("logging a change: %w", err)
+	}
+	return nil
+}
+
+// appendFields writes the values an event carries, as the store holds them: all that are set of a new record, what differs
+// of a changed one, and nothing of a deleted one.
+func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []byte {
+	buf = append(buf, '{')
+	if kind == kindDelete {
+		return append(buf, '}')
+	}
+	for _, f := range obj.fields {
+		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" {
+			continue
+		}
+		v := now[f.name]
+		if kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] {
+			continue
+		}
+		if len(buf) > 1 {
+			buf = append(buf, ',')
+		}
+		buf = append(appendString(buf, f.name), ':')
+		buf = appendStored(buf, f, v)
+	}
+	return append(buf, '}')
+}
+
+func appendStored(buf []byte, f *field, v any) []byte {
+	switch x := v.(type) {
+	case string:
+		return appendString(buf, x)
+	case int64:
+		return strconv.AppendInt(buf, x, 10)
+	case float64:
+		return strconv.AppendFloat(buf, x, 'g', -1, 64)
+	case bool:
+		return strconv.AppendInt(buf, bit(x), 10)
+	}
+	if f.kind == typeBoolean {
+		return append(buf, '0')
+	}
+	return append(buf, "null"...)
+}
+
+// change is an entry of the log.
+type change struct {
+	seq     int64
+	at      time.Time
+	channel string
+	kind    changeKind
+	id      string
+	user    string
+	txn     string
+	n       int64
+	data    []byte
+}
+
+// fields reads the values of a change event or platform event as the store holds them.
+func (c *change) fields(obj *object) (record, error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(c.data, &raw); err != nil {
+		return nil, fmt.Errorf("reading a change: %w", err)
+	}
+	out := record{}
+	for name, text := range raw {
+		f := obj.field(name)
+		if f == nil {
+			continue // a field that was taken away since
+		}
+		v, err := storedValue(f, text)
+		if err != nil {
+			return nil, fmt.Errorf("reading a change of %s: %w", name, err)
+		}
+		out[f.name] = v
+	}
+	return out, nil
+}
+
+func storedValue(f *field, text []byte) (any, error) {
+	if string(text) == "null" {
+		return nil, nil //nolint:nilnil // no value
+	}
+	switch f.sqlType() {
+	case "INTEGER":
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		return n, err //nolint:wrapcheck // wrapped by the caller
+	case "REAL":
+		n, err := strconv.ParseFloat(string(text), 64)
+		return n, err //nolint:wrapcheck // wrapped by the caller
+	}
+	var s string
+	err := json.Unmarshal(text, &s)
+	return s, err //nolint:wrapcheck // wrapped by the caller
+}
+
+const (
+	qChanges    = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND channel = ? ORDER BY seq LIMIT ?`
+	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind IN ('CREATE', 'UPDATE', 'DELETE') ORDER BY seq LIMIT ?`
+	qLastChange = `SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)`
+)
+
+// allChanges is the channel of the change events of all entities.
+const allChanges = "ChangeEvents"
+
+// changesAfter reads up to n changes of a channel after a number, oldest first.
+func (o *Org) changesAfter(ctx context.Context, channel string, after int64, n int) (out []*change, err error) {
+	query, args := qChanges, []any{after, channel, n}
+	if channel == allChanges {
+		query, args = qAllChanges, []any{after, n}
+	}
+	rows, err := o.store.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		c := &change{}
+		var at int64
+		if err := rows.Scan(&c.seq, &at, &c.channel, &c.kind, &c.id, &c.user, &c.txn, &c.n, &c.data); err != nil {
+			return nil, fmt.Errorf("reading the changes: %w", err)
+		}
+		c.at = time.UnixMilli(at)
+		out = append(out, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading the changes: %w", err)
+	}
+	return out, nil
+}
+
+func (o *Org) one64(ctx context.Context, query string, args ...any) (int64, error) {
+	var n int64
+	if err := o.store.read.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("reading the change log: %w", err)
+	}
+	return n, nil
+}
+
+// lastChange is the number of the newest change there ever was; 0: none.
+func (o *Org) lastChange(ctx context.Context) (int64, error) { return o.one64(ctx, qLastChange) }
+
+// firstChange is the number before the oldest change within the retention.
+func (o *Org) firstChange(ctx context.Context) (int64, error) {
+	return o.one64(ctx, `SELECT COALESCE((SELECT seq - 1 FROM change WHERE at >= ? ORDER BY seq LIMIT 1), (`+qLastChange+`))`, o.now().Add(-retention).UnixMilli())
+}
+
+const (
+	pruneStep = 5000
+	pruneEach = 10 * time.Minute
+)
+
+// prune drops changes past the retention, some at a time so that no transaction is long.
+func (o *Org) prune(ctx context.Context, tx *sql.Tx) error {
+	now := o.now()
+	if now.Sub(o.store.pruned) < pruneEach && !now.Before(o.store.pruned) {
+		return nil
+	}
+	res, err := tx.ExecContext(ctx, `DELETE FROM change WHERE seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?) AND at < ?`, pruneStep, now.Add(-retention).UnixMilli())
+	if err != nil {
+		return fmt.Errorf("dropping old changes: %w", err)
+	}
+	if n, err := res.RowsAffected(); err == nil && n < pruneStep {
+		o.store.pruned = now // else there is more to drop next time
+	}
+	return nil
+}

@@ -116,7 +116,7 @@ func (h *Hub) addParts() {
 	}, "routing"))
 	h.parts.Add("calls", h.conductor)
 	h.parts.Add("jobs", h.runner)
-	h.parts.Add("phone", lifecycle.Func{OnStart: h.startPhone, OnStop: h.phone.Stop})
+	h.parts.Add("phone", lifecycle.Func{OnStart: h.startPhone, OnStop: h.stopPhone})
 	h.parts.Add("retention", &retention{hub: h})
 	h.parts.Add("metrics", h.httpPart(&h.listeners.metrics, "metrics", h.cfg.Metrics, h.metricsHandler()))
 	h.parts.Add("console and API", h.httpPart(&h.listeners.http, "http", h.cfg.HTTP, h.handler()))
@@ -129,6 +129,13 @@ func (h *Hub) startPhone(ctx context.Context) error {
 	h.listeners.sip = h.phone.Addr().String()
 	h.listeners.webrtc = h.phone.WebRTCAddr().String()
 	return nil
+}
+
+// stopPhone ends the calls that the drain has left: they have had their time.
+func (h *Hub) stopPhone(ctx context.Context) error {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	return h.phone.Stop(over)
 }
 
 // httpPart is a listener with its server.

@@ -46,6 +46,7 @@ type call struct {
 	legOver   bool // the caller's leg is gone, or never was
 	agentDone bool // nobody has wrap-up to do
 	byAgent   bool // the step is the answer to the agent's hang-up
+	stopping  bool // the hub stops: nothing is waited for
 	closed    bool
 	quit      bool
 }

@@ -142,6 +142,7 @@ func (k *call) afterEnd() {
 	}
 	k.ct.SetState(contact.WrapUp, k.now())
 	k.save()
+	k.quit = k.stopping // the wrap-up goes on after the restart
 }
 
 func (k *call) wrapUpOver() {
@@ -211,6 +212,7 @@ func contactEnded(ct *contact.Contact) flow.Event {
 
 // shutdown is the hub's stop under the call: the caller is told by the phone, the record stays open for the next start.
 func (k *call) shutdown() {
+	k.stopping = true
 	if k.leg != nil && !k.legOver {
 		k.setEnd(contact.ByRestart)
 		k.leg.Hangup("hub stops")

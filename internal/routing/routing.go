@@ -95,6 +95,7 @@ type Action struct {
 	QueueID   string
 	Until     time.Time
 	NoAnswer  bool // Withdraw: the agent did not answer or declined, the contact waits on
+	Declined  bool // Withdraw: the agent said no
 }
 
 // Engine is the state of routing. It is not safe for concurrent use.
@@ -417,6 +418,7 @@ func (e *Engine) noAnswer(it *Item, reason *Reason, now time.Time) {
 	if a == nil {
 		return
 	}
+	e.out[len(e.out)-1].Declined = reason != nil
 	next := a.Next
 	a.ContactID, a.QueueID, a.Until, a.Next = "", "", time.Time{}, nil
 	switch {

@@ -59,8 +59,13 @@ func (k *call) withdrawn(a routing.Action) {
 	k.ct.AgentID, k.ct.AgentName = "", ""
 	if a.NoAnswer {
 		k.ct.SetState(contact.Queued, now)
-		k.ct.Note(now, "noAnswer", "The agent did not answer", "")
-		k.emit("contact.notAnswered", map[string]string{"agent": id})
+		if a.Declined {
+			k.ct.Note(now, "declined", "The agent declined", "")
+			k.emit("contact.declined", map[string]string{"agent": id})
+		} else {
+			k.ct.Note(now, "noAnswer", "The agent did not answer", "")
+			k.emit("contact.notAnswered", map[string]string{"agent": id})
+		}
 		k.step(flow.Event{Kind: flow.EvAgentNoAnswer})
 	}
 	k.save()

@@ -1,7 +1,6 @@
 import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Icon } from "../ui/Icon";
-import { Failing } from "./AudioParts";
 import classes from "./AudioPanel.module.css";
 import { LevelMeter } from "./LevelMeter";
 import { PhoneDialog } from "./PhoneDialog";
@@ -72,5 +71,14 @@ export function AudioPanel({ audio }: { audio: Audio }) {
         Change devices
       </Button>
     </section>
+  );
+}
+
+/** What broke, and that it is being mended. */
+function Failing({ message }: { message: string }) {
+  return (
+    <p role="status">
+      {message} <span className="muted">Trying again by itself.</span>
+    </p>
   );
 }

@@ -11,6 +11,8 @@ type Limits struct {
 	URL        int   // bytes of the request target; longer: 414
 	Body       int64 // bytes; reading past it fails with *http.MaxBytesError
 	Concurrent int   // requests at once; more: 503
+	// BodyOf overrules Body for a request, nil: it is the same for all.
+	BodyOf func(r *http.Request) int64
 }
 
 // Middleware applies the limits in front of next. refuse writes an error in the platform's form.
@@ -28,7 +30,11 @@ func (l Limits) Middleware(refuse func(w http.ResponseWriter, r *http.Request, s
 			refuse(w, r, http.StatusServiceUnavailable)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, l.Body)
+		limit := l.Body
+		if l.BodyOf != nil {
+			limit = l.BodyOf(r)
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

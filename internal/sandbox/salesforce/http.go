@@ -27,7 +27,7 @@ const (
 
 // Handler returns the org's HTTP surface: OAuth, the REST API, pages and the switches. Timeouts belong to the server.
 func (o *Org) Handler() http.Handler {
-	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent}
+	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent, BodyOf: bodyOf}
 	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
 	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
 	platform = o.requests.Middleware(o.now, platform)
@@ -54,6 +54,14 @@ func (o *Org) guard(next http.Handler) http.Handler {
 		return http.NewCrossOriginProtection().Handler(next)
 	}
 	return kit.LoopbackOnly(next)
+}
+
+// bodyOf lets bulk uploads be longer than other requests.
+func bodyOf(r *http.Request) int64 {
+	if isUpload(r) {
+		return maxUpload + 1
+	}
+	return maxBody
 }
 
 func isPlatform(path string) bool {
@@ -172,6 +180,7 @@ type request struct {
 	query   url.Values
 	header  http.Header
 	body    []byte
+	stream  io.Reader // an upload that is not read yet, instead of the body; nil: none
 	user    *session
 	tx      *sql.Tx // of the composite call this one is part of, nil: none
 	nested  int
@@ -182,6 +191,7 @@ type response struct {
 	status int
 	header http.Header
 	body   any
+	send   func(w io.Writer) error // writes the body, where it is long; nil: none
 }
 
 func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
@@ -209,13 +219,14 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
 		return
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	rq := &request{
+		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
+	}
+	if isUpload(r) {
+		rq.stream = r.Body
+	} else if rq.body, err = io.ReadAll(r.Body); err != nil {
 		o.writeFault(w, r, fmt.Errorf("reading the request: %w", err))
 		return
-	}
-	rq := &request{
-		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, body: body, user: s,
 	}
 	if override := rq.query.Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
 		rq.method = strings.ToUpper(override)
@@ -230,11 +241,24 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	maps.Copy(w.Header(), res.header)
+	if res.send != nil {
+		w.WriteHeader(res.status)
+		if err := res.send(w); err != nil && r.Context().Err() == nil {
+			_ = o.fail(r.Context(), err) // logs it
+			panic(http.ErrAbortHandler)  // the answer is not whole: the client must not take it for that
+		}
+		return
+	}
 	if res.body == nil {
 		w.WriteHeader(res.status)
 		return
 	}
 	writeJSON(w, res.status, res.body)
+}
+
+// isUpload reports whether a request brings the data of a bulk job, which is larger than others may be.
+func isUpload(r *http.Request) bool {
+	return r.Method == http.MethodPut && strings.Contains(strings.ToLower(r.URL.Path), "/jobs/ingest/")
 }
 
 // countRequest counts an API request of the day (UTC) and returns their number.
@@ -296,6 +320,8 @@ func (o *Org) route(rq *request) (*response, error) {
 		return o.sobjects(rq)
 	case "composite":
 		return o.composite(rq)
+	case "jobs":
+		return o.jobs(rq)
 	}
 	return nil, notFound()
 }

@@ -97,6 +97,11 @@ func (o *Org) checkValue(ctx context.Context, db querier, obj *object, f *field,
 	if v == nil {
 		return nil, nil //nolint:nilnil // null clears a field
 	}
+	return o.checkDecoded(ctx, db, obj, f, v)
+}
+
+// checkDecoded is checkValue for a value that is no JSON text any more.
+func (o *Org) checkDecoded(ctx context.Context, db querier, obj *object, f *field, v any) (any, error) {
 	switch f.kind {
 	case typeBoolean:
 		switch x := v.(type) {

@@ -83,6 +83,7 @@ type Org struct {
 	settings settings
 	signer   signer
 	topics   topics
+	bulk     *bulk
 	codes    *codes
 	locators *locators
 	faults   *kit.Faults
@@ -150,13 +151,16 @@ func (o *Org) start(ctx context.Context) error {
 	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx)); err != nil {
 		return err
 	}
-	o.sessions = newSessions(o.store, o.now)
-	return o.sessions.load(ctx)
+	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)
+	return errors.Join(o.sessions.load(ctx), o.bulk.load(ctx))
 }
 
 // Close ends the org. It may be called more than once.
 func (o *Org) Close() error {
-	o.closing.Do(func() { o.closeErr = o.store.close() })
+	o.closing.Do(func() {
+		o.bulk.close()
+		o.closeErr = o.store.close()
+	})
 	return o.closeErr
 }
 

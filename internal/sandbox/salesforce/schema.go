@@ -105,7 +105,9 @@ type childRel struct {
 
 func (o *object) field(name string) *field { return o.byName[strings.ToLower(name)] }
 
-func (o *object) custom() bool { return strings.HasSuffix(o.name, "__c") || strings.HasSuffix(o.name, "__e") }
+func (o *object) custom() bool {
+	return strings.HasSuffix(o.name, "__c") || strings.HasSuffix(o.name, "__e")
+}
 
 func (o *object) table() string { return `"` + o.name + `"` }
 

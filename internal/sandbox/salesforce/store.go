@@ -130,7 +130,7 @@ CREATE TABLE IF NOT EXISTS session (
   created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable
 
 // migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
 // comparison.

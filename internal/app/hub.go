@@ -21,6 +21,7 @@ import (
 	"github.com/tandemcc/tandem/internal/contact"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/flow/library"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/httpapi"
@@ -235,7 +236,7 @@ func (h *Hub) buildSetup(context.Context) error {
 
 // Formats are the flow formats that this build reads.
 func Formats() flow.Registry {
-	return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}}
+	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
 }
 
 // buildVoice makes the telephone, routing and what conducts calls.
@@ -329,7 +330,7 @@ func (h *Hub) buildAPI() {
 		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
 		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
-		System: h.system, Desk: service("desk"), Numbers: h.numbers, Log: h.log,
+		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 )
 
@@ -19,7 +20,7 @@ type flowLintCmd struct {
 
 // formats are the flow formats that can be read.
 func formats() flow.Registry {
-	return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}}
+	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
 }
 
 // Run prints the report. A flow with problems is no failure; a file that is no flow is.

@@ -1,5 +1,7 @@
 package flow
 
+import "encoding/json"
+
 // CommandID names a command within its session.
 type CommandID int64
 
@@ -22,6 +24,7 @@ const (
 	CmdPriority  CommandKind = "priority"  // none
 	CmdHangup    CommandKind = "hangup"    // none; EvHungUp or EvContactEnded follows by itself
 	CmdGoto      CommandKind = "goto"      // none; the driver starts the other flow's session
+	CmdRecord    CommandKind = "record"    // none
 	CmdCancel    CommandKind = "cancel"    // none
 	CmdEnded     CommandKind = "ended"     // none
 )
@@ -51,6 +54,8 @@ type Command struct {
 	// Cancel is the outstanding command to stop.
 	Cancel CommandID `json:"cancel,omitempty"`
 	Ended  *Ended    `json:"ended,omitempty"`
+	// Record says who is to be recorded from now on.
+	Record *Record `json:"record,omitempty"`
 }
 
 // PromptKind says what a Prompt is.
@@ -61,6 +66,9 @@ const (
 	PromptTTS  PromptKind = "tts"
 	PromptFile PromptKind = "file"
 )
+
+// KindSSML is a kind of prompt in a flow: marked-up text, which is spoken as plain text.
+const KindSSML = "ssml"
 
 // Prompt is one piece of audio: a text to speak or a file to play.
 type Prompt struct {
@@ -77,6 +85,14 @@ type Prompt struct {
 type Play struct {
 	Prompts       []Prompt `json:"prompts"`
 	Interruptible bool     `json:"interruptible,omitempty"`
+	// LimitMS is when playing stops even if it has not come to its end; 0 is no limit.
+	LimitMS int `json:"limitMS,omitempty"`
+}
+
+// Record says who is recorded; with both false recording stops.
+type Record struct {
+	Agent    bool `json:"agent"`
+	Customer bool `json:"customer"`
 }
 
 // Music plays one file from OffsetMS on, once, and for DurationMS at most. 0 means to the end of the file.
@@ -142,6 +158,8 @@ type Enqueue struct {
 	AgentBy string `json:"agentBy,omitempty"`
 	// Park keeps the contact waiting for a busy agent.
 	Park bool `json:"park,omitempty"`
+	// AgeAdjustSeconds is by how much the contact counts as older than it is; negative is younger.
+	AgeAdjustSeconds int `json:"ageAdjustSeconds,omitempty"`
 }
 
 // Timer asks for a TimerFired event after MS milliseconds.
@@ -154,6 +172,9 @@ type Transfer struct {
 	Number    string `json:"number"`
 	Bridged   bool   `json:"bridged,omitempty"`
 	TimeoutMS int    `json:"timeoutMS,omitempty"`
+	// CallerID is the number to show, and Digits what to send once the other side has answered.
+	CallerID string `json:"callerId,omitempty"`
+	Digits   string `json:"digits,omitempty"`
 }
 
 // Callback registers a call back to Number.
@@ -161,6 +182,11 @@ type Callback struct {
 	Number string `json:"number"`
 	Queue  string `json:"queue,omitempty"`
 	ANI    string `json:"ani,omitempty"`
+	// DelaySeconds is the time before the first attempt and RetrySeconds that between attempts; Attempts 0 is as the
+	// installation has it.
+	DelaySeconds int `json:"delaySeconds,omitempty"`
+	RetrySeconds int `json:"retrySeconds,omitempty"`
+	Attempts     int `json:"attempts,omitempty"`
 }
 
 // What an Ask command asks for, with the outcomes of its EvAnswer.
@@ -169,6 +195,11 @@ const (
 	AskQueueInfo = "queueInfo" // ok, insufficient, failed; Fields: PIQ, EWT (ms, -1 unknown), CallsQueuedNow, OldestCallTime, LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents
 	AskBot       = "bot"       // ended, escalate, failed; Fields are the node's outputs
 	AskSub       = "sub"       // ok, failed; Fields are the outputs
+	// AskFunction runs the function Ref names with Payload, a JSON document: ok with its answer as Fields, or failed, also
+	// when it took longer than TimeoutMS. The answer to an Async one is not waited for.
+	AskFunction = "function"
+	// AskTreatment plays the flow Ref to a contact that waits in a queue; ok when that has ended, or failed.
+	AskTreatment = "treatment"
 )
 
 // Ask asks the driver for something outside the flow.
@@ -177,6 +208,11 @@ type Ask struct {
 	Ref    string            `json:"ref,omitempty"`
 	Name   string            `json:"name,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
+	// Payload, TimeoutMS and Async are those of AskFunction. The payload has the form of an Amazon Connect event
+	// ("ContactFlowEvent"), so that functions written for it run unchanged.
+	Payload   json.RawMessage `json:"payload,omitempty"`
+	TimeoutMS int             `json:"timeoutMS,omitempty"`
+	Async     bool            `json:"async,omitempty"`
 }
 
 // ScreenPop opens URL at the agent's desk.

@@ -58,6 +58,7 @@ func Compile(f *Flow) (*Program, error) {
 	p.nameObjects(f)
 	p.hidden = secureClosure(f)
 	c := &compiler{p: p, f: f, refs: boundRefs(f)}
+	p.connect, p.flows = usesConnect(f), c.refs[RefFlow]
 	for id, n := range f.Nodes {
 		p.nodes[id] = c.node(n)
 	}
@@ -83,6 +84,11 @@ func checkShape(f *Flow) error {
 			if f.Nodes[to] == nil {
 				return fmt.Errorf("%w: node %q leads by %q to %q, which does not exist", ErrInvalid, n.Name, port, to)
 			}
+		}
+	}
+	for ref, to := range f.Links {
+		if f.Nodes[to] == nil {
+			return fmt.Errorf("%w: the linked flow %q begins at %q, which does not exist", ErrInvalid, ref, to)
 		}
 	}
 	for ev, to := range f.On {
@@ -214,6 +220,10 @@ func (p *Program) link(f *Flow) {
 	for ev, id := range f.On {
 		p.on[ev] = p.nodes[id]
 	}
+	p.links = make(map[string]*cnode, len(f.Links))
+	for ref, id := range f.Links {
+		p.links[ref] = p.nodes[id]
+	}
 }
 
 // pinOf identifies what the flow does; where its nodes stand on the canvas, where it came from and what its references are
@@ -331,6 +341,9 @@ func setEdges(f *Flow) []setEdge {
 
 // readNames lists the variables a value reads: a template's, or the one it names.
 func readNames(v Value) []string {
+	if v.Dialect == DialectConnect {
+		return connectReads(v.Src)
+	}
 	if v.Dialect != DialectPebble {
 		s, _ := v.Lit.(string)
 		return []string{s}

@@ -85,6 +85,7 @@ type cqueue struct {
 	agentBy                   string
 	skills                    []cskill
 	park                      bool
+	hook                      string // the treatment is the flow of this hook, and the queue the one chosen before
 	resolve                   func(id, name string) string
 }
 
@@ -93,6 +94,7 @@ func (c *compiler) queue(n *Node) *cqueue {
 		queue: c.text(n.In["queue"]), priority: c.text(n.In["priority"]), fallback: c.text(n.In["fallback"]),
 		name: text(n.In["queueName"].Lit), agentBy: text(n.In["lookup"].Lit), park: c.flag(n.In["park"]),
 	}
+	q.hook = text(n.In["hook"].Lit)
 	refs := c.refs[RefQueue]
 	q.resolve = func(id, name string) string {
 		if b := refs[id]; b != "" {
@@ -131,25 +133,32 @@ type ctransfer struct {
 	number    *ctext
 	bridged   bool
 	timeoutMS int
+	caller    *ctext
+	digits    *ctext
 }
 
 func (c *compiler) transfer(n *Node) *ctransfer {
-	return &ctransfer{number: c.text(n.In["number"]), bridged: c.flag(n.In["bridged"]), timeoutMS: clamp(c.number(n.In["timeoutMS"], 30_000), 1000, 600_000)}
+	return &ctransfer{number: c.text(n.In["number"]), bridged: c.flag(n.In["bridged"]), timeoutMS: clamp(c.number(n.In["timeoutMS"], 30_000), 1000, 600_000),
+		caller: c.text(n.In["callerId"]), digits: c.text(n.In["sendDigits"])}
 }
 
 type ccallback struct {
-	number, queue, ani *ctext
-	resolve            func(string) string
+	number, queue, ani     *ctext
+	delay, retry, attempts int
+	resolve                func(string) string
 }
 
 func (c *compiler) callback(n *Node) *ccallback {
 	refs := c.refs[RefQueue]
-	return &ccallback{number: c.text(n.In["number"]), queue: c.text(n.In["queue"]), ani: c.text(n.In["ani"]), resolve: func(id string) string {
-		if b := refs[id]; b != "" {
-			return b
-		}
-		return id
-	}}
+	const day = 86_400
+	return &ccallback{number: c.text(n.In["number"]), queue: c.text(n.In["queue"]), ani: c.text(n.In["ani"]),
+		delay: clamp(c.number(n.In["delaySeconds"], 0), 0, 3*day), retry: clamp(c.number(n.In["retrySeconds"], 0), 0, 3*day),
+		attempts: clamp(c.number(n.In["attempts"], 0), 0, 100), resolve: func(id string) string {
+			if b := refs[id]; b != "" {
+				return b
+			}
+			return id
+		}}
 }
 
 type cask struct {

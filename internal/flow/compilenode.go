@@ -45,12 +45,14 @@ func (c *compiler) node(n *Node) *cnode {
 		out.data, out.exec = c.parse(n), execParse
 	case OpHangup:
 		out.exec = execHangup
-	case OpEnd, OpEndSub:
+	case OpEnd:
 		out.exec = execEnd
+	case OpEndSub:
+		out.data, out.exec = c.text(n.In["outcome"]), execEndSub
 	default:
 		c.routing(n, out)
 	}
-	out.binds = c.binds(n)
+	out.binds, out.match = c.binds(n), c.matches(n)
 	out.secret = c.readsHidden(n)
 	if c.err != nil {
 		out.fault = c.err.Error()
@@ -63,7 +65,11 @@ func (c *compiler) node(n *Node) *cnode {
 func (c *compiler) routing(n *Node, out *cnode) {
 	switch n.Op {
 	case OpQueue, OpQueueAgent:
-		out.data, out.exec = c.queue(n), execQueue
+		q := c.queue(n)
+		out.data, out.exec = q, execQueue
+		if q.hook != "" {
+			out.exec = execHookQueue
+		}
 	case OpPop:
 		out.data, out.exec = c.pop(n), execPop
 	case OpTransfer:
@@ -82,17 +88,21 @@ func (c *compiler) routing(n *Node, out *cnode) {
 	case OpBot:
 		out.data, out.exec = c.ask(n, AskBot, RefBot, "bot"), execAsk
 	case OpSub:
-		out.data, out.exec = c.ask(n, AskSub, RefFlow, "flow"), execAsk
+		out.data, out.exec = c.ask(n, AskSub, RefFlow, "flow"), execSub
 	case OpGoto:
 		out.data, out.exec = c.ask(n, "", RefFlow, "flow"), execGoto
 	case OpSplit:
 		out.data, out.exec = c.split(n), execSplit
 	case OpWait:
-		out.data, out.exec = c.text(n.In["durationMS"]), execWait
+		d := &cwait{c.text(n.In["durationMS"]), 1}
+		if v, ok := n.In["seconds"]; ok {
+			d = &cwait{c.text(v), 1000}
+		}
+		out.data, out.exec = d, execWait
 	case OpPriority:
 		out.data, out.exec = c.text(n.In["priority"]), execPriority
 	default:
-		out.exec = execUnsupported
+		c.connect(n, out)
 	}
 }
 
@@ -119,6 +129,9 @@ func (c *compiler) fail(v Value, err error) {
 
 // text compiles an input that is used as it is.
 func (c *compiler) text(v Value) *ctext {
+	if v.Dialect == DialectConnect {
+		return compileConnect(v.Src, nil)
+	}
 	if v.Dialect != DialectPebble {
 		return &ctext{lit: text(v.Lit)}
 	}
@@ -136,6 +149,9 @@ func (c *compiler) safe(v Value, pl place) *ctext {
 		return c.text(v)
 	}
 	src := v.Src
+	if v.Dialect == DialectConnect {
+		return compileConnect(src, pl)
+	}
 	if v.Dialect != DialectPebble {
 		return &ctext{lit: pl.literal(text(v.Lit))}
 	}
@@ -148,7 +164,7 @@ func (c *compiler) safe(v Value, pl place) *ctext {
 }
 
 func (c *compiler) number(v Value, def int) int {
-	if v.Dialect == DialectPebble {
+	if v.Dialect != DialectLiteral {
 		return def
 	}
 	f, err := strconv.ParseFloat(strings.TrimSpace(text(v.Lit)), 64)
@@ -207,6 +223,12 @@ func (c *compiler) binds(n *Node) []cbind {
 	return out
 }
 
+// cwait is a time to wait and how many milliseconds its unit has.
+type cwait struct {
+	time *ctext
+	unit float64
+}
+
 type cpair struct {
 	name string
 	val  *ctext
@@ -217,13 +239,15 @@ type cset struct {
 	typ  Type
 	val  *ctext
 	from string // the name of the variable to copy
+	// check is the type of the error for a value that is no phone number; "" takes any value.
+	check string
 }
 
 func (c *compiler) set(n *Node) []cset {
 	var out []cset
 	for _, item := range n.In["sets"].List {
 		name, _ := item.Map["var"].Lit.(string)
-		s := cset{name: name, typ: c.typeOf(name)}
+		s := cset{name: name, typ: c.typeOf(name), check: text(item.Map["check"].Lit)}
 		v := item.Map["value"]
 		if item.Map["from"].Lit == "var" && v.Dialect != DialectPebble {
 			s.from = text(v.Lit)
@@ -244,6 +268,7 @@ func (c *compiler) typeOf(name string) Type {
 
 type cprompt struct {
 	kind PromptKind
+	ssml bool
 	val  *ctext
 }
 
@@ -264,7 +289,7 @@ func (c *compiler) say(n *Node) *csay {
 		if item.Map["kind"].Lit == string(PromptFile) {
 			k = PromptFile
 		}
-		s.prompts = append(s.prompts, cprompt{k, c.text(item.Map["text"])})
+		s.prompts = append(s.prompts, cprompt{k, item.Map["kind"].Lit == KindSSML, c.text(item.Map["text"])})
 	}
 	return s
 }
@@ -287,6 +312,8 @@ type cgather struct {
 	entryMS  int
 	interMS  int
 	maxTries int
+	// store is the state variable that takes what was entered, and phone how a number among it is checked and completed.
+	store, phone, prefix string
 }
 
 func (c *compiler) gather(n *Node) *cgather {
@@ -302,6 +329,7 @@ func (c *compiler) gather(n *Node) *cgather {
 		g.min = clamp(c.number(n.In["min"], 1), 0, 128)
 		g.max = clamp(c.number(n.In["max"], 32), max(1, g.min), 128)
 		g.term = text(n.In["terminators"].Lit)
+		g.store, g.phone, g.prefix = text(n.In["store"].Lit), text(n.In["phone"].Lit), text(n.In["phonePrefix"].Lit)
 	}
 	return g
 }

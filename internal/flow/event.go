@@ -14,7 +14,7 @@ const (
 	EvGathered    EventKind = "gathered"    // Digits and Reason
 	EvHTTPResult  EventKind = "httpResult"  // HTTP, or Error when no answer came at all
 	EvQueued      EventKind = "queued"      // the contact stands in the queue
-	EvQueueFailed EventKind = "queueFailed" // it does not, or no longer; Error
+	EvQueueFailed EventKind = "queueFailed" // it does not, or no longer; Error, and Outcome "capacity" when the queue is full
 	EvTimerFired  EventKind = "timerFired"
 	EvAnswer      EventKind = "answer" // Outcome, Fields, Error
 

@@ -47,6 +47,7 @@ func (m *machine) agentAnswered(ev *Event) {
 		}
 	}
 	m.leaveMedia()
+	m.agentState(ev.Agent)
 	m.handle(OnAgentAnswered, m.agentFields(ev))
 }
 
@@ -78,6 +79,20 @@ func (m *machine) agentDisconnected(ev *Event) {
 	}
 	m.s.Talking = false
 	m.handle(OnAgentDisconnected, m.agentFields(ev))
+	if flow := m.stateOf("$Hooks", "CustomerRemaining"); flow != "" && m.p.connect && m.p.on[OnAgentDisconnected] == nil {
+		m.emit(Command{Kind: CmdGoto, Goto: &Destination{ID: flow}})
+		m.flushCAD()
+		m.over("the contact went on to the flow for callers whose agent has left")
+	}
+}
+
+// agentState keeps who answered, as $.Agent.
+func (m *machine) agentState(a *Agent) {
+	if !m.p.connect || a == nil {
+		return
+	}
+	first, last, _ := strings.Cut(a.Name, " ")
+	m.state("$Agent", map[string]any{"UserName": firstText(a.Email, a.ID), "FirstName": first, "LastName": last, "ARN": a.ID})
 }
 
 // hungUp ends the main thread and whatever plays to the caller.
@@ -136,7 +151,10 @@ func (m *machine) queueFailed(ev *Event) {
 	m.cancel(t)
 	t.Queue = ""
 	port := PortFailure
-	if n.exits[port] == nil {
+	switch {
+	case n.exits[PortCapacity] != nil && (strings.EqualFold(ev.Outcome, "capacity") || n.exits[PortError] == nil):
+		port = PortCapacity
+	case n.exits[port] == nil:
 		port = PortError
 	}
 	if next := m.leave(t, n, on(port, firstText(clip(ev.Error), "not queued"))); next != nil {
@@ -217,6 +235,19 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return on(PortOK, "registered")
 	case OpHours, OpQueueInfo, OpBot, OpSub:
 		return m.afterAsk(n, ev)
+	case OpQueue:
+		return m.afterHookQueue(t, n, ev)
+	case OpFunction:
+		return m.afterFunction(n, ev)
+	case OpMetric:
+		return m.afterMetric(n, ev)
+	case OpLoopPrompts:
+		if ev.Error != "" {
+			return failed("playing: %s", clip(ev.Error))
+		}
+		return m.playAgain(t, n)
+	case OpWait:
+		return m.choose(n, "WaitCompleted", "")
 	default:
 		return on(PortOK, "")
 	}
@@ -231,11 +262,11 @@ func (m *machine) afterGather(t *Thread, n *cnode, ev *Event) result {
 	switch {
 	case ev.Reason == GatherTimeout:
 		port = PortTimeout
-	case ev.Reason == GatherInvalid, g.menu && !g.digits[ev.Digits], len(ev.Digits) > g.max:
+	case ev.Reason == GatherInvalid, g.menu && n.match == nil && !g.digits[ev.Digits], len(ev.Digits) > g.max:
 		port = PortNoMatch
 	case len(ev.Digits) < g.min:
 		port = PortTimeout
-	case g.menu:
+	case g.menu && n.match == nil:
 		port = PortDigit(ev.Digits)
 	}
 	if port != PortTimeout {
@@ -252,13 +283,58 @@ func (m *machine) afterGather(t *Thread, n *cnode, ev *Event) result {
 		return execGather(m, t, n)
 	}
 	t.Tries = 0
+	switch {
+	case g.store != "":
+		return m.stored(n, g, ev, port)
+	case n.match != nil && port != PortTimeout:
+		return m.choose(n, ev.Digits, "")
+	}
 	return on(port, "")
+}
+
+// stored keeps what was entered. Nothing entered in time is kept as the text Timeout (Amazon Connect, "Store customer input").
+func (m *machine) stored(n *cnode, g *cgather, ev *Event, port Port) result {
+	digits := ev.Digits
+	switch {
+	case port == PortTimeout && n.exits[PortTimeout] != nil:
+		return on(PortTimeout, "")
+	case port == PortTimeout:
+		digits = "Timeout"
+	case port == PortNoMatch && n.exits[PortNoMatch] == nil:
+		return failed("what was entered cannot be used")
+	case port == PortNoMatch:
+		return on(PortNoMatch, "")
+	case g.phone != "":
+		full, ok := phoneNumber(digits, g.phone, g.prefix)
+		if !ok {
+			return result{way: wayFail, port: PortErrorOf("InvalidPhoneNumber"), detail: "what was entered is no phone number"}
+		}
+		digits = full
+	}
+	m.state(g.store, digits)
+	return m.choose(n, digits, "")
+}
+
+// phoneNumber completes a number that was entered: a local one gets the prefix of its country in the place of a leading 0.
+func phoneNumber(digits, format, prefix string) (string, bool) {
+	d := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, digits)
+	if strings.EqualFold(format, "Local") && prefix != "" {
+		d = strings.TrimPrefix(prefix, "+") + strings.TrimLeft(d, "0")
+	}
+	return "+" + d, len(d) >= 7 && len(d) <= 15 // ITU-T E.164
 }
 
 func (m *machine) afterTransfer(n *cnode, ev *Event) result {
 	d, _ := n.data.(*ctransfer)
 	switch {
-	case ev.Error != "" || ev.Outcome == "failed":
+	case strings.EqualFold(ev.Outcome, "timeout") && n.exits[PortTimeout] != nil:
+		return on(PortTimeout, "no answer in time")
+	case ev.Error != "" || ev.Outcome == "failed" || strings.EqualFold(ev.Outcome, "timeout"):
 		return on(PortFailure, firstText(clip(ev.Error), "no connection"))
 	case d.bridged:
 		return on(PortOK, "back from the transfer")
@@ -275,6 +351,9 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		}
 	}
 	outcome := strings.ToLower(ev.Outcome)
+	if m.p.connect && n.op == OpBot {
+		return m.afterBot(n, ev)
+	}
 	if ev.Error != "" || outcome == "failed" {
 		if n.op == OpQueueInfo && n.exits[PortFailure] != nil {
 			return on(PortFailure, clip(ev.Error))
@@ -283,6 +362,13 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	switch n.op {
 	case OpHours:
+		if n.match != nil { // exceptions to the hours are times of rest
+			open := "False"
+			if outcome == "work" {
+				open = "True"
+			}
+			return m.choose(n, open, outcome)
+		}
 		if outcome == "closed" {
 			return on(PortOK, outcome)
 		}
@@ -299,5 +385,22 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	default: // a subflow
 	}
 	m.bindAll(n, ev.Fields)
+	if n.match != nil {
+		return m.choose(n, ev.Outcome, outcome)
+	}
 	return on(PortOK, outcome)
+}
+
+// afterBot keeps what a dialogue platform understood as $.Lex and chooses by the intent.
+func (m *machine) afterBot(n *cnode, ev *Event) result {
+	if ev.Error != "" || strings.EqualFold(ev.Outcome, "failed") {
+		return failed("%s", firstText(clip(ev.Error), "no answer"))
+	}
+	lex := make(map[string]any, len(ev.Fields))
+	for k, v := range ev.Fields {
+		lex[k] = plain(v)
+	}
+	m.state("$Lex", lex)
+	intent := firstText(text(lex["IntentName"]), ev.Outcome)
+	return m.choose(n, intent, clip(intent))
 }

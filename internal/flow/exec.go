@@ -27,6 +27,9 @@ func execUnsupported(_ *machine, _ *Thread, n *cnode) result {
 			return on(p, "not supported: passed over")
 		}
 	}
+	if n.exits[PortError] == nil && n.next != nil {
+		return on(PortOK, "not supported: passed over")
+	}
 	return failed("this step is not supported")
 }
 
@@ -36,6 +39,11 @@ func execSet(m *machine, _ *Thread, n *cnode) result {
 	for i := range sets {
 		s := &sets[i]
 		v, err := m.setValue(s)
+		if s.check != "" && err == nil {
+			if _, ok := phoneNumber(text(v), "", ""); !ok {
+				return result{way: wayFail, port: PortErrorOf(s.check), detail: "the value is no phone number"}
+			}
+		}
 		if err == nil {
 			err = m.setVar(s.name, v)
 		}
@@ -112,6 +120,9 @@ func (m *machine) prompts(s *csay) ([]Prompt, error) {
 		txt, err := s.prompts[i].val.render(m.env)
 		if err != nil {
 			return nil, err
+		}
+		if s.prompts[i].ssml {
+			txt = speechText(txt)
 		}
 		if strings.TrimSpace(txt) == "" {
 			continue

@@ -213,8 +213,15 @@ func execTransfer(m *machine, t *Thread, n *cnode) result {
 	if num = strings.TrimSpace(num); Unset(num) {
 		return on(PortFailure, "no number")
 	}
+	callerID, err := d.caller.render(m.env)
+	digits, err2 := d.digits.render(m.env)
+	if err = errors.Join(err, err2); err != nil {
+		return failedErr("writing the caller's number", err)
+	}
 	m.cancelPlacement()
-	m.command(t, n.id, Command{Kind: CmdTransfer, Transfer: &Transfer{Number: num, Bridged: d.bridged, TimeoutMS: d.timeoutMS}})
+	m.command(t, n.id, Command{Kind: CmdTransfer, Transfer: &Transfer{
+		Number: num, Bridged: d.bridged, TimeoutMS: d.timeoutMS, CallerID: strings.TrimSpace(callerID), Digits: strings.TrimSpace(digits),
+	}})
 	return wait("")
 }
 
@@ -232,7 +239,9 @@ func execCallback(m *machine, t *Thread, n *cnode) result {
 	if Unset(num) {
 		return on(PortFailure, "no number to call back")
 	}
-	m.command(t, n.id, Command{Kind: CmdCallback, Callback: &Callback{Number: num, Queue: d.resolve(strings.TrimSpace(queue)), ANI: ani}})
+	m.command(t, n.id, Command{Kind: CmdCallback, Callback: &Callback{
+		Number: num, Queue: d.resolve(strings.TrimSpace(queue)), ANI: ani, DelaySeconds: d.delay, RetrySeconds: d.retry, Attempts: d.attempts,
+	}})
 	return wait("")
 }
 
@@ -295,8 +304,8 @@ func execSplit(m *machine, _ *Thread, n *cnode) result {
 }
 
 func execWait(m *machine, t *Thread, n *cnode) result {
-	d, _ := n.data.(*ctext)
-	v, err := d.render(m.env)
+	d, _ := n.data.(*cwait)
+	v, err := d.time.render(m.env)
 	if err != nil {
 		return failedErr("reading the time to wait", err)
 	}
@@ -304,8 +313,8 @@ func execWait(m *machine, t *Thread, n *cnode) result {
 	if err != nil || f != f {
 		return failed("the time to wait is no number")
 	}
-	const day = 86_400_000
-	m.command(t, n.id, Command{Kind: CmdTimer, Timer: &Timer{MS: int64(max(0, min(f, day)))}})
+	const week = 7 * 86_400_000
+	m.command(t, n.id, Command{Kind: CmdTimer, Timer: &Timer{MS: int64(max(0, min(f*d.unit, week)))}})
 	return wait("")
 }
 

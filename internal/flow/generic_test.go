@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
 )
 
-var allFormats = flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}}
+var allFormats = flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
 
 // Flows of Amazon Connect are recognised, counted and kept whole; files that are no JSON are refused.
 func TestFixtureConnectRecognised(t *testing.T) {

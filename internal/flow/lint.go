@@ -89,6 +89,9 @@ func knownNames(f *Flow) map[string]string {
 
 // value checks one text of a node: that it compiles, and that what it reads exists.
 func (l *linter) value(n *Node, v Value) {
+	if v.Dialect == DialectConnect {
+		l.dynamic(n, v)
+	}
 	if v.Dialect != DialectPebble {
 		return
 	}
@@ -155,7 +158,7 @@ func (l *linter) isVar(name string) bool {
 }
 
 func (l *linter) declared(n *Node, name, field string) {
-	if name == "" || l.isVar(name) || strings.HasPrefix(name, "Global_") {
+	if name == "" || l.isVar(name) || strings.HasPrefix(name, "Global_") || strings.HasPrefix(name, "$") {
 		return
 	}
 	p := l.add(n, field, -1, RuleUndeclared, fmt.Sprintf("variable %s is written but not declared; it is kept as STRING", name))
@@ -333,10 +336,13 @@ func (l *linter) exits() {
 }
 
 func needsExit(n *Node) bool {
+	if len(n.In["match"].List) > 0 {
+		return len(n.Exits) == 0
+	}
 	switch n.Op {
 	case OpStart, OpSet, OpSay, OpMusic, OpHTTP, OpParse, OpPop, OpCollect, OpWait:
 		return n.Exits[PortOK] == ""
-	case OpMenu, OpCase:
+	case OpMenu, OpCase, OpCompare, OpLoop, OpMetric, OpFunction:
 		return len(n.Exits) == 0
 	case OpCond:
 		return n.Exits[PortTrue] == "" || n.Exits[PortFalse] == ""

@@ -26,13 +26,15 @@ const (
 	wayOn   way = iota // by result.port
 	wayWait            // it waits for a command's result
 	wayEnd             // the thread is over
-	wayFail            // it failed: result.detail says why
+	wayFail            // it failed: result.detail says why; result.port is tried first
+	wayBack            // a flow that was called is over: the thread goes on after the node that called it
 )
 
 type result struct {
 	way    way
 	port   Port
 	detail string
+	to     *cnode // where to go on instead of by the port
 }
 
 func on(p Port, detail string) result  { return result{port: p, detail: detail} }
@@ -59,6 +61,9 @@ func Start(p *Program, in Input) (*Session, Output, error) {
 			}
 			s.Vars[v.Name] = typed
 		}
+	}
+	if p.connect {
+		carryOver(s, in.Vars)
 	}
 	m := &machine{p: p, s: s, env: p.envOf(s), seed: in.Seed}
 	t := m.newThread("")
@@ -162,6 +167,8 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 			return ended(why), true
 		}
 		return on(PortOK, why), true
+	case OpLoopPrompts:
+		return firstExit(n, why, PortInterrupted, PortOK), true
 	case OpMenu, OpCollect:
 		return firstExit(n, why, PortTimeout, PortNoMatch, PortError), true
 	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto:
@@ -195,8 +202,18 @@ func (m *machine) leave(t *Thread, n *cnode, r result) *cnode {
 		m.endThread(t, r.detail)
 		return nil
 	case wayFail:
+		if to := n.exits[r.port]; r.port != "" && to != nil {
+			m.trace(t, n, r.port, r.detail)
+			return to
+		}
 		return m.failure(t, n, r.detail)
+	case wayBack:
+		return m.back(t, n, r)
 	case wayOn, wayWait:
+	}
+	if r.to != nil {
+		m.trace(t, n, r.port, r.detail)
+		return r.to
 	}
 	to := n.exits[r.port]
 	if to == nil && (r.port == PortTimeout || r.port == PortNoMatch && n.op != OpCase || r.port == PortFailure || r.port == PortInsufficient) {

@@ -111,7 +111,7 @@ func replaced(v Value, p Problem) (Value, bool) {
 		v.Map[k] = w
 		found = found || ok
 	}
-	if v.Field == p.Field && v.Dialect == DialectPebble && v.Src != p.Fix {
+	if v.Field == p.Field && v.Dialect != DialectLiteral && v.Src != p.Fix {
 		v.Src = p.Fix
 		return v, true
 	}

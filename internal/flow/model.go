@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // NodeID names a node within its flow. Importers keep the identifier of the source format.
@@ -46,6 +47,8 @@ type Flow struct {
 	// Refs are the queues, connectors, prompts and flows of the source system that the flow names; see Flow.Bind.
 	Refs   []Ref  `json:"refs,omitempty"`
 	Origin Origin `json:"origin,omitzero"`
+	// Links are the entry nodes of other flows that Link has put into this one, by the reference that leads to them.
+	Links map[string]NodeID `json:"links,omitempty"`
 }
 
 // Options are the switches of one flow.
@@ -166,6 +169,7 @@ const (
 	RefHours     RefKind = "hours"
 	RefSkill     RefKind = "skill"
 	RefBot       RefKind = "bot"
+	RefFunction  RefKind = "function"
 	RefOther     RefKind = "other"
 )
 
@@ -199,6 +203,7 @@ func (f *Flow) Clone() *Flow {
 	c.Refs = slices.Clone(f.Refs)
 	c.On = maps.Clone(f.On)
 	c.Layout = maps.Clone(f.Layout)
+	c.Links = maps.Clone(f.Links)
 	c.Nodes = make(map[NodeID]*Node, len(f.Nodes))
 	for id, n := range f.Nodes {
 		m := *n
@@ -244,6 +249,14 @@ func (f *Flow) NodeByName(name string) *Node {
 
 // Lit makes a literal value.
 func Lit(v any) Value { return Value{Lit: v} }
+
+// Dynamic makes a value in the manner of Amazon Connect: src with its references ($.Attributes.x) is dynamic, else literal.
+func Dynamic(src, field string) Value {
+	if !strings.Contains(src, "$.") && !strings.HasPrefix(src, "$[") {
+		return Value{Lit: src, Field: field}
+	}
+	return Value{Src: src, Dialect: DialectConnect, Field: field}
+}
 
 // Pebble makes a template value that stands in the source format's field.
 func Pebble(src, field string) Value { return Value{Src: src, Dialect: DialectPebble, Field: field} }

@@ -6,6 +6,10 @@ import "strings"
 type Op string
 
 // Operations, with the names of their inputs (Node.In) and their ports. Texts may be templates unless noted.
+//
+// Operations that come to a result may have the input match: a list of maps with op (Equals, TextContains, NumberLessThan
+// and so on), operands (a list) and port (literal). The first condition that holds for the result chooses the port; if none
+// does it is nomatch, and ok where nomatch leads nowhere (Amazon Connect, "Flow language", evaluation of transitions).
 const (
 	// OpStart is where a contact comes in. Ports: ok.
 	OpStart Op = "start"
@@ -13,7 +17,7 @@ const (
 	OpEvent Op = "event"
 	// OpSet sets variables. In: sets (list of maps with var, value, and from = "var" when value names a variable). Ports: ok, error.
 	OpSet Op = "set"
-	// OpSay plays prompts. In: prompts (list of maps with kind tts|file and text), language, voice, rate, gain, interruptible.
+	// OpSay plays prompts. In: prompts (list of maps with kind tts|ssml|file and text), language, voice, rate, gain, interruptible.
 	// Ports: ok, error.
 	OpSay Op = "say"
 	// OpMusic plays music for a while. In: file, durationMS, offsetMS. Ports: ok, error.
@@ -57,7 +61,7 @@ const (
 	OpSub Op = "sub"
 	// OpEndSub ends a flow that was called by OpSub.
 	OpEndSub Op = "endSub"
-	// OpWait waits. In: durationMS. Ports: ok.
+	// OpWait waits. In: durationMS, or seconds; match. Ports: as matched, ok.
 	OpWait Op = "wait"
 	// OpPriority changes the contact's priority. In: priority. Ports: ok, error.
 	OpPriority Op = "priority"
@@ -65,11 +69,32 @@ const (
 	OpBot Op = "bot"
 	// OpPass does nothing: a step whose effect we have in another way or not at all. Ports: ok.
 	OpPass Op = "pass"
+	// OpFunction calls a function of the installation (AWS Lambda in Amazon Connect). In: function, functionName, params (map),
+	// timeoutMS, response (STRING_MAP or JSON), async. Its answer is $.External. Ports: as matched, ok, error.
+	OpFunction Op = "function"
+	// OpCompare branches on a value. In: value, match. Ports: as matched, nomatch, ok, error.
+	OpCompare Op = "compare"
+	// OpLoop counts how often it is passed. In: count (0-100), match. Ports: continue, done.
+	OpLoop Op = "loop"
+	// OpLoopPrompts plays prompts again and again. In: as OpSay, interruptMS (0: never), match. Ports: interrupted, error.
+	OpLoopPrompts Op = "loopPrompts"
+	// OpSetQueue chooses the queue or the agent that the next OpQueue with hook places the contact with. In: queue, queueName,
+	// agent. Ports: ok, error.
+	OpSetQueue Op = "setQueue"
+	// OpRouting sets how the contact is ranked in the queue. In: priority, adjustSeconds (older than it is). Ports: ok, error.
+	OpRouting Op = "routing"
+	// OpHooks names the flows that accompany the contact. In: hooks (map of CustomerQueue and so on to a flow). Ports: ok, error.
+	OpHooks Op = "hooks"
+	// OpMetric asks for figures of a queue. In: queue, queueName, metric (empty: all of them, as $.Metrics), match.
+	// Ports: as matched, ok, error.
+	OpMetric Op = "metric"
+	// OpRecord turns recording on or off. In: participants (list of Agent, Customer; empty is off). Ports: ok, error.
+	OpRecord Op = "record"
 	// OpHangup disconnects the caller.
 	OpHangup Op = "hangup"
 	// OpEnd ends the thread. A caller who is then neither queued nor talking is disconnected, so that nobody listens to silence.
 	OpEnd Op = "end"
-	// OpUnsupported stands for a step we cannot run. It leaves by error, else by its only port, else it fails.
+	// OpUnsupported stands for a step we cannot run. It leaves by error, else by its only port, else by ok, else it fails.
 	OpUnsupported Op = "unsupported"
 )
 
@@ -85,6 +110,9 @@ const (
 	PortDone         Port = "done"
 	PortEscalate     Port = "escalate"
 	PortError        Port = "error"
+	PortContinue     Port = "continue"
+	PortInterrupted  Port = "interrupted"
+	PortCapacity     Port = "capacity"
 	PortHoursWork    Port = "hours:work"
 	PortHoursHoliday Port = "hours:holiday"
 	PortHoursSpecial Port = "hours:override"
@@ -95,6 +123,9 @@ func PortDigit(d string) Port { return Port("digit:" + d) }
 
 // PortCase is the port of a case's value.
 func PortCase(v string) Port { return Port("case:" + v) }
+
+// PortErrorOf is the port of one kind of error; an error without a port of its own leaves by PortError.
+func PortErrorOf(kind string) Port { return Port("error:" + kind) }
 
 // PortShare is the port of a split's branch.
 func PortShare(label string) Port { return Port("pct:" + label) }

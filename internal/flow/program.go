@@ -28,6 +28,10 @@ type Program struct {
 	reads map[string]map[string]bool
 	// hidden are variables that hold a secure value at some time: they are kept out of traces.
 	hidden map[string]bool
+	// connect says that the flow reads and keeps state as Amazon Connect does; links are the entries of flows put into it.
+	connect bool
+	links   map[string]*cnode
+	flows   map[string]string // our identifiers of flows, by the source system's
 }
 
 // cnode is a node with everything parsed that can be.
@@ -43,6 +47,7 @@ type cnode struct {
 	exec   func(m *machine, t *Thread, n *cnode) result
 	data   any
 	binds  []cbind
+	match  []cmatch
 	next   *cnode // the ok exit
 }
 
@@ -87,6 +92,9 @@ func (p *Program) envOf(s *Session) *expr.Env {
 	}
 	for k, v := range s.Outputs {
 		vars[k] = map[string]any(v)
+	}
+	if p.connect {
+		connectRoots(vars, s)
 	}
 	maps.Copy(vars, s.Vars)
 	s.env = &expr.Env{Vars: vars, Now: func() time.Time { return s.now }, Zone: p.zone, System: p.isSystem}

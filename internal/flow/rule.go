@@ -16,5 +16,7 @@ const (
 	RuleUndeclared Rule = "undeclared" // a variable that is not declared
 	RuleValue      Rule = "value"      // a start value that does not fit its type
 	RuleExit       Rule = "exit"       // a node that leads nowhere, or cannot be reached
-	RuleShape      Rule = "shape"      // a part of the file that could not be read
+	// RuleErrorBranch is an action that can fail without a branch for it.
+	RuleErrorBranch Rule = "errorBranch"
+	RuleShape       Rule = "shape" // a part of the file that could not be read
 )

@@ -84,6 +84,10 @@ type Thread struct {
 	Closing bool `json:"closing,omitempty"`
 	// Tries counts the entries a menu has refused.
 	Tries int `json:"tries,omitempty"`
+	// Stack holds the nodes that called the flows the thread is in, the innermost last.
+	Stack []NodeID `json:"stack,omitempty"`
+	// Since is when a node that repeats itself began.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // ErrVersion is returned, wrapped, for a session of another program.
@@ -101,6 +105,7 @@ func (s *Session) Clone() *Session {
 	c.Threads = make([]*Thread, len(s.Threads))
 	for i, t := range s.Threads {
 		u := *t
+		u.Stack = slices.Clone(t.Stack)
 		c.Threads[i] = &u
 	}
 	c.Waiting = slices.Clone(s.Waiting)

@@ -18,6 +18,7 @@ type ctext struct {
 type tpart struct {
 	lit  string
 	tmpl *expr.Template
+	ref  *connectRef
 	esc  func(string) string
 }
 
@@ -37,6 +38,14 @@ func (c *ctext) renderParts(env *expr.Env) (string, error) {
 	defer func() { env.Escape = nil }() // the environment belongs to one session, which one goroutine steps at a time
 	for i := range c.parts {
 		p := &c.parts[i]
+		if p.ref != nil {
+			s := text(p.ref.find(env.Vars))
+			if p.esc != nil {
+				s = p.esc(s)
+			}
+			b.WriteString(s)
+			continue
+		}
 		if p.tmpl == nil {
 			b.WriteString(p.lit)
 			continue
@@ -53,6 +62,9 @@ func (c *ctext) renderParts(env *expr.Env) (string, error) {
 
 // value evaluates the text to a typed value where it is a single expression.
 func (c *ctext) value(env *expr.Env) (any, error) {
+	if len(c.parts) == 1 && c.parts[0].ref != nil {
+		return c.parts[0].ref.find(env.Vars), nil
+	}
 	if c.tmpl == nil {
 		return c.render(env)
 	}

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/flow/flowtest"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
 )
 
 func formats() flow.Registry {
-	return flow.Registry{webex.Importer{}, webex.V2Importer{}, flow.ConnectImporter{}, flow.LegacyImporter{}}
+	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
 }
 
 // TestFixtureFlowRunEnds runs every real export with the default script, and with a few that are less friendly: a run always

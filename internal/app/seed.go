@@ -67,6 +67,7 @@ const (
 	sampleNumber   = "1000"
 	menuNumber     = "1001"
 	sampleQueue    = "Support"
+	salesQueue     = "Sales" // of the sample menu
 	sampleCRM      = "salesforce"
 	sampleFlowName = "Salesforce data dip"
 	menuFlowName   = "Menu"
@@ -192,8 +193,12 @@ func (h *Hub) seedQueue(ctx context.Context, _ *sample) error {
 			q.AgentIDs = append(q.AgentIDs, u.ID)
 		}
 	}
-	_, err = create(ctx, h.queues, registry.Object[registry.Queue]{Name: sampleQueue, Spec: q})
-	return err
+	for _, name := range []string{sampleQueue, salesQueue} {
+		if _, err := create(ctx, h.queues, registry.Object[registry.Queue]{Name: name, Spec: q}); err != nil {
+			return fmt.Errorf("making the queue %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // seedConnector makes the connector to the sandbox org and keeps its address true when the org's port has changed.

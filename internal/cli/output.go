@@ -167,6 +167,9 @@ func (r *reporter) text(v report) string {
 			line += "  " + part.name + part.value
 		}
 	}
+	if v.Event == "contact" || v.Event == "ringing" && v.Contact != "" {
+		line += "  " + v.Contact
+	}
 	if v.Code > 0 {
 		line += fmt.Sprintf("  SIP %d", v.Code)
 	}

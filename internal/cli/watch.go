@@ -212,9 +212,9 @@ func (w *watcher) timeline(v *contactView) {
 		case "prompt":
 			r.Text, r.Detail = cmp.Or(m.Detail, m.Text), ""
 		case "queued":
-			r.Queue = v.Queue.name()
+			r.Queue, r.Text = v.Queue.name(), ""
 		case "connected":
-			r.Event, r.Agent = "bridged", v.Agent.name()
+			r.Event, r.Agent, r.Text = "bridged", v.Agent.name(), ""
 		}
 		w.rep.say(r)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tandemcc/tandem/internal/audit"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/event"
+	"github.com/tandemcc/tandem/internal/ids"
 	"github.com/tandemcc/tandem/internal/job"
 	"github.com/tandemcc/tandem/internal/sqlstore"
 	"github.com/tandemcc/tandem/internal/sqlstore/storetest"
@@ -45,7 +46,7 @@ func fill(t *testing.T, db *sqlstore.DB, n int) {
 			if err := emit(t.Context(), tx, fmt.Sprint("s", i)); err != nil {
 				return err
 			}
-			return tx.Enqueue(t.Context(), job.Job{Tenant: "t", Kind: "k", Payload: []byte{0, 1, 0xff}, RunAt: start, CreatedAt: start})
+			return tx.Enqueue(t.Context(), job.Job{ID: ids.New(), Tenant: "t", Kind: "k", Payload: []byte{0, 1, 0xff}, RunAt: start, CreatedAt: start})
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -242,6 +242,11 @@ func copyTable(ctx context.Context, r execer, dst *DB, w execer, table string) (
 		if err := rows.Scan(into...); err != nil {
 			return n, err
 		}
+		for i, v := range row {
+			if b, ok := v.([]byte); ok && b == nil {
+				row[i] = []byte{} // an empty one: written as it came it would be NULL
+			}
+		}
 		values = append(values, row...)
 		n++
 		if len(values) >= batch*len(names) {

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// limit is how long all scripts may take.
+const limit = 3 * time.Minute
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	examples, err := filepath.Abs("../../examples/flows")
@@ -34,7 +37,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: ".", RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: ".", RequireExplicitExec: true, RequireUniqueNames: true, Deadline: time.Now().Add(limit),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
 			return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tandemcc/tandem/internal/caller"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/library"
@@ -102,7 +103,7 @@ type flowVersion struct {
 func (a *API) flowOps() {
 	add(a, op("GET", "/flows", "listFlows", "All flows", "flows", 200), a.listFlows)
 	imp := op("POST", "/flows/import", "importFlow", "Import a flow of any known format", "flows", 201)
-	imp.MaxBodyBytes = maxImport
+	imp.MaxBodyBytes, imp.SkipValidateBody = maxImport, true // the importers say what is wrong with a file
 	add(a, imp, a.importFlow)
 	add(a, op("GET", "/flows/{id}", "getFlow", "The latest version of a flow", "flows", 200), func(ctx context.Context, in *IDInput) (*body[flowDetail], error) {
 		return a.flow(ctx, in.ID, 0)
@@ -218,15 +219,17 @@ func (a *API) mendFlow(ctx context.Context, in *mendInput) (*body[flowDetail], e
 	return a.answer(ctx, d)
 }
 
+type bindingBody struct {
+	Kind   string `json:"kind" maxLength:"40"`
+	Ref    string `json:"ref" maxLength:"400"`
+	Target string `json:"target" maxLength:"100"`
+}
+
 type bindInput struct {
 	IDInput
 	Body struct {
-		Version  int `json:"version,omitempty" minimum:"0"`
-		Bindings []struct {
-			Kind   string `json:"kind" maxLength:"40"`
-			Ref    string `json:"ref" maxLength:"400"`
-			Target string `json:"target" maxLength:"100"`
-		} `json:"bindings" minItems:"1" maxItems:"1000"`
+		Version  int           `json:"version,omitempty" minimum:"0"`
+		Bindings []bindingBody `json:"bindings" minItems:"1" maxItems:"1000"`
 	}
 }
 
@@ -279,6 +282,9 @@ func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResp
 }
 
 func (a *API) deleteFlow(ctx context.Context, in *IDInput) (*none, error) {
+	if err := a.Authz.Check(ctx, "flow:Delete", library.ARN(a.Tenant, in.ID)); err != nil {
+		return nil, err
+	}
 	points, err := a.EntryPoints.List(ctx, a.Tenant)
 	if err != nil {
 		return nil, err
@@ -433,7 +439,8 @@ func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
 	if r.Bound == "" {
 		return "", nil
 	}
-	switch r.Kind { //nolint:exhaustive // the others have no objects of ours
+	ctx = caller.As(ctx, a.Self) // who may read a flow may read what its references are called
+	switch r.Kind {              //nolint:exhaustive // the others have no objects of ours
 	case flow.RefQueue:
 		o, e := a.Queues.Get(ctx, a.Tenant, r.Bound)
 		name, err = o.Name, e

@@ -43,12 +43,13 @@ var keptHeaders = []string{"Content-Type", "ETag", "Location"}
 
 // serve runs a request; one that creates something and carries a key is run once. The caller is in the request's context.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) {
-	keys := r.Header.Values(keyHeader)
-	if len(keys) == 0 || r.Method != http.MethodPost {
-		a.mux.ServeHTTP(w, r)
+	none, pattern := a.mux.Handler(r)
+	if pattern == "" {
+		a.nowhere(w, r, none)
 		return
 	}
-	if _, pattern := a.mux.Handler(r); !a.creates[pattern] {
+	keys := r.Header.Values(keyHeader)
+	if len(keys) == 0 || !a.creates[pattern] {
 		a.mux.ServeHTTP(w, r)
 		return
 	}
@@ -56,6 +57,30 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, a.fail(r.Context(), err))
 	}
 }
+
+// nowhere answers what no operation matches as a problem; the mux knows whether the path or the method is wrong.
+func (a *API) nowhere(w http.ResponseWriter, r *http.Request, none http.Handler) {
+	said := verdict{header: http.Header{}}
+	none.ServeHTTP(&said, r)
+	if allow := said.header.Get("Allow"); allow != "" {
+		w.Header().Set("Allow", allow)
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, "use one of: "+allow))
+		return
+	}
+	writeProblem(w, newProblem(http.StatusNotFound, "there is no such operation"))
+}
+
+// verdict hears what a handler would have answered.
+type verdict struct{ header http.Header }
+
+// Header implements http.ResponseWriter.
+func (v *verdict) Header() http.Header { return v.header }
+
+// Write implements http.ResponseWriter.
+func (*verdict) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (*verdict) WriteHeader(int) {}
 
 // once answers the request, or returns the error to answer with.
 func (a *API) once(w http.ResponseWriter, r *http.Request, keys []string) error {

@@ -84,6 +84,7 @@ type Deps struct {
 	Clock       *clock.Clock
 	Advance     func(d time.Duration) error // errs.Conflict unless the clock is controllable
 	System      func(ctx context.Context) System
+	Self        caller.Principal // svc/api: reads what a description names
 	Desk        caller.Principal // svc/desk: looks up what an agent may see of a caller
 	Numbers     voice.Numbers
 	Log         *slog.Logger
@@ -143,6 +144,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/flows/import") {
 		limit = maxImport
 	}
+	// A copy: the server must find its own body in its request, or it takes what is left of a refused one for the next request.
+	r = r.WithContext(r.Context())
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -191,12 +194,18 @@ func principal(ctx context.Context) caller.Principal {
 
 // failure is an RFC 9457 body with our code.
 type failure struct {
-	Type   string              `json:"type"`
-	Title  string              `json:"title"`
-	Status int                 `json:"status"`
-	Detail string              `json:"detail"`
-	Code   errs.Code           `json:"code"`
-	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
+	Type   string    `json:"type"`
+	Title  string    `json:"title"`
+	Status int       `json:"status"`
+	Detail string    `json:"detail"`
+	Code   errs.Code `json:"code" enum:"invalid,not_found,conflict,unauthenticated,denied,exhausted,unavailable,internal"`
+	Errors []fault   `json:"errors,omitempty"`
+}
+
+// fault is one thing that is wrong with a request.
+type fault struct {
+	Location string `json:"location"`
+	Message  string `json:"message"`
 }
 
 // Error implements error.
@@ -237,7 +246,9 @@ func newProblem(status int, msg string, list ...error) huma.StatusError {
 	for _, err := range list {
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {
-			p.Errors = append(p.Errors, d.ErrorDetail())
+			// The value is left out: it is the client's, and may be a password.
+			detail := d.ErrorDetail()
+			p.Errors = append(p.Errors, fault{Location: detail.Location, Message: detail.Message})
 		}
 	}
 	if len(p.Errors) > 0 {

@@ -125,6 +125,7 @@ type crud[T any, B any, V any] struct {
 	object         func(B) registry.Object[T]
 	view           func(registry.Object[T]) V
 	before         func(o *registry.Object[T], old registry.Object[T])
+	check          func(ctx context.Context, o registry.Object[T]) error // what only other objects can tell; may be nil
 }
 
 func etag(version int) string { return strconv.Quote(strconv.Itoa(version)) }
@@ -142,7 +143,11 @@ func register[T, B, V any](a *API, c crud[T, B, V]) {
 		return items(out, ""), nil
 	})
 	add(a, op("POST", c.path, "create"+c.one, "Create one", c.tag, 201), func(ctx context.Context, in *createInput[B]) (*viewOutput[V], error) {
-		o, err := c.objects.Create(ctx, a.Tenant, c.object(in.Body))
+		o := c.object(in.Body)
+		if err := c.allowed(ctx, a, "Create", o); err != nil {
+			return nil, err
+		}
+		o, err := c.objects.Create(ctx, a.Tenant, o)
 		return &viewOutput[V]{ETag: etag(o.Version), Body: c.view(o)}, err
 	})
 	add(a, op("PUT", c.path+"/{id}", "update"+c.one, "Change one", c.tag, 200), func(ctx context.Context, in *updateInput[B]) (*viewOutput[V], error) {
@@ -159,12 +164,46 @@ func register[T, B, V any](a *API, c crud[T, B, V]) {
 			}
 			c.before(&o, old)
 		}
+		if err := c.allowed(ctx, a, "Update", o); err != nil {
+			return nil, err
+		}
 		o, err = c.objects.Update(ctx, a.Tenant, o, version)
 		return &viewOutput[V]{ETag: etag(o.Version), Body: c.view(o)}, err
 	})
 	add(a, op("DELETE", c.path+"/{id}", "delete"+c.one, "Delete one", c.tag, 204), func(ctx context.Context, in *IDInput) (*none, error) {
 		return &none{}, c.objects.Delete(ctx, a.Tenant, in.ID)
 	})
+}
+
+// allowed asks check, after asking whether the caller may do it at all.
+func (c crud[T, B, V]) allowed(ctx context.Context, a *API, verb string, o registry.Object[T]) error {
+	if c.check == nil {
+		return nil
+	}
+	if err := a.Authz.Check(ctx, "setup:"+verb+c.one, c.objects.ARN(a.Tenant, o.ID)); err != nil {
+		return err
+	}
+	return c.check(ctx, o)
+}
+
+// checkEntryPoint refuses a flow that does not exist and a number that another entry point has.
+func (a *API) checkEntryPoint(ctx context.Context, o registry.Object[registry.EntryPoint]) error {
+	if _, err := a.Library.Get(ctx, a.Tenant, o.Spec.FlowID, 0); errs.Is(err, errs.NotFound) {
+		return errs.Wrap(errs.Invalid, err, "choose a flow that exists")
+	} else if err != nil {
+		return err
+	}
+	points, err := a.EntryPoints.List(ctx, a.Tenant)
+	if err != nil {
+		return err
+	}
+	number := strings.TrimSpace(o.Spec.Number)
+	for _, p := range points {
+		if p.ID != o.ID && (p.Spec.Number == number || a.Numbers.E164(p.Spec.Number) == a.Numbers.E164(number)) {
+			return errs.New(errs.Conflict, "the entry point %q has this number already", p.Name)
+		}
+	}
+	return nil
 }
 
 // seen reads If-Match.
@@ -185,6 +224,7 @@ func (a *API) setupOps() {
 	})
 	register(a, crud[registry.EntryPoint, entryPointBody, entryPointView]{
 		path: "/entry-points", tag: "setup", one: "EntryPoint", objects: a.EntryPoints, object: entryPointBody.object, view: entryPointViewOf,
+		check: a.checkEntryPoint,
 	})
 	register(a, crud[registry.Connector, connectorBody, connectorView]{
 		path: "/connectors", tag: "setup", one: "Connector", objects: a.Connectors, object: connectorBody.object, view: connectorViewOf,
@@ -200,24 +240,31 @@ func (a *API) setupOps() {
 			res, err := a.TestConn(ctx, a.Tenant, in.ID)
 			return &body[ConnectorTest]{Body: res}, err
 		})
-	for path, name := range map[string]string{"/reasons": listReasons, "/wrapup-codes": listWrapUp} {
-		a.codeOps(path, name)
-	}
+	a.codeOps("/reasons", "Reasons", listReasons)
+	a.codeOps("/wrapup-codes", "WrapUpCodes", listWrapUp)
+}
+
+type codeBody struct {
+	ID   string `json:"id,omitempty" maxLength:"100" doc:"empty: made from the name"`
+	Name string `json:"name" maxLength:"100"`
 }
 
 type codesInput struct {
 	Body struct {
-		Items []registry.Code `json:"items" maxItems:"200"`
+		Items []codeBody `json:"items" maxItems:"200"`
 	}
 }
 
-func (a *API) codeOps(path, name string) {
-	add(a, op("GET", path, "list-"+name, "The codes of the list", "setup", 200), func(ctx context.Context, _ *none) (*body[list[ref]], error) {
+func (a *API) codeOps(path, title, name string) {
+	add(a, op("GET", path, "list"+title, "The codes of the list", "setup", 200), func(ctx context.Context, _ *none) (*body[list[ref]], error) {
 		found, err := a.codes(ctx, name)
 		return items(found, ""), err
 	})
-	add(a, op("PUT", path, "put-"+name, "Replace the list", "setup", 200), func(ctx context.Context, in *codesInput) (*body[list[ref]], error) {
-		spec := registry.Codes{Items: in.Body.Items}
+	add(a, op("PUT", path, "put"+title, "Replace the list", "setup", 200), func(ctx context.Context, in *codesInput) (*body[list[ref]], error) {
+		spec := registry.Codes{Items: []registry.Code{}}
+		for _, c := range in.Body.Items {
+			spec.Items = append(spec.Items, registry.Code{ID: c.ID, Name: c.Name})
+		}
 		old, err := a.Codes.Named(ctx, a.Tenant, name)
 		switch {
 		case errs.Is(err, errs.NotFound):

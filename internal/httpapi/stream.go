@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/event"
 )
@@ -24,6 +26,24 @@ func (a *API) streams() {
 	a.mux.HandleFunc("GET /api/v1/desk/events", a.deskStream)
 	a.mux.HandleFunc("GET /api/v1/live/events", a.liveStream)
 	a.mux.HandleFunc("GET /api/v1/events", a.eventStream)
+	for _, o := range []huma.Operation{
+		op("GET", "/desk/events", "streamDesk", "The desk of the signed-in agent at every change (event desk: a Desk)", "desk", 200),
+		op("GET", "/live/events", "streamLive", "Living calls, queues and agents at every change (event live)", "live", 200),
+		op("GET", "/events", "streamEvents", "Durable events from the one after Last-Event-ID or ?after= on", "operate", 200),
+	} {
+		o.Responses = map[string]*huma.Response{"200": {
+			Description: "Server-sent events",
+			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}}
+		if o.OperationID == "streamEvents" {
+			number := &huma.Schema{Type: huma.TypeInteger, Format: "int64"}
+			o.Parameters = []*huma.Param{
+				{Name: "Last-Event-ID", In: "header", Schema: number, Description: "the id of the last event seen"},
+				{Name: "after", In: "query", Schema: number, Description: "the same, for clients that cannot set headers"},
+			}
+		}
+		a.huma.OpenAPI().AddOperation(&o)
+	}
 }
 
 // stream is one response of events.

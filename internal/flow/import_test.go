@@ -241,7 +241,7 @@ func TestDataDip(t *testing.T) {
 	c := start(t, f, map[string]any{"instanceUrl": "https://acme.my.salesforce.com"})
 	c.played()
 	h := c.want(flow.CmdHTTP).HTTP
-	if h.ConnectorName != "salesforce" || !strings.Contains(h.Path, "LIKE+%27%254155550100%25%27") {
+	if h.ConnectorName != "salesforce" || !strings.Contains(h.Path, "LIKE+%27%254%251%255%255%255%255%250%251%250%250%25%27") {
 		t.Errorf("account request %+v", h)
 	}
 	c.answer(200, records(`{"Id":"001A","Name":"Acme"}`)).answer(200, records(`{"Id":"003B","Name":"Ada Byron"}`)).answer(200, records(`{"Id":"500C","CaseNumber":"00001"}`))

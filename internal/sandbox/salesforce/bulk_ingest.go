@@ -13,7 +13,7 @@ import (
 )
 
 // ingestChunk is the number of records one transaction takes: writers of other kinds wait for it.
-const ingestChunk = 2000
+const ingestChunk = 5000
 
 func (o *Org) checkIngest(j *job, in newJob) error {
 	obj := o.schema.object(in.Object)

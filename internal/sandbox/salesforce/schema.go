@@ -185,6 +185,9 @@ func newObject(def definition) (*object, error) {
 		if err != nil {
 			return nil, err
 		}
+		if f.name == "CreatedById" || f.name == "LastModifiedById" {
+			f.indexed = false // nobody asks for one user's records by these, and each record has them
+		}
 		o.fields = append(o.fields, f)
 		o.byName[strings.ToLower(f.name)] = f
 		if f.rel != "" {

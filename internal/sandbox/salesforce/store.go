@@ -190,7 +190,8 @@ func tablesDDL(sc *schema) string {
 		b.WriteString(") STRICT, WITHOUT ROWID;\n")
 		for _, f := range o.fields {
 			if f.indexed && !f.writeOnly {
-				b.WriteString(`CREATE INDEX IF NOT EXISTS "` + o.name + "." + f.name + `" ON ` + o.table() + " (" + f.folded() + ");\n")
+				// What has no value is left out: most records have none in most fields, and loading them is the faster for it.
+				b.WriteString(`CREATE INDEX IF NOT EXISTS "` + o.name + "." + f.name + `" ON ` + o.table() + " (" + f.folded() + ") WHERE " + f.folded() + " IS NOT NULL;\n")
 			}
 		}
 	}

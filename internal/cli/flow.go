@@ -3,10 +3,9 @@ package cli
 import (
 	"fmt"
 
+	"github.com/tandemcc/tandem/internal/app"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
-	"github.com/tandemcc/tandem/internal/flow/connect"
-	"github.com/tandemcc/tandem/internal/flow/webex"
 )
 
 type flowCmd struct {
@@ -18,18 +17,13 @@ type flowLintCmd struct {
 	JSON bool   `help:"Print the report as JSON."`
 }
 
-// formats are the flow formats that can be read.
-func formats() flow.Registry {
-	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
-}
-
 // Run prints the report. A flow with problems is no failure; a file that is no flow is.
 func (c *flowLintCmd) Run(e *env) error {
 	data, err := e.read(c.File, flow.MaxImportBytes)
 	if err != nil {
 		return err
 	}
-	_, rep, err := formats().Import(data)
+	_, rep, err := app.Formats().Import(data)
 	if err != nil {
 		return errs.New(errs.Invalid, "%s is not a call flow: %s", c.File, errs.Message(err))
 	}

@@ -60,17 +60,16 @@ test("a call by keyboard: ring, accept, mute, hold, digits, end, wrap-up", async
   expect(mock.desk.lastWrapUp).toEqual({ codeId: "w1", notes: "Sent the corrected invoice." });
 });
 
-test("notes are sent before the time for the wrap-up runs out", async ({ page, mock }) => {
+test("notes are kept by the server while they are written", async ({ page, mock }) => {
   await signIn(page, mock, "agent");
   mock.desk.ring();
   mock.desk.act("accept");
   await page.getByTestId("wrapup-notes").fill("Will call again.");
+  await expect(page.getByTestId("draft-kept")).toHaveAttribute("data-kept", "true");
+  expect(mock.desk.state.contact.wrapUp).toEqual({ codeId: "", notes: "Will call again." });
   mock.desk.wrapUp("customer");
-  await expect(page.getByTestId("wrapup-done")).toBeVisible();
-  mock.desk.state.contact.wrapUpUntil = new Date(Date.now() + 3000).toISOString();
-  mock.desk.changed();
-  await expect(page.getByTestId("idle")).toBeVisible();
-  expect(mock.desk.lastWrapUp).toEqual({ codeId: "", notes: "Will call again." });
+  await page.getByTestId("wrapup-code").selectOption("w1");
+  await expect.poll(() => mock.desk.state.contact.wrapUp.codeId).toBe("w1");
 });
 
 test("a reload in mid call shows the same state and connects the audio again", async ({ page, context, mock }) => {
@@ -83,6 +82,7 @@ test("a reload in mid call shows the same state and connects the audio again", a
   mock.desk.act("accept");
   mock.desk.act("hold");
   await page.getByTestId("wrapup-notes").fill("half a sentence");
+  await expect(page.getByTestId("draft-kept")).toHaveAttribute("data-kept", "true");
   page.on("dialog", (dialog) => dialog.accept());
   await page.reload();
   await expect(page.getByTestId("call")).toHaveAttribute("data-state", "held");

@@ -135,6 +135,11 @@ export class MockDesk {
     return this.changed();
   }
 
+  draft(body) {
+    this.state.contact.wrapUp = body;
+    return this.changed();
+  }
+
   finish(body) {
     this.lastWrapUp = body;
     const next = this.state.nextState ?? { state: "available", reason: null };

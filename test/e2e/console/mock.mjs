@@ -191,6 +191,7 @@ const routes = [
     return state.desk.snapshot();
   })],
   ["POST", "/desk/contacts/:id/wrapup", answer(({ state, body }) => state.desk.finish(body))],
+  ["PUT", "/desk/contacts/:id/wrapup", answer(({ state, body }) => state.desk.draft(body))],
   ["POST", "/desk/contacts/:id/wrapup/extend", answer(({ state }) => state.desk.extend())],
   ["POST", "/desk/contacts/:id/:verb", answer(({ state, args }) => state.desk.act(args[1]))],
 

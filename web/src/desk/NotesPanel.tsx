@@ -1,5 +1,6 @@
 import { Alert, Button, NativeSelect, Textarea } from "@mantine/core";
 import { useEffect, useRef, useState, type FormEvent } from "react";
+import { api } from "../api/client";
 import type { DeskContact } from "../api/types";
 import { Icon } from "../ui/Icon";
 import { Pill } from "../ui/Status";
@@ -12,18 +13,17 @@ import { useDesk, useDeskAction } from "./useDesk";
 export function NotesPanel({ contact }: { contact: DeskContact }) {
   const { desk, usable } = useDesk();
   const action = useDeskAction();
-  const [draft, setDraft] = useDraft(contact);
+  const { draft, setDraft, kept, forget } = useDraft(contact);
   const over = contact.state === "wrapup";
   const code = useRef<HTMLSelectElement>(null);
   // The button that ended the call is gone, and the focus with it: the next thing to do takes it.
   useEffect(() => {
     if (over && document.activeElement === document.body) code.current?.focus();
   }, [over]);
-  const send = () => action.mutate({ path: `/contacts/${contact.id}/wrapup`, body: draft }, { onSuccess: () => forgetDraft(contact.id) });
-  useLastCall(contact, draft, send);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    send();
+    forget();
+    action.mutate({ path: `/contacts/${contact.id}/wrapup`, body: draft });
   };
   return (
     <section className="panel" aria-label={over ? "Wrap-up" : "Notes"}>
@@ -60,26 +60,13 @@ export function NotesPanel({ contact }: { contact: DeskContact }) {
             Finish
           </Button>
         ) : (
-          <p className="muted small">Kept in this browser until you finish the wrap-up.</p>
+          <p className="muted small" data-testid="draft-kept" data-kept={kept}>
+            {kept ? "Kept on the server until you finish the wrap-up." : "Keeping…"}
+          </p>
         )}
       </form>
     </section>
   );
-}
-
-const LAST_CALL_SECONDS = 2;
-
-// When the time runs out the hub ends the wrap-up: what was written by then is sent before.
-function useLastCall(contact: DeskContact, draft: Draft, send: () => void): void {
-  const { offset } = useDesk();
-  const left = useRemaining(contact.wrapUpUntil, offset);
-  const sent = useRef(false);
-  const due = contact.state === "wrapup" && Boolean(contact.wrapUpUntil) && left <= LAST_CALL_SECONDS && (draft.notes !== "" || draft.codeId !== "");
-  useEffect(() => {
-    if (!due || sent.current) return;
-    sent.current = true;
-    send();
-  }, [due]);
 }
 
 function WrapUpClock({ contact }: { contact: DeskContact }) {
@@ -122,36 +109,42 @@ interface Draft {
   notes: string;
 }
 
-const draftKey = (id: string) => `tandem.draft.${id}`;
+const KEEP_AFTER_MS = 400;
 
-// Notes survive a reload; they leave this browser when the wrap-up is finished.
-function useDraft(contact: DeskContact): [Draft, (draft: Draft) => void] {
-  const [draft, setDraft] = useState<Draft>(() => {
-    try {
-      const stored = sessionStorage.getItem(draftKey(contact.id));
-      if (stored) return JSON.parse(stored) as Draft;
-    } catch {
-      // Storage is off: the draft lives as long as the page.
-    }
-    return { codeId: contact.wrapUp.codeId, notes: contact.wrapUp.notes };
-  });
-  return [
+// What is written is kept by the server shortly after each pause, so that neither a reload nor the end of the wrap-up
+// time loses it. Until the server has it, it is tried again.
+function useDraft(contact: DeskContact): { draft: Draft; setDraft: (draft: Draft) => void; kept: boolean; forget: () => void } {
+  const [draft, setDraft] = useState<Draft>({ codeId: contact.wrapUp.codeId, notes: contact.wrapUp.notes });
+  const [kept, setKept] = useState(true);
+  const [again, setAgain] = useState(0);
+  const done = useRef(false);
+  useEffect(() => {
+    if (kept) return;
+    let stale = false;
+    const timer = setTimeout(() => {
+      if (done.current) return;
+      api("PUT", `/desk/contacts/${contact.id}/wrapup`, { body: draft })
+        .then(() => {
+          if (!stale) setKept(true);
+        })
+        .catch(() => {
+          if (!stale) setAgain((n) => n + 1);
+        });
+    }, KEEP_AFTER_MS * (again > 0 ? 5 : 1));
+    return () => {
+      stale = true;
+      clearTimeout(timer);
+    };
+  }, [draft, kept, again, contact.id]);
+  return {
     draft,
-    (next) => {
+    setDraft: (next) => {
       setDraft(next);
-      try {
-        sessionStorage.setItem(draftKey(contact.id), JSON.stringify(next));
-      } catch {
-        // As above.
-      }
+      setKept(false);
     },
-  ];
-}
-
-function forgetDraft(id: string): void {
-  try {
-    sessionStorage.removeItem(draftKey(id));
-  } catch {
-    // As above.
-  }
+    kept,
+    forget: () => {
+      done.current = true;
+    },
+  };
 }

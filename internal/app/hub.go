@@ -24,6 +24,7 @@ import (
 	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/flow/library"
 	"github.com/tandemcc/tandem/internal/flow/webex"
+	"github.com/tandemcc/tandem/internal/flow/yaml"
 	"github.com/tandemcc/tandem/internal/httpapi"
 	"github.com/tandemcc/tandem/internal/httpx"
 	"github.com/tandemcc/tandem/internal/identity"
@@ -236,7 +237,7 @@ func (h *Hub) buildSetup(context.Context) error {
 
 // Formats are the flow formats that this build reads.
 func Formats() flow.Registry {
-	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}}
+	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}, yaml.Importer{}}
 }
 
 // buildVoice makes the telephone, routing and what conducts calls.

@@ -3,13 +3,14 @@ package cli
 import (
 	"fmt"
 
-	"github.com/tandemcc/tandem/internal/app"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 )
 
 type flowCmd struct {
 	Lint flowLintCmd `cmd:"" help:"Say what an exported flow holds, what of it runs here and what is wrong with it."`
+	Run  flowRunCmd  `cmd:"" help:"Play a call through a flow, without a telephone, and print where it went."`
+	Test flowTestCmd `cmd:"" help:"Run a flow's tests and say what of it no test reached."`
 }
 
 type flowLintCmd struct {
@@ -23,7 +24,7 @@ func (c *flowLintCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, rep, err := app.Formats().Import(data)
+	_, rep, err := importFlow(data)
 	if err != nil {
 		return errs.New(errs.Invalid, "%s is not a call flow: %s", c.File, errs.Message(err))
 	}

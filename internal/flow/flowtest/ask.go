@@ -25,7 +25,11 @@ func (x *run) enqueue(c flow.Command) {
 	x.line(LogCommand, fmt.Sprintf("queues in %s, priority %d", or(e.QueueName, e.Queue, e.Agent), e.Priority))
 	q := x.queueFor(e)
 	if q.Full || q.Fail != "" {
-		x.at(serverDelay, flow.Event{Kind: flow.EvQueueFailed, Command: c.ID, Error: or(q.Fail, "the queue is full")}, condition{placement: c.ID})
+		ev := flow.Event{Kind: flow.EvQueueFailed, Command: c.ID, Error: or(q.Fail, "the queue is full")}
+		if q.Full {
+			ev.Outcome = "capacity"
+		}
+		x.at(serverDelay, ev, condition{placement: c.ID})
 		return
 	}
 	here := condition{placement: c.ID}
@@ -116,17 +120,24 @@ func (x *run) ask(c flow.Command) {
 			"PIQ": int64(1), "EWT": int64(-1), "CallsQueuedNow": int64(0), "OldestCallTime": int64(0),
 			"LoggedOnAgentsAll": int64(1), "LoggedOnAgentsCurrent": int64(1), "AvailableAgents": int64(1),
 		}
+	case flow.AskTreatment:
+		def.After = Duration(musicClip)
 	case flow.AskBot:
 		def.Outcome = "ended"
 		if x.watch != nil {
 			def.Fields = x.watch.utterance()
 		}
 	}
-	x.reply(c.ID, a.What, []string{a.Name, a.Ref}, def)
+	x.replyWithin(c.ID, a.What, []string{a.Name, a.Ref}, def, time.Duration(a.TimeoutMS)*time.Millisecond)
 }
 
 // reply answers a question by the script, or as def says.
 func (x *run) reply(id flow.CommandID, to string, refs []string, def Reply) {
+	x.replyWithin(id, to, refs, def, 0)
+}
+
+// replyWithin does so within a time; 0 is without limit.
+func (x *run) replyWithin(id flow.CommandID, to string, refs []string, def Reply, limit time.Duration) {
 	r := def
 	for i, s := range x.sc.Answers {
 		if s.Times > 0 && x.replied[i] >= s.Times || s.To != "" && s.To != to || !anyGlob(s.Ref, refs...) {
@@ -143,5 +154,9 @@ func (x *run) reply(id flow.CommandID, to string, refs []string, def Reply) {
 		break
 	}
 	ev := flow.Event{Kind: flow.EvAnswer, Outcome: r.Outcome, Error: r.Error, Fields: r.Fields}
-	x.answer(id, pick(span(r.After), serverDelay), ev)
+	after := pick(span(r.After), serverDelay)
+	if limit > 0 && after > limit {
+		after, ev.Outcome, ev.Error = limit, "failed", fmt.Sprintf("no answer within %s", limit)
+	}
+	x.answer(id, after, ev)
 }

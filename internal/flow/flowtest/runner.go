@@ -13,12 +13,13 @@ import (
 // Defaults of a script.
 const (
 	defaultSteps    = 20_000
-	defaultLoops    = 1_000
+	defaultLoops    = 1_500
 	defaultTime     = 7 * 24 * time.Hour
 	defaultAnswer   = 5 * time.Second
 	defaultRing     = 2 * time.Second
 	defaultTalk     = 30 * time.Second
 	defaultPatience = 5 * time.Minute
+	defaultStay     = time.Hour
 	defaultFrom     = "+14155550100"
 	defaultTo       = "+18005550199"
 	wrapUp          = time.Second
@@ -135,6 +136,35 @@ func (x *run) begin() {
 	if h := x.sc.HangUp; h != nil && h.Node == "" && h.Prompt == "" {
 		x.do(span(h.After), func() { x.endCall(byCaller, "customer") }, whenever)
 	}
+	x.stay()
+	if k := x.r.f.Kind; k == flow.KindQueue || k == flow.KindHold {
+		x.accompany()
+	}
+}
+
+// stay lets a caller who is not talking to an agent go after a while: nobody listens to announcements for ever.
+func (x *run) stay() {
+	x.do(pick(span(x.sc.Stay), defaultStay), func() {
+		if x.s.Talking {
+			x.stay()
+			return
+		}
+		x.endCall(byCaller, "customer")
+	}, whenever)
+}
+
+// accompany is the end of a flow that another one plays to a waiting contact: an agent answers, or the caller gives up.
+func (x *run) accompany() {
+	q := x.queueFor(&flow.Enqueue{})
+	if q.NoAnswer || q.Full || q.Fail != "" || q.HangUp != nil {
+		after := pick(span(x.sc.Patience), defaultPatience)
+		if q.HangUp != nil {
+			after = span(*q.HangUp)
+		}
+		x.do(after, func() { x.endCall(byCaller, "abandoned") }, whenever)
+		return
+	}
+	x.offers(q, &flow.Enqueue{}, whenever)
 }
 
 // loop takes the call from event to event.

@@ -17,6 +17,8 @@ const (
 	MaxBytes = 4 << 20
 	// MaxItems is how many entries a list of a script or a suite may have.
 	MaxItems = 2000
+	// MaxEntry is how many keys one entry may have.
+	MaxEntry = 200
 )
 
 // Script says what the world around a flow does in one call. The zero value is the default: a caller who presses nothing,
@@ -49,6 +51,8 @@ type Script struct {
 	HangUp *HangUp `yaml:"hangUp"`
 	// Patience is how long a caller waits in a queue where nobody answers; 0 means five minutes.
 	Patience Duration `yaml:"patience"`
+	// Stay is how long a caller stays on the line without talking to an agent; 0 means an hour.
+	Stay Duration `yaml:"stay"`
 	// Disposition is the wrap-up code that the contact's end brings.
 	Disposition string   `yaml:"disposition"`
 	Events      []Custom `yaml:"events"`
@@ -163,7 +167,7 @@ type Custom struct {
 // Limits end a run that would go on for ever. Zero values mean the defaults.
 type Limits struct {
 	Steps int      `yaml:"steps"` // nodes run; default 20,000
-	Loops int      `yaml:"loops"` // times one node is run; default 1,000
+	Loops int      `yaml:"loops"` // times one node is run; default 1,500
 	Time  Duration `yaml:"time"`  // virtual time; default seven days
 }
 
@@ -237,7 +241,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (e *Entry) check(line int) error {
-	if len(e.Enter) > 200 || strings.Trim(e.Enter, "0123456789*#ABCD") != "" {
+	if len(e.Enter) > MaxEntry || strings.Trim(e.Enter, "0123456789*#ABCD") != "" {
 		return fmt.Errorf("line %d: %.40q cannot be entered on a telephone: use 0-9, *, # and A-D", line, e.Enter)
 	}
 	return nil

@@ -178,7 +178,7 @@ func overlay(n *yaml.Node, s *Script) error {
 func scriptFields() []string {
 	return []string{
 		"from", "to", "id", "entryPoint", "channel", "language", "headers", "at", "seed", "vars", "digits", "http", "queue",
-		"answers", "playErrors", "talk", "hangUp", "patience", "disposition", "events", "limits",
+		"answers", "playErrors", "talk", "hangUp", "patience", "stay", "disposition", "events", "limits",
 	}
 }
 

@@ -131,6 +131,7 @@ func override(s *Script, b behavior) {
 	case "ConnectParticipantWithLexBot":
 		r.To, r.Outcome = flow.AskBot, "ended"
 	default: // a function, as a question or as a request
+		r.To = flow.AskFunction
 		a := Answer{URL: or(ref, "*"), Status: 200, Body: Body(or(data, "{}")), Error: failure, Delay: delay}
 		s.HTTP = append(s.HTTP, a)
 	}
@@ -364,15 +365,17 @@ func (w *watcher) lookUp(x *run, path string) (string, bool) {
 		}
 	}
 	for name, v := range x.s.Vars {
-		if _, taken := doc[name]; !taken {
+		if bare, own := strings.CutPrefix(name, "$"); own {
+			doc[bare] = v // the flow keeps this namespace itself
+		} else if _, taken := doc[name]; !taken {
 			doc[name] = v
 		}
 	}
-	if n := len(x.res.Queued); n > 0 {
+	if n := len(x.res.Queued); n > 0 && doc["Queue"] == nil {
 		q := x.res.Queued[n-1]
 		doc["Queue"] = map[string]any{"Name": or(q.Name, q.Queue), "ARN": q.Queue, "Id": q.Queue}
 	}
-	if x.agent.ID != "" {
+	if x.agent.ID != "" && doc["Agent"] == nil {
 		first, last, _ := strings.Cut(x.agent.Name, " ")
 		doc["Agent"] = map[string]any{"UserName": x.agent.ID, "FirstName": first, "LastName": last, "ARN": x.agent.ID}
 	}

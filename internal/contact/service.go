@@ -9,6 +9,7 @@ import (
 	"github.com/tandemcc/tandem/internal/authz"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/event"
+	"github.com/tandemcc/tandem/internal/ids"
 	"github.com/tandemcc/tandem/internal/keyring"
 )
 
@@ -44,6 +45,15 @@ const numberField = "contact.ani"
 // ResourceARN is what policies name.
 func ResourceARN(tenant, id string) string {
 	return "arn:aws:tandem::" + tenant + ":contact/" + id
+}
+
+// asked is ResourceARN of an id that a client sent. What is no id at all is not written into the audit log: it may be a number
+// typed into the wrong place.
+func asked(tenant, id string) string {
+	if !ids.Valid(id) {
+		id = "unknown"
+	}
+	return ResourceARN(tenant, id)
 }
 
 // Create stores a new contact with its own data key. Its number becomes findable by its exact form and its last digits;
@@ -194,7 +204,7 @@ func (s *Service) Resume(ctx context.Context, tenant, id string) (*Contact, []by
 }
 
 func (s *Service) load(ctx context.Context, action, tenant, id string) (*Contact, []byte, error) {
-	if err := s.authz.Check(ctx, action, ResourceARN(tenant, id)); err != nil {
+	if err := s.authz.Check(ctx, action, asked(tenant, id)); err != nil {
 		return nil, nil, err
 	}
 	var row Row
@@ -330,7 +340,7 @@ func (s *Service) Open(ctx context.Context, node string) ([]Ref, error) {
 
 // Trace returns the contact's trace: one JSON array per stored piece.
 func (s *Service) Trace(ctx context.Context, tenant, id string) ([]json.RawMessage, error) {
-	if err := s.authz.Check(ctx, "contact:GetTrace", ResourceARN(tenant, id)); err != nil {
+	if err := s.authz.Check(ctx, "contact:GetTrace", asked(tenant, id)); err != nil {
 		return nil, err
 	}
 	var sealed [][]byte

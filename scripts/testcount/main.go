@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -53,6 +54,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags := flag.NewFlagSet("testcount", flag.ContinueOnError)
 	add := flags.String("add", "", "file that the counts are appended to")
 	sum := flags.String("sum", "", "print the sum of such a file, and of what else is named: results of Playwright in JSON")
+	again := flags.String("again", "", "write what failed to this file, to be run once more, instead of counting it")
 	one := flags.String("one", "", "append one test to the file of -add: passed or failed")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -71,6 +73,11 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if err := r.read(in); err != nil {
 		return err
 	}
+	if *again != "" {
+		if err := r.putOff(*again); err != nil {
+			return err
+		}
+	}
 	if *add != "" {
 		if err := appendTo(*add, r.counts); err != nil {
 			return err
@@ -83,7 +90,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 }
 
 func appendTo(path string, c counts) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the caller names the file
 	if err != nil {
 		return err
 	}
@@ -92,7 +99,7 @@ func appendTo(path string, c counts) error {
 
 func total(path string, playwright []string, out io.Writer) error {
 	var all counts
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the caller names the file
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func total(path string, playwright []string, out io.Writer) error {
 
 // browser reads the statistics of Playwright's JSON reporter. A flaky test passed in the end.
 func browser(path string) (counts, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile(path) //nolint:gosec // the caller names the file
 	if err != nil {
 		return counts{}, err
 	}
@@ -142,13 +149,35 @@ type reader struct {
 	inPkg  map[string]*counts         // by package
 	failed map[string]map[string]bool // tests, by package
 	builds map[string][]string        // what the compiler said, by import path
+	broken map[string]bool            // packages that failed
 }
 
 func newReader(out io.Writer) *reader {
 	return &reader{
 		out: out, output: map[string][]string{}, parent: map[string]bool{}, inPkg: map[string]*counts{},
 		failed: map[string]map[string]bool{}, builds: map[string][]string{},
+		broken: map[string]bool{},
 	}
+}
+
+// putOff writes a line for each package that failed, with the pattern of its failed top-level tests ("." for all of them), and
+// takes them out of the count: they are run once more, alone, and count then.
+func (r *reader) putOff(path string) error {
+	var b strings.Builder
+	for _, pkg := range slices.Sorted(maps.Keys(r.broken)) {
+		tops := map[string]bool{}
+		for name := range r.failed[pkg] {
+			top, _, _ := strings.Cut(name, "/")
+			tops[top] = true
+		}
+		pattern := "."
+		if len(tops) > 0 {
+			pattern = "^(" + strings.Join(slices.Sorted(maps.Keys(tops)), "|") + ")$"
+		}
+		fmt.Fprintf(&b, "%s %s\n", pkg, pattern)
+	}
+	r.counts.Failed = 0
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
 func (r *reader) read(in io.Reader) error {
@@ -253,6 +282,7 @@ func (r *reader) endPackage(e event) {
 	took := time.Duration(e.Elapsed * float64(time.Second)).Round(100 * time.Millisecond)
 	switch {
 	case e.Action == "fail":
+		r.broken[e.Package] = true
 		r.printf("FAIL %-60s %8s  %s\n", e.Package, took, c)
 	case *c != counts{}:
 		r.printf("ok   %-60s %8s  %s\n", e.Package, took, c)

@@ -119,12 +119,13 @@ func speak(ctx context.Context, text string) (clip []byte, err error) {
 	if dir, err := os.UserCacheDir(); err == nil {
 		cache = filepath.Join(dir, "tandem", "speech")
 	}
-	engine, err := flite.New(flite.Options{CacheDir: cache})
+	engine, err := flite.New(flite.Options{CacheDir: cache}) //nolint:contextcheck // it compiles in the background until Close
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
-	service, err := speech.New(speech.Options{Synthesizer: engine, Engine: flite.Version, Timeout: time.Minute})
+	options := speech.Options{Synthesizer: engine, Engine: flite.Version, Timeout: time.Minute}
+	service, err := speech.New(options) //nolint:contextcheck // Say takes the context
 	if err != nil {
 		return nil, err
 	}

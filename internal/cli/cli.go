@@ -104,22 +104,21 @@ func (e *env) fail(err error) int {
 }
 
 func (e *env) misused(err error) int {
-	about := "tandem"
+	about := []string{"tandem"}
 	var pe *kong.ParseError
 	if errors.As(err, &pe) && pe.Context != nil {
 		for _, step := range pe.Context.Path {
 			if step.Command != nil {
-				about += " " + step.Command.Name
+				about = append(about, step.Command.Name)
 			}
 		}
 	}
-	e.complain(fmt.Sprintf("%s; see: %s --help", oneLine(err.Error()), about))
+	e.complain(fmt.Sprintf("%s; see: %s --help", oneLine(err.Error()), strings.Join(about, " ")))
 	return ExitUsage
 }
 
 func (e *env) complain(text string) {
-	//nolint:errcheck // there is nowhere else to complain to
-	_, _ = fmt.Fprintln(e.stderr, "tandem: "+text)
+	_, _ = fmt.Fprintln(e.stderr, "tandem: "+text) // there is nowhere else to complain to
 }
 
 // describe is what a person at a terminal wants to know of an error: the whole chain in one line, since the operator may see

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
@@ -35,28 +37,26 @@ func (c *flowLintCmd) Run(e *env) error {
 }
 
 func (c *flowLintCmd) print(e *env, r *flow.Report) error {
-	text := fmt.Sprintf("%s (%s): %d nodes, %d edges, %d handlers\n", r.Name, r.Format, r.Nodes, r.Edges, r.Handlers)
-	text += fmt.Sprintf("  run as in the source system: %d, nearly so: %d, not at all: %d\n", r.Mapped, r.Approximated, len(r.Unsupported))
+	var b strings.Builder
+	put := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	put("%s (%s): %d nodes, %d edges, %d handlers", r.Name, r.Format, r.Nodes, r.Edges, r.Handlers)
+	put("  run as in the source system: %d, nearly so: %d, not at all: %d", r.Mapped, r.Approximated, len(r.Unsupported))
 	for _, u := range r.Unsupported {
-		text += fmt.Sprintf("  unsupported  %s (%s)\n", u.Node, u.Type)
+		put("  unsupported  %s (%s)", u.Node, u.Type)
 	}
 	for _, u := range r.Unresolved {
-		name := u.Name
-		if name == "" {
-			name = u.ID
-		}
-		text += fmt.Sprintf("  unresolved   %s: %s %s, to be bound to one of yours\n", u.Node, u.Kind, name)
+		put("  unresolved   %s: %s %s, to be bound to one of yours", u.Node, u.Kind, cmp.Or(u.Name, u.ID))
 	}
 	for _, p := range r.Problems {
-		text += "  problem      " + where(p) + ": " + oneLine(p.Message) + "\n"
+		put("  problem      %s: %s", where(p), oneLine(p.Message))
 		if p.Fix != "" {
-			text += "               fix: " + oneLine(p.Fix) + "\n"
+			put("               fix: %s", oneLine(p.Fix))
 		}
 	}
 	if len(r.Problems) == 0 {
-		text += "  no problems\n"
+		put("  no problems")
 	}
-	return e.printf("%s", text)
+	return e.printf("%s", b.String())
 }
 
 func where(p flow.Problem) string {

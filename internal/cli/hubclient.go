@@ -241,7 +241,7 @@ func (c *hubClient) follow(ctx context.Context, path string, again func() error,
 		case stop != nil:
 			return stop
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the caller has had enough: whatever broke the stream is of no interest
 		case errs.Is(err, errs.Unauthenticated), errs.Is(err, errs.Denied), errs.Is(err, errs.NotFound):
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,8 +61,7 @@ func (e *env) read(path string, limit int64) ([]byte, error) {
 }
 
 func unreadable(path string, err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return errs.Wrap(errs.Invalid, err, "%s cannot be read", path)
@@ -146,7 +146,7 @@ func (r *reporter) text(v report) string {
 	if v.Level != nil && v.Frequency != nil {
 		return r.heard(*v.Level, *v.Frequency)
 	}
-	line := v.Event
+	line := []string{v.Event}
 	for _, part := range []struct{ name, value string }{
 		{"", v.State},
 		{"", v.Text},
@@ -164,19 +164,19 @@ func (r *reporter) text(v report) string {
 		{"contact ", v.Contact},
 	} {
 		if part.value != "" {
-			line += "  " + part.name + part.value
+			line = append(line, part.name+part.value)
 		}
 	}
 	if v.Event == "contact" || v.Event == "ringing" && v.Contact != "" {
-		line += "  " + v.Contact
+		line = append(line, v.Contact)
 	}
 	if v.Code > 0 {
-		line += fmt.Sprintf("  SIP %d", v.Code)
+		line = append(line, fmt.Sprintf("SIP %d", v.Code))
 	}
 	if v.Received != nil && v.Lost != nil {
-		line += fmt.Sprintf("  %d packets, %d lost", *v.Received, *v.Lost)
+		line = append(line, fmt.Sprintf("%d packets, %d lost", *v.Received, *v.Lost))
 	}
-	return line
+	return strings.Join(line, "  ")
 }
 
 // silence is the level in dBFS below which nothing is to be heard.

@@ -61,7 +61,7 @@ func (e *env) hub(ctx context.Context, cfg config.Config) error {
 	return app.Run(ctx, cfg, app.RunOptions{
 		Hard: hard, Out: e.stderr, Version: build().Version,
 		OnReady: func(r app.Ready) {
-			//nolint:errcheck // a hub whose standard output is closed runs on
+			// A hub whose standard output is closed runs on.
 			_ = e.printf("%s", welcome(&r, cfg.Data, cfg.Seed != "none" || terminal(e.stdout)))
 		},
 	})

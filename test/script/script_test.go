@@ -60,7 +60,7 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(90 * time.Second); ; <-tick.C {
-		raw, err := os.ReadFile(name) //nolint:gosec // the script names the file
+		raw, err := os.ReadFile(name)
 		if err == nil && json.Unmarshal(raw, &r) == nil {
 			break
 		}

@@ -3,6 +3,7 @@ package softphone
 import (
 	"math"
 
+	"github.com/tandemcc/tandem/internal/audio"
 	"github.com/tandemcc/tandem/internal/phone/media"
 )
 
@@ -22,7 +23,7 @@ type meter struct {
 }
 
 func (m *meter) write(ulaw []byte, report func(level, hz float64)) {
-	m.samples = media.AppendLinear(m.samples, ulaw)
+	m.samples = audio.DecodeULaw(m.samples, ulaw)
 	for len(m.samples) >= m.size {
 		report(Measure(m.samples[:m.size]))
 		m.samples = append(m.samples[:0], m.samples[m.size:]...)

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tandemcc/tandem/internal/audio"
 	"github.com/tandemcc/tandem/internal/phone"
 	"github.com/tandemcc/tandem/internal/phone/media"
 	"github.com/tandemcc/tandem/internal/voice"
@@ -293,7 +294,7 @@ func TestRecording(t *testing.T) {
 
 func TestMeasure(t *testing.T) {
 	for _, hz := range []float64{120, 440, 697, 700, 1333, 2600, 3400} {
-		level, got := Measure(media.AppendLinear(nil, media.Tone(hz, 0.5, 800)))
+		level, got := Measure(audio.DecodeULaw(nil, media.Tone(hz, 0.5, 800)))
 		if math.Abs(got-hz) > 3 || math.Abs(level+9) > 0.7 {
 			t.Errorf("%v Hz at -9 dBFS measured as %.1f Hz at %.1f", hz, got, level)
 		}

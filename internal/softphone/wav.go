@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tandemcc/tandem/internal/audio"
 	"github.com/tandemcc/tandem/internal/phone/media"
 )
 
@@ -33,7 +34,7 @@ func (r *recorder) write(ulaw []byte, now time.Time) {
 	if lag := now.Sub(r.start) - r.length(); lag > maxLag {
 		r.put(make([]int16, int(min(lag, maxFill)*media.SampleRate/time.Second)))
 	}
-	r.put(media.AppendLinear(nil, ulaw))
+	r.put(audio.DecodeULaw(nil, ulaw))
 }
 
 func (r *recorder) length() time.Duration {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandemcc/tandem/internal/audio"
 	"github.com/tandemcc/tandem/internal/phone/media"
 	"github.com/tandemcc/tandem/internal/softphone"
 	"github.com/tandemcc/tandem/internal/voice"
@@ -98,7 +99,7 @@ func TestBaresipAsAgent(t *testing.T) {
 
 // toneFile is a WAV file of 16 bits at 8 kHz.
 func toneFile(hz float64, seconds int) string {
-	samples := media.AppendLinear(nil, media.Tone(hz, 0.5, seconds*media.SampleRate))
+	samples := audio.DecodeULaw(nil, media.Tone(hz, 0.5, seconds*media.SampleRate))
 	le := binary.LittleEndian
 	data := le.AppendUint32([]byte("RIFF"), uint32(36+2*len(samples)))
 	data = append(data, "WAVEfmt "...)

@@ -376,24 +376,6 @@ type tickFunc struct{ fn func(time.Time, uint32) }
 
 func (f *tickFunc) tick(now time.Time, frames uint32) { f.fn(now, frames) }
 
-func TestG711(t *testing.T) {
-	for code := range 256 {
-		s := DecodeULaw(byte(code))
-		if back := EncodeULaw(s); back != byte(code) && s != 0 { // +0 and -0
-			t.Errorf("code %d decodes to %d, which encodes to %d", code, s, back)
-		}
-	}
-	// ITU-T G.711, table 2a: decision and quantised values, scaled to 16 bit.
-	for sample, want := range map[int16]byte{0: 0xFF, 32767: 0x80, -32768: 0x00, 1000: 0xCE, -1000: 0x4E} {
-		if got := EncodeULaw(sample); got != want {
-			t.Errorf("%d encodes to %#x, want %#x", sample, got, want)
-		}
-	}
-	if DecodeULaw(0x80) != 32124 || DecodeULaw(Silence) != 0 {
-		t.Error("ends of the scale")
-	}
-}
-
 func TestPorts(t *testing.T) {
 	ip := netip.MustParseAddr("127.0.0.1")
 	for _, r := range [][2]int{{1, 0}, {100, 100}, {5000, 70000}, {-2, 10}} {

@@ -20,9 +20,8 @@ test: ## run every test; installs what is missing. SUITES="go web" runs some
 check: ## format, vet, lint, and the short tests of what changed
 	@bash scripts/check.sh
 
-bench: ## run the benchmarks
-	@PATH="$$PATH:/usr/local/go/bin"; go test -run '^$$' -bench . -benchmem \
-		$$(grep -rl --include='*_test.go' '^func Benchmark' bench internal | xargs -n 1 dirname | sort -u | sed 's|^|./|')
+bench: build ## print the figures of docs/benchmarks.md; PARTS="hub" measures some
+	@bash scripts/bench.sh $(PARTS)
 
 clean: ## remove what was built
 	rm -rf bin build web/node_modules test/e2e/node_modules test/e2e/test-results

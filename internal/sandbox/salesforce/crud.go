@@ -74,6 +74,11 @@ func (o *Org) create(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err != nil {
 		return "", err
 	}
+	if obj.event {
+		in["Id"] = id
+		data := appendFields(nil, obj, kindCreate, nil, in)
+		return id, o.addChange(ctx, tx, "/event/"+obj.name, kindEvent, id, user, data)
+	}
 	if err := o.fill(ctx, tx, user, obj, in, id, n); err != nil {
 		return "", err
 	}

@@ -73,3 +73,20 @@ func FuzzAssertion(f *testing.F) {
 		}
 	})
 }
+
+func FuzzBayeux(f *testing.F) {
+	for _, seed := range []string{`[{"channel":"/meta/handshake"}]`, `{"channel":"/meta/subscribe","ext":{"replay":{"/data/X":-1}}}`, `[null]`, `[[]]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := readBayeux(body)
+		if err != nil {
+			return
+		}
+		for _, m := range list {
+			if _, err := json.Marshal(m.reply()); err != nil {
+				t.Fatalf("the answer to %q: %v", body, err)
+			}
+		}
+	})
+}

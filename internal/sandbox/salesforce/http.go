@@ -29,6 +29,9 @@ const (
 func (o *Org) Handler() http.Handler {
 	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent, BodyOf: bodyOf}
 	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
+	streams := limits
+	streams.Concurrent = 2 * maxClients // most of them wait
+	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
 	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
 	platform = o.requests.Middleware(o.now, platform)
 	human := o.guard(limits.Middleware(o.refuse, o.pages()))
@@ -45,6 +48,17 @@ func (o *Org) Handler() http.Handler {
 		} else {
 			human.ServeHTTP(w, r)
 		}
+	})
+}
+
+// split sends long polls to stream and all else to rest.
+func split(stream, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(strings.ToLower(r.URL.Path), "/cometd/") {
+			stream.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
 	})
 }
 
@@ -160,6 +174,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.keys(w, r)
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
+	case strings.EqualFold(segs[0], "cometd"):
+		o.cometd(w, r, segs[1:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/data":

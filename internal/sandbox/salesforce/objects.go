@@ -22,6 +22,7 @@ func definitions() []definition {
 		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true},
 		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields},
 		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields},
+		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
 	}
 }
 
@@ -207,3 +208,10 @@ NotifyForOperationDelete boolean =true
 NotifyForOperationUndelete boolean =true
 IsActive boolean =true
 Description textarea(400)`
+
+// callNoticeFields are of a platform event, there to try events with.
+const callNoticeFields = `Message__c string(255)
+Phone__c phone
+Seconds__c double
+At__c datetime
+Urgent__c boolean`

@@ -84,6 +84,8 @@ type Org struct {
 	signer   signer
 	topics   topics
 	bulk     *bulk
+	comet    *comet
+	events   *eventSchemas
 	codes    *codes
 	locators *locators
 	faults   *kit.Faults
@@ -128,6 +130,7 @@ func New(opts Options) (*Org, error) {
 	if o.schema, err = newSchema(); err != nil {
 		return nil, err
 	}
+	o.events, o.comet = newEventSchemas(o.schema), newComet(o)
 	ctx := context.Background()
 	if o.store, err = openStore(ctx, opts.Dir, o.schema); err != nil {
 		return nil, err
@@ -158,6 +161,7 @@ func (o *Org) start(ctx context.Context) error {
 // Close ends the org. It may be called more than once.
 func (o *Org) Close() error {
 	o.closing.Do(func() {
+		o.comet.end()
 		o.bulk.close()
 		o.closeErr = o.store.close()
 	})

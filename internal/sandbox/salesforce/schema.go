@@ -93,6 +93,7 @@ type object struct {
 	byRel                       map[string]*field // lower-case relationship name
 	children                    []childRel
 	readOnly                    bool // not creatable, changeable or deletable by the API
+	event                       bool // a platform event: published, never stored
 	nameField                   *field
 }
 
@@ -173,7 +174,7 @@ SystemModstamp datetime readonly index`
 
 func newObject(def definition) (*object, error) {
 	o := &object{
-		name: def.name, label: def.label, plural: def.plural, prefix: def.prefix, readOnly: def.readOnly,
+		name: def.name, label: def.label, plural: def.plural, prefix: def.prefix, readOnly: def.readOnly, event: strings.HasSuffix(def.name, "__e"),
 		byName: map[string]*field{}, byRel: map[string]*field{},
 	}
 	lines := systemFieldsBefore + "\n" + def.fields + "\n" + systemFieldsAfter

@@ -177,6 +177,11 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if obj.event {
+		// A published event is on its way, and has no address.
+		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: id, Fields: []string{}}}
+		return &response{status: http.StatusCreated, body: map[string]any{"id": id, "success": true, "errors": queued}}, nil
+	}
 	return &response{
 		status: http.StatusCreated, header: http.Header{"Location": {rq.base() + "/sobjects/" + obj.name + "/" + id}},
 		body: saveResult{ID: id, Success: true, Errors: []apiError{}},

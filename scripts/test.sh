@@ -14,7 +14,7 @@ wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 
 need_go
 mkdir -p build/test
-rm -f build/test/counts build/test/browser-*.json
+rm -f build/test/counts build/test/again build/test/summary build/test/browser-*.json
 : >build/test/counts
 finish() {
 	local status=$?
@@ -107,5 +107,5 @@ fi
 echo
 if [ -n "$failed" ]; then echo "failed suites:$failed"; fi
 shopt -s nullglob
-./build/testcount -sum build/test/counts build/test/browser-*.json
+./build/testcount -sum build/test/counts build/test/browser-*.json | tee build/test/summary
 [ -z "$failed" ]

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/policy"
@@ -95,20 +96,22 @@ func printCases(e *env, results []policy.CaseResult, bad int) error {
 }
 
 func printExplanation(e *env, x *policy.Explanation) error {
-	text := "  " + x.Reason + "\n"
+	var b strings.Builder
+	put := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	put("  %s", x.Reason)
 	for _, s := range x.Statements {
-		verb := "does not match"
-		if s.Matched {
-			verb = "matches"
+		verb := "matches"
+		if !s.Matched {
+			verb = strings.TrimSpace("does not match: " + s.Failed + " " + s.Why)
 		}
-		text += fmt.Sprintf("  %s %s %s of the %s policy %s\n", s.Effect, s.Path, s.Sid, s.Layer, verb)
+		put("  %s %s of the %s policy %s", s.Effect, strings.TrimSpace(s.Path+" "+s.Sid), s.Layer, verb)
 		for _, cond := range s.Conditions {
 			if !cond.Matched {
-				text += fmt.Sprintf("    condition %s %s: wanted %q, there is %q %s\n", cond.Operator, cond.Key, cond.Wanted, cond.Actual, cond.Why)
+				put("    condition %s %s: wanted %q, there is %q %s", cond.Operator, cond.Key, cond.Wanted, cond.Actual, cond.Why)
 			}
 		}
 	}
-	return e.printf("%s", text)
+	return e.printf("%s", b.String())
 }
 
 type policyLintCmd struct {

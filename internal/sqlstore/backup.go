@@ -232,7 +232,7 @@ func schemaBefore(ctx context.Context, dsn string) (version int64, err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	version, err = schemaOf(ctx, db)
 	if err != nil {
-		return 0, nil //nolint:nilerr // there is no schema yet; Open tells of a database that does not answer
+		return 0, nil // there is no schema yet; Open tells of a database that does not answer
 	}
 	return version, nil
 }

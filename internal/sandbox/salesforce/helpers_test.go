@@ -20,6 +20,8 @@ type testOrg struct {
 	t     testing.TB
 	url   string
 	token string
+
+	version string // of the API, "v60.0" if empty
 }
 
 func fixedNow() time.Time { return time.Date(2026, 11, 18, 15, 30, 0, 0, time.UTC) } // a Wednesday
@@ -96,7 +98,7 @@ func (o *testOrg) api(method, path, body string, extra ...string) (int, string) 
 	for i := 0; i+1 < len(extra); i += 2 {
 		h.Set(extra[i], extra[i+1])
 	}
-	status, out, _ := o.send(method, "/services/data/v60.0"+path, body, h)
+	status, out, _ := o.send(method, "/services/data/"+orElse(o.version, "v60.0")+path, body, h)
 	return status, out
 }
 

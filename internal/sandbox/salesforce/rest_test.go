@@ -134,7 +134,7 @@ func TestVersionsAndPaths(t *testing.T) {
 	for path, want := range map[string]int{
 		"/services/data": 200, "//services/data/": 200, "/SERVICES/DATA/V31.0/Limits": 200, "/services/data/v68.0/": 200,
 		"//services//data/v60.0/query/?q=SELECT+Id+FROM+User": 200, "/services/data/v30.0/limits": 410, "/services/data/v69.0/limits": 404,
-		"/services/data/v60/limits": 404, "/services/data/v60.0/nope": 404, "/services/nope": 404, "/services/data/v60.0/jobs/ingest": 404,
+		"/services/data/v60/limits": 404, "/services/data/v60.0/nope": 404, "/services/nope": 404, "/services/data/v60.0/tooling/nothing": 404,
 		"/services/data/v60.0/query?q=" + strings.Repeat("x", maxURL): 414, "/services/data/v60.0/sobjects/Account/describe/layouts/x": 404,
 	} {
 		if status, body, _ := o.send(http.MethodGet, path, "", h); status != want {

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
@@ -33,10 +35,6 @@ func outOfScope() []struct {
 		pattern *regexp.Regexp
 		status  int
 	}{
-		{"SOAP login", regexp.MustCompile(`(?i)^/services/soap/`), http.StatusNotFound},
-		{"Bulk 2.0", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/jobs/`), http.StatusNotFound},
-		{"CometD", regexp.MustCompile(`^/cometd/`), http.StatusNotFound},
-		{"Tooling API", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/tooling/`), http.StatusNotFound},
 		{"Connect API", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/connect/`), http.StatusNotFound},
 		{"telephony API", regexp.MustCompile(`^/telephony/`), http.StatusNotFound},
 		{"Apex REST and SCIM", regexp.MustCompile(`(?i)^/services/(apexrest|scim)/`), http.StatusNotFound},
@@ -48,6 +46,7 @@ type expectation struct {
 	status int
 	keys   []string // of the answered object, or of the first element of an answered array
 	code   string   // errorCode, or error
+	has    string   // of an answer that is no JSON object
 }
 
 var (
@@ -87,7 +86,8 @@ func replay(t *testing.T, file string) {
 			t.Fatalf("line %d: %v", n, err)
 		}
 		if o == nil {
-			o = start(t, Options{Seed: SeedNone})
+			o = start(t, Options{Seed: SeedNone, PublicKeys: []string{publicPEM(t, testKey())}})
+			o.comet.poll = 10 * time.Millisecond
 			for _, name := range []string{"One", "Two"} {
 				o.create("Account", `{"Name":"`+name+`"}`)
 			}
@@ -116,6 +116,9 @@ func checkTraffic(t *testing.T, o *testOrg, n int, r recorded) {
 	if status != want.status {
 		t.Errorf("line %d (%s): %s %s answered %d %.300s, want %d", n, what, r.Method, r.URL, status, body, want.status)
 		return
+	}
+	if !strings.Contains(body, want.has) {
+		t.Errorf("line %d (%s): %s %s lacks %s: %.300s", n, what, r.Method, r.URL, want.has, body)
 	}
 	var v any
 	if body != "" && (len(want.keys) > 0 || want.code != "") {
@@ -158,10 +161,16 @@ func expect(t *testing.T, o *testOrg, r *recorded) (expectation, string) {
 			return expectation{status: x.status, code: "NOT_FOUND"}, x.what
 		}
 	}
-	if path == "/services/oauth2/token" {
-		return expectToken(t, o, r), "token"
-	}
+	lower := strings.ToLower(path)
 	switch {
+	case path == "/services/oauth2/token":
+		return expectToken(t, o, r), "token"
+	case strings.HasPrefix(lower, "/services/soap/"):
+		return expectSOAP(o, r), "SOAP login"
+	case strings.HasPrefix(lower, "/cometd/"):
+		return expectComet(o, r), "CometD"
+	case strings.Contains(lower, "/jobs/"):
+		return expectJob(o, r, path), "bulk"
 	case path == "/services/oauth2/revoke":
 		return expectation{status: http.StatusOK}, "revoke"
 	case path == "/services/oauth2/userinfo":
@@ -201,11 +210,107 @@ func expectToken(t *testing.T, o *testOrg, r *recorded) expectation {
 		form.Set("password", c.Password+c.SecurityToken)
 	case "client_credentials":
 		good.keys = append(good.keys, "scope", "api_instance_url")
-	default: // JWT bearer, token exchange and devices are out of scope
+	case grantJWT:
+		form.Set("assertion", resign(t, o, form.Get("assertion")))
+		good.keys = []string{"access_token", "scope", "instance_url", "id", "token_type"}
+	default: // token exchange and devices are out of scope
 		good = expectation{status: 400, code: "unsupported_grant_type"}
 	}
 	r.Body = form.Encode()
 	return good
+}
+
+// resign signs an assertion again, with this org's app and user and all else as the client wrote it. An audience on
+// loopback was the recorder's own address.
+func resign(t *testing.T, o *testOrg, text string) string {
+	t.Helper()
+	parts := strings.Split(text, ".")
+	var raw [2][]byte
+	for i := range raw {
+		var err error
+		if raw[i], err = base64.RawURLEncoding.DecodeString(parts[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var claims map[string]json.RawMessage
+	if err := json.Unmarshal(raw[1], &claims); err != nil {
+		t.Fatal(err)
+	}
+	quote := func(s string) json.RawMessage { return appendString(nil, s) }
+	claims["iss"], claims["sub"] = quote(o.Credentials().ClientID), quote(o.Credentials().Username)
+	if u, err := url.Parse(strings.Trim(string(claims["aud"]), `"`)); err == nil && u.Hostname() == "127.0.0.1" {
+		claims["aud"] = quote(o.url + u.Path)
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signJWT(t, testKey(), string(raw[0]), string(body))
+}
+
+var (
+	soapUser  = regexp.MustCompile(`<username>[^<]*</username><password>[^<]*</password>`) //nolint:gochecknoglobals // compiled once
+	cometID   = regexp.MustCompile(`"clientId":"[^"]*"`)                                  //nolint:gochecknoglobals // compiled once
+	cometWait = regexp.MustCompile(`/meta/(handshake|connect|subscribe|disconnect)`)       //nolint:gochecknoglobals // compiled once
+)
+
+func expectSOAP(o *testOrg, r *recorded) expectation {
+	c := o.Credentials()
+	r.Body = soapUser.ReplaceAllLiteralString(r.Body, "<username>"+c.Username+"</username><password>"+c.Password+c.SecurityToken+"</password>")
+	return expectation{status: http.StatusOK, has: "<sessionId>"}
+}
+
+// expectComet gives the request a client of this org, which shook hands before.
+func expectComet(o *testOrg, r *recorded) expectation {
+	if r.Method != http.MethodPost {
+		return expectation{status: http.StatusBadRequest}
+	}
+	if cometID.MatchString(r.Body) {
+		r.Body = cometID.ReplaceAllLiteralString(r.Body, `"clientId":"`+o.stream().id+`"`)
+	}
+	want := expectation{status: http.StatusOK, keys: []string{"channel", "successful", "id"}, has: `"successful":true`}
+	if !cometWait.MatchString(r.Body) {
+		want.has = `"successful":false`
+	}
+	return want
+}
+
+// expectJob puts a job of this org, in the state the request needs, in the place of the recorded one.
+func expectJob(o *testOrg, r *recorded, path string) expectation {
+	segs := strings.Split(strings.Trim(path, "/"), "/")[3:] // jobs, kind, id, part
+	info := []string{"id", "state", "object", "operation", "apiVersion"}
+	if len(segs) == 2 {
+		if r.Method == http.MethodGet {
+			return expectation{status: http.StatusOK, keys: []string{"done", "records"}}
+		}
+		return expectation{status: http.StatusOK, keys: info}
+	}
+	o.version = strings.Split(strings.Trim(path, "/"), "/")[2]
+	var j bulkJob
+	if segs[1] == "query" {
+		j = o.job(http.MethodPost, "/jobs/query", `{"operation":"query","query":"SELECT Id, Name FROM Account"}`)
+		o.finished("query", j.ID)
+	} else {
+		j = o.job(http.MethodPost, "/jobs/ingest", `{"object":"Account","operation":"insert"}`)
+		if r.Method != http.MethodPut {
+			o.api(http.MethodPut, "/jobs/ingest/"+j.ID+"/batches", "Name\nA\n")
+		}
+		if r.Method == http.MethodGet {
+			o.job(http.MethodPatch, "/jobs/ingest/"+j.ID, `{"state":"UploadComplete"}`)
+			o.finished("ingest", j.ID)
+		}
+	}
+	r.URL = strings.ReplaceAll(r.URL, segs[2], j.ID)
+	r.Body = strings.ReplaceAll(r.Body, segs[2], j.ID)
+	switch {
+	case r.Method == http.MethodPut:
+		return expectation{status: http.StatusCreated}
+	case len(segs) == 3:
+		return expectation{status: http.StatusOK, keys: info}
+	case segs[1] == "query":
+		return expectation{status: http.StatusOK, has: `"Id","Name"`}
+	}
+	return expectation{status: http.StatusOK, has: `"Name"`}
 }
 
 func expectRest(o *testOrg, method string, segs []string, q url.Values) expectation {

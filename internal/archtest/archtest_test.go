@@ -30,7 +30,7 @@ var leaves = []string{
 }
 
 var domains = []string{
-	"internal/flow", "internal/flow/webex", "internal/flow/library", "internal/routing", "internal/contact", "internal/voice",
+	"internal/flow", "internal/flow/webex", "internal/flow/library", "internal/flow/connect", "internal/flow/yaml", "internal/flow/flowtest", "internal/routing", "internal/contact", "internal/voice",
 	"internal/identity", "internal/keyring", "internal/audit", "internal/registry",
 }
 

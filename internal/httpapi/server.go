@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -105,12 +106,17 @@ const (
 	maxImport = 16 << 20
 )
 
-// New returns the API.
-func New(d Deps) *API {
+// setErrors makes huma, which has its error's form in a variable of the package, use ours. It is written once.
+var setErrors = sync.OnceFunc(func() {
 	huma.NewError = newProblem
 	huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errList ...error) huma.StatusError {
 		return newProblem(status, msg, errList...)
 	}
+})
+
+// New returns the API.
+func New(d Deps) *API {
+	setErrors()
 	cfg := huma.DefaultConfig("Tandem", "1")
 	cfg.Info.Description = "The hub between a contact centre and a CRM."
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/openapi", "", "/schemas"

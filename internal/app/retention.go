@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/tandemcc/tandem/internal/caller"
-	"github.com/tandemcc/tandem/internal/keyring"
-	"github.com/tandemcc/tandem/internal/sqlstore"
 )
 
 const (
@@ -58,9 +56,7 @@ func (r *retention) purge(ctx context.Context) {
 	h, now := r.hub, r.hub.clock.Now()
 	steps := map[string]func() (int64, error){
 		"contacts": func() (int64, error) {
-			n, err := h.contacts.Purge(ctx, Tenant, now.Add(-h.cfg.Retention.Contacts), func(ctx context.Context, id string) error {
-				return h.shred(ctx, keyring.Contact, id)
-			})
+			n, err := h.contacts.Purge(ctx, Tenant, now.Add(-h.cfg.Retention.Contacts))
 			return int64(n), err
 		},
 		"events":   func() (int64, error) { return h.db.Events().Purge(ctx, now.Add(-h.cfg.Retention.Events)) },
@@ -79,15 +75,6 @@ func (r *retention) purge(ctx context.Context) {
 			h.log.InfoContext(ctx, "retention", slog.String("of", name), slog.Int64("removed", n))
 		}
 	}
-}
-
-// shred destroys the keys of a subject: what they sealed can be read no more, wherever a copy lies.
-func (h *Hub) shred(ctx context.Context, p keyring.Purpose, subject string) error {
-	err := h.db.Update(ctx, func(tx *sqlstore.Tx) error { return h.ring.Shred(ctx, tx, Tenant, p, subject) })
-	if err == nil {
-		h.ring.Forget(Tenant, p, subject)
-	}
-	return err
 }
 
 func aliveSetting(node string) string { return "alive." + node }

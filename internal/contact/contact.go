@@ -239,7 +239,7 @@ type Filter struct {
 
 // Tx is the domain's transaction.
 type Tx interface {
-	work.Tx
+	keyring.ShredTx
 	keyring.Keys
 	// InsertContact stores a new contact.
 	InsertContact(ctx context.Context, r Row) error

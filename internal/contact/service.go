@@ -25,6 +25,10 @@ type Ring interface {
 	Blind(ctx context.Context, tenant, field, value string) (string, error)
 	// Search returns the indexes to look a value up by.
 	Search(ctx context.Context, tenant string, f keyring.Form) ([]string, error)
+	// Shred destroys a subject's keys in a unit of work.
+	Shred(ctx context.Context, tx keyring.ShredTx, tenant string, p keyring.Purpose, subject string) error
+	// Forget drops a subject's keys from memory; called once the unit of work has committed.
+	Forget(tenant string, p keyring.Purpose, subject string)
 }
 
 // Service reads and writes contacts. It is safe for concurrent use; one contact is written by one goroutine at a time.
@@ -361,28 +365,36 @@ func (s *Service) Trace(ctx context.Context, tenant, id string) ([]json.RawMessa
 	return out, nil
 }
 
-// Purge removes contacts closed before a time in batches and returns how many; their keys are the caller's to shred.
-func (s *Service) Purge(ctx context.Context, tenant string, before time.Time, shred func(ctx context.Context, id string) error) (int, error) {
+// purgeBatch is how many contacts are purged in one unit of work, which nothing else can write beside on SQLite.
+const purgeBatch = 100
+
+// Purge removes contacts closed before a time, in batches, and returns how many. A contact's key is shredded in the unit of
+// work that removes it: a copy of the row, wherever it lies, cannot be read afterwards, and a kill in between leaves neither.
+func (s *Service) Purge(ctx context.Context, tenant string, before time.Time) (int, error) {
 	if err := s.authz.Check(ctx, "contact:Purge", ResourceARN(tenant, "*")); err != nil {
 		return 0, err
 	}
-	const batch = 500
 	total := 0
 	for {
 		var gone []string
-		if err := s.store.Update(ctx, func(tx Tx) (err error) {
-			gone, err = tx.PurgeContacts(ctx, tenant, before, batch)
-			return err
-		}); err != nil {
+		err := s.store.Update(ctx, func(tx Tx) (err error) {
+			if gone, err = tx.PurgeContacts(ctx, tenant, before, purgeBatch); err != nil {
+				return err
+			}
+			for _, id := range gone {
+				if err := s.ring.Shred(ctx, tx, tenant, keyring.Contact, id); err != nil {
+					return fmt.Errorf("shredding the key of contact %s: %w", id, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return total, err
 		}
 		for _, id := range gone {
-			if err := shred(ctx, id); err != nil {
-				return total, fmt.Errorf("shredding the key of contact %s: %w", id, err)
-			}
+			s.ring.Forget(tenant, keyring.Contact, id)
 		}
-		total += len(gone)
-		if len(gone) < batch {
+		if total += len(gone); len(gone) < purgeBatch {
 			return total, nil
 		}
 	}

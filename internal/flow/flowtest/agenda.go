@@ -40,6 +40,13 @@ func (a *agenda) add(e *entry) {
 	heap.Push(&a.h, e)
 }
 
+func (a *agenda) peek() (*entry, bool) {
+	if len(a.h) == 0 {
+		return nil, false
+	}
+	return a.h[0], true
+}
+
 func (a *agenda) next() (*entry, bool) {
 	if len(a.h) == 0 {
 		return nil, false

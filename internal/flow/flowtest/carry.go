@@ -117,7 +117,7 @@ func (x *run) hear(text string) {
 		x.endCall(byCaller, "customer")
 	}
 	if x.watch != nil {
-		x.watch.message(x, text)
+		x.watch.message(text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -58,13 +59,21 @@ func New(f *flow.Flow) (*Runner, error) {
 func (r *Runner) Flow() *flow.Flow { return r.f }
 
 // Run plays one call through the flow. A nil script is the default. An error means that the call could not begin.
-func (r *Runner) Run(s *Script) (*Result, error) { return r.run(s, nil) }
+func (r *Runner) Run(s *Script) (*Result, error) { return r.run(context.Background(), s, nil) }
 
-func (r *Runner) run(s *Script, w *watcher) (*Result, error) {
+// RunContext is Run for a run that somebody waits for: once ctx is over it stops between two steps, as by a limit.
+func (r *Runner) RunContext(ctx context.Context, s *Script) (*Result, error) {
+	return r.run(ctx, s, nil)
+}
+
+func (r *Runner) run(ctx context.Context, s *Script, w *watcher) (*Result, error) {
 	if s == nil {
 		s = new(Script)
 	}
 	x := newRun(r, s, w)
+	if w != nil {
+		w.x = x
+	}
 	in := flow.Input{
 		At: x.now, Seed: s.Seed, Vars: s.Vars,
 		Contact: flow.Contact{
@@ -81,7 +90,7 @@ func (r *Runner) run(s *Script, w *watcher) (*Result, error) {
 	x.line(LogEvent, "call from "+in.Contact.ANI+" to "+in.Contact.DNIS)
 	x.begin()
 	x.take(out)
-	if err := x.loop(); err != nil {
+	if err := x.loop(ctx); err != nil {
 		return nil, err
 	}
 	return x.finish(), nil
@@ -96,6 +105,7 @@ type run struct {
 	watch *watcher // nil, or a test that reacts to what it sees
 
 	now, began time.Time
+	until      time.Time // when a caller who reaches no agent goes
 	agenda     agenda
 	answered   map[flow.CommandID]bool // a result is on its way
 	visits     map[flow.NodeID]int
@@ -136,21 +146,26 @@ func (x *run) begin() {
 	if h := x.sc.HangUp; h != nil && h.Node == "" && h.Prompt == "" {
 		x.do(span(h.After), func() { x.endCall(byCaller, "customer") }, whenever)
 	}
-	x.stay()
+	x.until = x.began.Add(pick(span(x.sc.Stay), defaultStay))
 	if k := x.r.f.Kind; k == flow.KindQueue || k == flow.KindHold {
 		x.accompany()
 	}
 }
 
-// stay lets a caller who is not talking to an agent go after a while: nobody listens to announcements for ever.
-func (x *run) stay() {
-	x.do(pick(span(x.sc.Stay), defaultStay), func() {
-		if x.s.Talking {
-			x.stay()
-			return
-		}
-		x.endCall(byCaller, "customer")
-	}, whenever)
+// stays lets a caller who is not talking to an agent go after a while, before the next thing happens: nobody listens to
+// announcements for ever. It reports whether he went.
+func (x *run) stays() (gone bool) {
+	next, ok := x.agenda.peek()
+	if !ok || x.ending || !next.at.After(x.until) {
+		return false
+	}
+	if x.s.Talking {
+		x.until = next.at.Add(pick(span(x.sc.Stay), defaultStay))
+		return false
+	}
+	x.now = x.until
+	x.endCall(byCaller, "customer")
+	return true
 }
 
 // accompany is the end of a flow that another one plays to a waiting contact: an agent answers, or the caller gives up.
@@ -168,15 +183,22 @@ func (x *run) accompany() {
 }
 
 // loop takes the call from event to event.
-func (x *run) loop() error {
+func (x *run) loop(ctx context.Context) error {
 	limit := defaultTime
 	if x.sc.Limits.Time > 0 {
 		limit = span(x.sc.Limits.Time)
 	}
 	for !x.s.Over && x.over == "" {
+		if ctx.Err() != nil {
+			x.over = "the run took too long"
+			break
+		}
 		if x.watch != nil && x.watch.done() {
 			x.res.End = End{Reason: EndTest, Detail: "the test has ended"}
 			return nil
+		}
+		if x.stays() {
+			continue
 		}
 		e, ok := x.agenda.next()
 		if !ok {
@@ -335,7 +357,7 @@ func (x *run) step(t flow.TraceEntry) {
 		x.endCall(byCaller, "customer")
 	}
 	if x.watch != nil {
-		x.watch.node(x, n, t)
+		x.watch.node(n, t)
 	}
 }
 

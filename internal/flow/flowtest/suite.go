@@ -13,8 +13,7 @@ import (
 // Suite is a list of tests of one flow.
 type Suite struct {
 	// Flow is the flow's file, as seen from the suite's own.
-	Flow string
-	// Given is part of every test.
+	Flow  string
 	Tests []Test
 }
 
@@ -115,9 +114,9 @@ func ParseSuite(data []byte) (*Suite, error) {
 		return &Suite{Flow: a.Flow, Tests: []Test{{Name: a.Name, Amazon: a}}}, nil
 	}
 	var raw struct {
-		Flow  string     `yaml:"flow"`
-		Given *yaml.Node `yaml:"given"`
-		Tests []rawTest  `yaml:"tests"`
+		Flow  string    `yaml:"flow"`
+		Given yaml.Node `yaml:"given"`
+		Tests []rawTest `yaml:"tests"`
 	}
 	if err := decode(data, &raw); err != nil {
 		return nil, fmt.Errorf("reading a test suite: %w", err)
@@ -136,7 +135,7 @@ func ParseSuite(data []byte) (*Suite, error) {
 			return nil, fmt.Errorf("reading a test suite: test %d needs a name of its own", i+1)
 		}
 		names[t.Name] = true
-		for _, part := range []*yaml.Node{raw.Given, r.Given, r.When} {
+		for _, part := range []*yaml.Node{&raw.Given, &r.Given, &r.When} {
 			if err := overlay(part, &t.Script); err != nil {
 				return nil, fmt.Errorf("reading test %q: %w", t.Name, err)
 			}
@@ -150,15 +149,15 @@ func ParseSuite(data []byte) (*Suite, error) {
 }
 
 type rawTest struct {
-	Name  string     `yaml:"name"`
-	Given *yaml.Node `yaml:"given"`
-	When  *yaml.Node `yaml:"when"`
-	Then  Expect     `yaml:"then"`
+	Name  string    `yaml:"name"`
+	Given yaml.Node `yaml:"given"`
+	When  yaml.Node `yaml:"when"`
+	Then  Expect    `yaml:"then"`
 }
 
 // overlay reads a part of a script over what is there. Lists replace lists.
 func overlay(n *yaml.Node, s *Script) error {
-	if n == nil || n.Kind == 0 {
+	if n.Kind == 0 {
 		return nil
 	}
 	if err := known(n, scriptFields()...); err != nil {

@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 // watcher plays a test in the testing language: it sees what the flow says and does, and answers.
 type watcher struct {
 	test *Amazon
+	x    *run // nil until the call has begun
 	// waiting are the observations that may come next, with how often each was seen.
 	waiting []string
 	seen    map[string]int
@@ -24,8 +26,6 @@ type watcher struct {
 	spoken  string // said to a bot
 	ended   bool
 	fails   []string
-	// at is when each observation was seen first.
-	logs []string
 }
 
 // runAmazon runs a test in the testing language.
@@ -35,13 +35,13 @@ func (r *Runner) runAmazon(t *Test) Outcome {
 	s := t.Script
 	s.From, s.To = or(s.From, t.Amazon.From), or(s.To, t.Amazon.To)
 	w.begin(&s)
-	res, err := r.run(&s, w)
+	res, err := r.run(context.Background(), &s, w)
 	if err != nil {
 		o.Failures = append(o.Failures, err.Error())
 		return o
 	}
 	if !w.ended {
-		w.observe(nil, func(e *Observed) bool { return e.Type == evTestCompleted })
+		w.observe(func(e *Observed) bool { return e.Type == evTestCompleted })
 	}
 	o.Result = res
 	o.Failures = append(o.Failures, w.fails...)
@@ -100,7 +100,7 @@ func (w *watcher) begin(s *Script) {
 		}
 	}
 	w.waiting = []string{first}
-	w.observe(nil, func(e *Observed) bool { return e.Type == evTestInitiated })
+	w.observe(func(e *Observed) bool { return e.Type == evTestInitiated })
 }
 
 // override makes an answer of the script from a changed behaviour.
@@ -200,8 +200,8 @@ func (w *watcher) take(g *flow.Gather) (now, later string) {
 }
 
 // message is a prompt the caller hears.
-func (w *watcher) message(x *run, text string) {
-	w.observe(x, func(e *Observed) bool { return e.Type == evMessage && e.hears(text) })
+func (w *watcher) message(text string) {
+	w.observe(func(e *Observed) bool { return e.Type == evMessage && e.hears(text) })
 }
 
 // hears compares a prompt with what the event wants. Similarity is the share of common words, since no language model is
@@ -244,11 +244,11 @@ func similarity(a, b string) float64 {
 }
 
 // node is a step of the flow that begins.
-func (w *watcher) node(x *run, n *flow.Node, t flow.TraceEntry) {
-	if t.Port != "" && x.res.waited(len(x.res.Trace)-1) {
+func (w *watcher) node(n *flow.Node, t flow.TraceEntry) {
+	if t.Port != "" && w.x.res.waited(len(w.x.res.Trace)-1) {
 		return // it goes on
 	}
-	w.observe(x, func(e *Observed) bool { return e.Type == evFlowAction && e.is(n, t) })
+	w.observe(func(e *Observed) bool { return e.Type == evFlowAction && e.is(n, t) })
 }
 
 // is compares a node with the action the event wants, by its type in the source format or by what it does.
@@ -284,7 +284,7 @@ func (e *Observed) is(n *flow.Node, t flow.TraceEntry) bool {
 }
 
 // observe lets the first waiting observation that fits see the event, and does its actions.
-func (w *watcher) observe(x *run, fits func(e *Observed) bool) {
+func (w *watcher) observe(fits func(e *Observed) bool) {
 	if w.ended {
 		return
 	}
@@ -298,7 +298,7 @@ func (w *watcher) observe(x *run, fits func(e *Observed) bool) {
 			w.passed++
 		}
 		for i := range o.Actions {
-			w.act(x, id, &o.Actions[i])
+			w.act(id, &o.Actions[i])
 		}
 		if w.seen[id] >= max(1, o.least()) {
 			w.goOn(o)
@@ -320,7 +320,7 @@ func (w *watcher) goOn(o *Observation) {
 }
 
 // act does one action. Overrides were done before the flow began.
-func (w *watcher) act(x *run, observation string, a *Action) {
+func (w *watcher) act(observation string, a *Action) {
 	p := &a.Parameters
 	switch a.Type {
 	case "SendInstruction":
@@ -328,14 +328,14 @@ func (w *watcher) act(x *run, observation string, a *Action) {
 		case "DtmfInput":
 			w.keys += plainText(p.Instruction.Properties.Value)
 		case "Disconnect":
-			if x != nil {
-				x.endCall(byCaller, "customer")
+			if w.x != nil {
+				w.x.endCall(byCaller, "customer")
 			}
 		default:
 			w.spoken = or(p.Instruction.Properties.Text, p.Instruction.Properties.SSML, plainText(p.Instruction.Properties.Value))
 		}
 	case "Assert", "Assertion":
-		have, ok := w.lookUp(x, p.Namespace)
+		have, ok := w.lookUp(p.Namespace)
 		if !compare(p.Operator, have, plainText(p.Operand), ok) {
 			w.fails = append(w.fails, fmt.Sprintf("observation %q: %s is %q, which fails %s %q", observation, p.Namespace, have, p.Operator,
 				plainText(p.Operand)))
@@ -348,7 +348,8 @@ func (w *watcher) act(x *run, observation string, a *Action) {
 }
 
 // lookUp finds what a namespace of Connect means in a run.
-func (w *watcher) lookUp(x *run, path string) (string, bool) {
+func (w *watcher) lookUp(path string) (string, bool) {
+	x := w.x
 	if x == nil || x.s == nil {
 		return "", false
 	}

@@ -84,6 +84,9 @@ func Step(p *Program, s *Session, ev Event) (Output, error) {
 	if !ev.At.IsZero() {
 		s.now = ev.At
 	}
+	if s.Vars == nil { // JSON leaves it out when it is empty
+		s.Vars = make(Values)
+	}
 	m := &machine{p: p, s: s, env: p.envOf(s), seed: ev.Seed}
 	m.dispatch(&ev)
 	m.finish()

@@ -47,8 +47,8 @@ func anyEvent(rt *rapid.T, s *flow.Session, at time.Time) flow.Event {
 			ev.Kind = flow.EvTimerFired
 		default:
 			ev.Kind = flow.EvAnswer
-			ev.Outcome = rapid.SampledFrom([]string{"ok", "failed", "escalate", "ended", "work", "closed", "insufficient"}).Draw(rt, "outcome")
-			ev.Fields = map[string]any{"PIQ": 3, "EWT": 1.5, "MetaData": `{"a":1}`}
+			ev.Outcome = rapid.SampledFrom([]string{"ok", "failed", "escalate", "ended", "work", "closed", "insufficient", "timeout"}).Draw(rt, "outcome")
+			ev.Fields = map[string]any{"PIQ": 3, "EWT": 1.5, "MetaData": `{"a":1}`, "queue": "support", "CurrentRule_messageType": "Text", "nested": map[string]any{"a": "b"}}
 		}
 	} else {
 		ev.Kind = rapid.SampledFrom([]flow.EventKind{
@@ -164,12 +164,23 @@ func TestRestoreGoesOnTheSame(t *testing.T) {
 
 // Real flows, as they are and mended, go through any call without a panic, a circle or a thread that is lost.
 func TestFixtureFlowsRun(t *testing.T) {
-	for _, path := range webexFiles(t) {
+	paths := webexFiles(t)
+	for _, dir := range []string{"connect", "connect-legacy"} {
+		more, err := filepath.Glob(filepath.Join(fixtures.Dir(t, "flows", dir), "*.json"))
+		if err != nil || len(more) == 0 {
+			t.Fatalf("no flows in %s: %v", dir, err)
+		}
+		paths = append(paths, more...)
+	}
+	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, rep := imported(t, data)
+		f, rep, err := allFormats.Import(data)
+		if err != nil {
+			continue // no flow, which the import tests judge
+		}
 		mended, _ := flow.Mend(f, rep)
 		for _, g := range []*flow.Flow{f, mended} {
 			p, err := flow.Compile(g)

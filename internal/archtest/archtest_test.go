@@ -31,7 +31,7 @@ var leaves = []string{
 
 var domains = []string{
 	"internal/flow", "internal/flow/webex", "internal/flow/library", "internal/flow/connect", "internal/flow/yaml", "internal/flow/flowtest", "internal/routing", "internal/contact", "internal/voice",
-	"internal/identity", "internal/keyring", "internal/audit", "internal/registry",
+	"internal/identity", "internal/identity/policies", "internal/keyring", "internal/audit", "internal/registry",
 }
 
 // edges are the imports between domains that the design allows: what is sealed names its keys, and voice conducts.

@@ -29,13 +29,18 @@ scratch=$(mktemp -d /tmp/tandem-test.XXXXXX)
 export CI=true # a test that lacks something fails rather than being skipped
 failed=
 
+budget=$((44 * 60)) # seconds for everything
+
 # suite NAME MINUTES COMMAND...: runs one suite; a failure does not keep the next from running.
 suite() {
 	local name=$1 minutes=$2 status=0 begin=$SECONDS
 	shift 2
 	say "$name"
-	timeout --kill-after=20s "${minutes}m" "$@" || status=$?
-	if [ $status -eq 124 ] || [ $status -eq 137 ]; then echo "error: $name took longer than its budget of $minutes minutes" >&2; fi
+	local limit=$((minutes * 60)) left=$((budget - SECONDS))
+	[ $left -gt 10 ] || left=10
+	[ $limit -lt $left ] || limit=$left
+	timeout --kill-after=20s "${limit}s" "$@" || status=$?
+	if [ $status -eq 124 ] || [ $status -eq 137 ]; then echo "error: $name took longer than its budget of $limit seconds" >&2; fi
 	if [ $status -ne 0 ]; then failed="$failed $name"; fi
 	echo "$name: $((SECONDS - begin)) s"
 	return 0
@@ -96,7 +101,7 @@ if wanted browser && [ -f test/e2e/package.json ]; then
 		[ -f "$config" ] || continue
 		name=$(basename "$(dirname "$config")")
 		export PLAYWRIGHT_JSON_OUTPUT_NAME="$PWD/build/test/browser-$name.json"
-		suite "browser $name" 8 npx --prefix test/e2e playwright test --config "$config" --reporter=list,json
+		suite "browser $name" 12 npx --prefix test/e2e playwright test --config "$config" --reporter=list,json
 		if [ ! -s "$PLAYWRIGHT_JSON_OUTPUT_NAME" ]; then
 			./build/testcount -add build/test/counts -one failed
 			rm -f "$PLAYWRIGHT_JSON_OUTPUT_NAME"

@@ -12,6 +12,7 @@ import (
 type flowCmd struct {
 	Lint flowLintCmd `cmd:"" help:"Say what an exported flow holds, what of it runs here and what is wrong with it."`
 	Run  flowRunCmd  `cmd:"" help:"Play a call through a flow, without a telephone, and print where it went."`
+	Mend flowMendCmd `cmd:"" help:"Correct what has a sure correction, and write the flow in its own format."`
 	Test flowTestCmd `cmd:"" help:"Run a flow's tests and say what of it no test reached."`
 }
 

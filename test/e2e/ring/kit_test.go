@@ -22,8 +22,17 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = flag.Set("test.parallel", "8") // the flag exists
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "tandem-ring")
+	if err != nil {
+		panic(err)
+	}
+	buildDir = dir
+	status := m.Run()
+	_ = os.RemoveAll(dir) // a left-over file is no failure
+	os.Exit(status)
 }
+
+var buildDir string //nolint:gochecknoglobals // where the tests' binary lies; set before they run
 
 const (
 	agentTone  = 700 // Hz

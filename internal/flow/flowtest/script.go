@@ -19,6 +19,8 @@ const (
 	MaxItems = 2000
 	// MaxEntry is how many keys one entry may have.
 	MaxEntry = 200
+	// MaxSteps is the highest limit that a script may set.
+	MaxSteps = 200_000
 )
 
 // Script says what the world around a flow does in one call. The zero value is the default: a caller who presses nothing,
@@ -306,8 +308,8 @@ func (s *Script) check() error {
 		s.Events[i].Fields = values(s.Events[i].Fields)
 	}
 	for _, n := range []int{s.Limits.Steps, s.Limits.Loops} {
-		if n < 0 {
-			return errors.New("a limit is negative")
+		if n < 0 || n > MaxSteps {
+			return fmt.Errorf("a limit is %d; it is between 1 and %d, or 0 for the default", n, MaxSteps)
 		}
 	}
 	return nil

@@ -127,7 +127,7 @@ func TestBadSuites(t *testing.T) {
 		"tests:\n - name: a\n   then: {end: {reason: tired}}":         "no reason",
 		"tests:\n - name: a\n   then: {end: cat}":                     "ends no call",
 		"tests: {": "line 1",
-		"tests: [{name: a, given: {limits: {steps: -1}}}]":                                        "negative",
+		"tests: [{name: a, given: {limits: {steps: -1}}}]":                                        "between 1 and",
 		`{"Version": "2025-06-21", "Observations": []}`:                                           "0 observations",
 		`{"Version": "1", "Observations": [{"Identifier": "a"}]}`:                                 "version",
 		`{"Version": "2025-06-21", "Observations": [{"Event":{}}]}`:                               "Identifier",

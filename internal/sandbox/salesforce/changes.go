@@ -115,7 +115,7 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 			continue
 		}
 		v := now[f.name]
-		if kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] {
+		if kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
 			continue
 		}
 		if len(buf) > 1 {

@@ -100,7 +100,7 @@ func TestStreamChangeEvents(t *testing.T) {
 	for _, want := range []string{
 		`"changeType":"CREATE"`, `"changeType":"UPDATE"`, `"changeType":"DELETE"`, `"recordIds":["` + id + `"]`, `"Name":{"LastName":"Silva"}`,
 		`"MailingAddress":{"City":"Porto"}`, `"MailingAddress":{"City":null}`, `"nulledFields":["MailingAddress.City"]`, `"DoNotCall":true`,
-		`"changedFields":["Name.LastName","MailingAddress.City"]`, `"CreatedDate":"2026-11-18T15:30:00.000Z"`,
+		`"changedFields":["Name.LastName","MailingAddress.City","LastModifiedDate"]`, `"CreatedDate":"2026-11-18T15:30:00.000Z"`,
 	} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("lacks %s: %s", want, raw)

@@ -90,3 +90,19 @@ func FuzzBayeux(f *testing.F) {
 		}
 	})
 }
+
+func FuzzPublished(f *testing.F) {
+	sc, err := newSchema()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := newEventSchema(sc.object("Call_Notice__e"))
+	f.Add(s.avro(&change{at: fixedNow(), user: "005"}, record{"Message__c": "x", "Seconds__c": 1.5}))
+	f.Add([]byte{0, 0, 2, 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		values, err := s.decode(payload)
+		if err == nil && len(values) > len(s.fields) {
+			t.Fatalf("%d values of %d fields", len(values), len(s.fields))
+		}
+	})
+}

@@ -402,8 +402,8 @@ type code struct {
 	expires                                               time.Time
 }
 
-// codes keeps authorization codes, in memory: they live for minutes.
-type codes struct {
+// authCodes keeps authorization codes, in memory: they live for minutes.
+type authCodes struct {
 	now func() time.Time
 	mu  sync.Mutex // guards all
 	all map[string]code
@@ -414,9 +414,9 @@ const (
 	maxCodes = 1000
 )
 
-func newCodes(now func() time.Time) *codes { return &codes{now: now, all: map[string]code{}} }
+func newCodes(now func() time.Time) *authCodes { return &authCodes{now: now, all: map[string]code{}} }
 
-func (c *codes) add(x code) string {
+func (c *authCodes) add(x code) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.expires = c.now().Add(codeTTL)
@@ -431,7 +431,7 @@ func (c *codes) add(x code) string {
 }
 
 // take returns a code once.
-func (c *codes) take(key string) (code, bool) {
+func (c *authCodes) take(key string) (code, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x, ok := c.all[key]

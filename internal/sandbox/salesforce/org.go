@@ -86,7 +86,7 @@ type Org struct {
 	bulk     *bulk
 	comet    *comet
 	events   *eventSchemas
-	codes    *codes
+	codes    *authCodes
 	locators *locators
 	faults   *kit.Faults
 	requests *kit.Log

@@ -250,7 +250,7 @@ func resign(t *testing.T, o *testOrg, text string) string {
 
 var (
 	soapUser  = regexp.MustCompile(`<username>[^<]*</username><password>[^<]*</password>`) //nolint:gochecknoglobals // compiled once
-	cometID   = regexp.MustCompile(`"clientId":"[^"]*"`)                                  //nolint:gochecknoglobals // compiled once
+	cometID   = regexp.MustCompile(`"clientId":"[^"]*"`)                                   //nolint:gochecknoglobals // compiled once
 	cometWait = regexp.MustCompile(`/meta/(handshake|connect|subscribe|disconnect)`)       //nolint:gochecknoglobals // compiled once
 )
 

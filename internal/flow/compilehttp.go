@@ -138,8 +138,10 @@ type ctransfer struct {
 }
 
 func (c *compiler) transfer(n *Node) *ctransfer {
-	return &ctransfer{number: c.text(n.In["number"]), bridged: c.flag(n.In["bridged"]), timeoutMS: clamp(c.number(n.In["timeoutMS"], 30_000), 1000, 600_000),
-		caller: c.text(n.In["callerId"]), digits: c.text(n.In["sendDigits"])}
+	return &ctransfer{
+		number: c.text(n.In["number"]), bridged: c.flag(n.In["bridged"]), timeoutMS: clamp(c.number(n.In["timeoutMS"], 30_000), 1000, 600_000),
+		caller: c.text(n.In["callerId"]), digits: c.text(n.In["sendDigits"]),
+	}
 }
 
 type ccallback struct {
@@ -151,14 +153,16 @@ type ccallback struct {
 func (c *compiler) callback(n *Node) *ccallback {
 	refs := c.refs[RefQueue]
 	const day = 86_400
-	return &ccallback{number: c.text(n.In["number"]), queue: c.text(n.In["queue"]), ani: c.text(n.In["ani"]),
+	return &ccallback{
+		number: c.text(n.In["number"]), queue: c.text(n.In["queue"]), ani: c.text(n.In["ani"]),
 		delay: clamp(c.number(n.In["delaySeconds"], 0), 0, 3*day), retry: clamp(c.number(n.In["retrySeconds"], 0), 0, 3*day),
 		attempts: clamp(c.number(n.In["attempts"], 0), 0, 100), resolve: func(id string) string {
 			if b := refs[id]; b != "" {
 				return b
 			}
 			return id
-		}}
+		},
+	}
 }
 
 type cask struct {

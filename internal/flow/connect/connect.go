@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -301,3 +302,9 @@ func (im *importing) convert(a *action) {
 		im.rep.Unsupported = append(im.rep.Unsupported, flow.Unsupported{Node: a.n.Name, Type: a.n.Type})
 	}
 }
+
+// Types are the actions of the Flow language that run here, in order of their names.
+func Types() []string { return slices.Sorted(maps.Keys(converters)) }
+
+// LegacyTypes are the modules of older exports that are translated, in order of their names.
+func LegacyTypes() []string { return slices.Sorted(maps.Keys(legacyTypes)) }

@@ -187,10 +187,46 @@ var encoders = map[flow.Op]func(*exporting, *flow.Node) (string, props){
 	flow.OpLoopPrompts: encodeLoopPrompts, flow.OpMenu: encodeInput("False"), flow.OpCollect: encodeInput("True"), flow.OpSet: encodeSet, flow.OpFunction: encodeFunction,
 	flow.OpQueue: fixed("TransferContactToQueue"), flow.OpSetQueue: encodeSetQueue, flow.OpRouting: encodeRouting, flow.OpHooks: encodeHooks, flow.OpHours: encodeHours,
 	flow.OpMetric: encodeMetric, flow.OpQueueInfo: encodeQueueInfo, flow.OpTransfer: encodeTransfer, flow.OpCallback: encodeCallback, flow.OpWait: encodeWait,
-	flow.OpRecord: encodeRecord,
+	flow.OpRecord: encodeRecord, flow.OpCond: encodeCond, flow.OpHTTP: encodeHTTP,
 }
 
-func encodeSay(ex *exporting, n *flow.Node) (string, props) { return "MessageParticipant", ex.spoken(n) }
+// equality is a condition that compares one variable with a text.
+var equality = regexp.MustCompile(`^\{\{\s*([A-Za-z_][\w.]*)\s*==\s*(?:"([^"]*)"|'([^']*)'|(\d+|true|false))\s*\}\}$`)
+
+// yes is what the true branch of a condition compares with.
+func yes(n *flow.Node) (name, value string) {
+	if m := equality.FindStringSubmatch(strings.TrimSpace(flow.Source(n.In["expr"]))); m != nil {
+		return m[1], m[2] + m[3] + m[4]
+	}
+	return "", "true"
+}
+
+// encodeCond writes a condition as a comparison; one that is more than an equality is left to be written by hand.
+func encodeCond(ex *exporting, n *flow.Node) (string, props) {
+	name, _ := yes(n)
+	if name == "" {
+		return "Compare", props{"ComparisonValue": ex.write(n, "expr", n.In["expr"])}
+	}
+	return "Compare", props{"ComparisonValue": ex.write(n, "expr", flow.Pebble("{{ "+name+" }}", ""))}
+}
+
+// encodeHTTP writes a request as a function, which is to be made: it is told what to send.
+func encodeHTTP(ex *exporting, n *flow.Node) (string, props) {
+	in := map[string]any{"method": flow.Source(n.In["method"])}
+	for _, key := range []string{"url", "path", "body"} {
+		if v := n.In[key]; flow.Source(v) != "" {
+			in[key] = ex.write(n, key, v)
+		}
+	}
+	ex.lose(n, "function", "Amazon Connect sends no requests: make a function that does, and name it here; its outputs are $.External")
+	return "InvokeLambdaFunction", props{
+		"LambdaFunctionARN": "${" + identifier(n.Name) + "}", "InvocationTimeLimitSeconds": seconds(n.In["timeoutMS"], 1, 8, 3), "LambdaInvocationAttributes": in,
+	}
+}
+
+func encodeSay(ex *exporting, n *flow.Node) (string, props) {
+	return "MessageParticipant", ex.spoken(n)
+}
 
 func encodeLoopPrompts(ex *exporting, n *flow.Node) (string, props) {
 	list := []any{}

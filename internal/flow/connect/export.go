@@ -328,6 +328,9 @@ func (ex *exporting) addExit(o map[string]any, n *flow.Node, port flow.Port, to 
 
 // errorOf is the error type of a port.
 func errorOf(n *flow.Node, port flow.Port) (string, bool) {
+	if n.Op == flow.OpCond && port == flow.PortFalse {
+		return "NoMatchingCondition", true
+	}
 	switch port {
 	case flow.PortError:
 		return "NoMatchingError", true
@@ -363,6 +366,10 @@ func conditionOf(n *flow.Node, port flow.Port) (operator, operand string, ok boo
 	}
 	if label, ok := strings.CutPrefix(string(port), "pct:"); ok {
 		return "NumberLessThan", strconv.FormatFloat(upTo(n, label)+1, 'f', -1, 64), true
+	}
+	if n.Op == flow.OpCond && port == flow.PortTrue {
+		_, value := yes(n)
+		return "Equals", value, true
 	}
 	switch port {
 	case flow.PortHoursWork, flow.PortTrue:

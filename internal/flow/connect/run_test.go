@@ -113,16 +113,22 @@ func (c *call) result(ev flow.Event) *call {
 	return c.step(ev)
 }
 
-func (c *call) played() *call               { return c.result(flow.Event{Kind: flow.EvPromptDone}) }
-func (c *call) entered(digits string) *call { return c.result(flow.Event{Kind: flow.EvGathered, Digits: digits}) }
+func (c *call) played() *call { return c.result(flow.Event{Kind: flow.EvPromptDone}) }
+func (c *call) entered(digits string) *call {
+	return c.result(flow.Event{Kind: flow.EvGathered, Digits: digits})
+}
+
 func (c *call) silent() *call {
 	return c.result(flow.Event{Kind: flow.EvGathered, Reason: flow.GatherTimeout})
 }
+
 func (c *call) answered(fields map[string]any) *call {
 	return c.result(flow.Event{Kind: flow.EvAnswer, Outcome: "ok", Fields: fields})
 }
+
 func (c *call) outcome(s string) *call { return c.result(flow.Event{Kind: flow.EvAnswer, Outcome: s}) }
-func (c *call) failed() *call          { return c.result(flow.Event{Kind: flow.EvAnswer, Error: "not here"}) }
+
+func (c *call) failed() *call { return c.result(flow.Event{Kind: flow.EvAnswer, Error: "not here"}) }
 
 // heard is what the caller hears now.
 func (c *call) heard() string {

@@ -123,8 +123,10 @@ func TestExportEdits(t *testing.T) {
 	g.Exits[flow.PortNoMatch] = "a"
 	g.Exits[flow.PortTimeout] = "bye"
 	f.Nodes["l"].In["params"].Map["a.b"] = flow.Value{Src: "$.Attributes.x", Dialect: flow.DialectConnect, Field: f.Nodes["l"].In["params"].Map["a.b"].Field}
-	f.Nodes["new"] = &flow.Node{ID: "new", Name: "new", Op: flow.OpSet, In: map[string]flow.Value{"sets": {List: []flow.Value{{Map: map[string]flow.Value{"var": flow.Lit("v"), "value": flow.Pebble("{{ NewPhoneContact.ANI }}", "")}}}}},
-		Exits: map[flow.Port]flow.NodeID{flow.PortOK: "a"}}
+	f.Nodes["new"] = &flow.Node{
+		ID: "new", Name: "new", Op: flow.OpSet, In: map[string]flow.Value{"sets": {List: []flow.Value{{Map: map[string]flow.Value{"var": flow.Lit("v"), "value": flow.Pebble("{{ NewPhoneContact.ANI }}", "")}}}}},
+		Exits: map[flow.Port]flow.NodeID{flow.PortOK: "a"},
+	}
 	g.Exits[flow.PortOK] = "new"
 	delete(f.Nodes, "b")
 	for _, n := range f.Nodes {

@@ -2,6 +2,8 @@ package webex
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -333,4 +335,14 @@ func firstKey(p props, keys ...string) string {
 		}
 	}
 	return keys[0]
+}
+
+// Types are the activities that run here, in order of their names.
+func Types() []string {
+	out := []string{"start", "event", "end", "disconnect-contact"}
+	for _, list := range []map[string]func(*flow.Node, props) how{media, logic, routing} {
+		out = slices.AppendSeq(out, maps.Keys(list))
+	}
+	slices.Sort(out)
+	return out
 }

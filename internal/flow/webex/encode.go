@@ -29,19 +29,20 @@ func (ex *exporting) add(n *flow.Node) {
 	ex.lay.addActivity(ex.lay.part(ex.doc, part), id, a)
 	ex.at[n.ID] = spot{a, part, id}
 	ex.place(n.ID, id, pr)
-	if n.ID == ex.f.Start && n.Op != flow.OpStart && len(ex.base.Nodes) == 0 {
-		ex.begin(n)
-	}
 }
 
 // begin writes the start activity, which flows of other systems do not have.
-func (ex *exporting) begin(n *flow.Node) {
+func (ex *exporting) begin() {
 	const id = "start"
+	to := ex.at[ex.follow(ex.f.Start)]
 	pr := map[string]any{"name": "NewPhoneContact", "activityName": "NewPhoneContact", "event": "NewPhoneContact"}
 	part := ex.lay.part(ex.doc, "")
 	ex.lay.addActivity(part, id, map[string]any{"id": id, "name": "NewPhoneContact", "group": "start", "properties": pr})
-	from, to := ex.lay.ends()
-	l := map[string]any{"id": id + "-out", from: id, to: string(n.ID)}
+	if to.obj == nil {
+		return
+	}
+	source, target := ex.lay.ends()
+	l := map[string]any{"id": id + "-out", source: id, target: to.id}
 	ex.lay.setName(l, "out")
 	ex.lay.setLinks(part, append(ex.lay.links(part), l))
 }

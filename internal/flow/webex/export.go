@@ -158,6 +158,9 @@ func (ex *exporting) run() {
 			ex.add(ex.f.Nodes[id])
 		}
 	}
+	if n := ex.f.Nodes[ex.f.Start]; len(ex.base.Nodes) == 0 && (n == nil || n.Op != flow.OpStart) {
+		ex.begin()
+	}
 	for _, id := range ids {
 		n, b := ex.f.Nodes[id], ex.base.Nodes[id]
 		if b == nil {

@@ -44,6 +44,9 @@ import (
 // Tenant is the account number of the one tenant that `tandem up` serves. Policies name accounts by twelve digits.
 const Tenant = "000000000001"
 
+// AuditSigner is the name under which the hub signs checkpoints of the audit log.
+const AuditSigner = "tandem/audit"
+
 // Hub is the whole process. Build it with New, run it with Run.
 type Hub struct {
 	cfg      config.Config
@@ -161,12 +164,11 @@ func (h *Hub) buildSecurity(ctx context.Context) error {
 }
 
 func (h *Hub) buildAudit(ctx context.Context, store audit.Store) error {
-	const name = "tandem/audit"
-	signer, err := h.ring.Signer(ctx, Tenant, name)
+	signer, err := h.ring.Signer(ctx, Tenant, AuditSigner)
 	if err != nil {
 		return err
 	}
-	keys, err := h.ring.VerifierKeys(ctx, Tenant, name)
+	keys, err := h.ring.VerifierKeys(ctx, Tenant, AuditSigner)
 	if err != nil {
 		return err
 	}

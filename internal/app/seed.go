@@ -287,6 +287,11 @@ func (h *Hub) seedCredentials(ctx context.Context, s *sample) error {
 	return nil
 }
 
+func (h *Hub) readyFile() string { return filepath.Join(h.cfg.Data, "ready.json") }
+
+// forgetReady removes ready.json: who waits for it must not find an old one.
+func (h *Hub) forgetReady() { _ = os.Remove(h.readyFile()) }
+
 // writeReady writes ready.json for the owner's eyes, in one step.
 func (h *Hub) writeReady() error {
 	h.ready.HTTP, h.ready.Sandbox, h.ready.Metrics = addr(h.listeners.http), addr(h.listeners.sandbox), addr(h.listeners.metrics)
@@ -298,7 +303,7 @@ func (h *Hub) writeReady() error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(h.cfg.Data, "ready.json")
+	name := h.readyFile()
 	if err := os.WriteFile(name+".new", append(raw, '\n'), 0o600); err != nil {
 		return errs.Wrap(errs.Unavailable, err, "ready.json cannot be written into %s", h.cfg.Data)
 	}

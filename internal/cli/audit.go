@@ -107,7 +107,7 @@ func verify(ctx context.Context, cfg *config.Config, witnessed []string) (res au
 	if err := ring.Start(ctx); err != nil {
 		return res, err
 	}
-	keys, err := ring.VerifierKeys(ctx, app.Tenant, auditSigner)
+	keys, err := ring.VerifierKeys(ctx, app.Tenant, app.AuditSigner)
 	if err != nil {
 		return res, err
 	}
@@ -119,13 +119,10 @@ func verify(ctx context.Context, cfg *config.Config, witnessed []string) (res au
 		}
 		verifiers = append(verifiers, v)
 	}
-	return audit.Verify(ctx, sqlstore.As[audit.Tx](db), auditSigner, note.VerifierList(verifiers...), witnessed...)
+	return audit.Verify(ctx, sqlstore.As[audit.Tx](db), app.AuditSigner, note.VerifierList(verifiers...), witnessed...)
 }
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
-
-// auditSigner is the name under which the hub signs checkpoints.
-const auditSigner = "tandem/audit"

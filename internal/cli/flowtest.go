@@ -72,7 +72,8 @@ func suites(path string) ([]string, error) {
 			return err
 		}
 		name := strings.ToLower(d.Name())
-		if d.IsDir() || !(strings.HasSuffix(name, ".test.yaml") || strings.HasSuffix(name, ".test.yml") || strings.HasSuffix(name, ".test.json")) {
+		isSuite := strings.HasSuffix(name, ".test.yaml") || strings.HasSuffix(name, ".test.yml") || strings.HasSuffix(name, ".test.json")
+		if d.IsDir() || !isSuite {
 			return nil
 		}
 		if out = append(out, p); len(out) > maxSuites {

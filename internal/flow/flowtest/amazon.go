@@ -157,7 +157,7 @@ func ParseAmazon(data []byte) (*Amazon, error) {
 	}
 	a := &Amazon{Observations: raw.Observations, byID: make(map[string]*Observation, len(raw.Observations))}
 	meta := func(key string) string {
-		s, _ := raw.Metadata[key].(string) //nolint:errcheck // anything else counts as not said
+		s, _ := raw.Metadata[key].(string)
 		return s
 	}
 	a.Name, a.Flow = or(meta("Name"), "test"), meta("Flow")

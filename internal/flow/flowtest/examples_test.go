@@ -15,7 +15,7 @@ const examples = "../../../examples/flows"
 // load reads one of the project's own flows, in whatever format.
 func load(t testing.TB, path string) *flow.Flow {
 	t.Helper()
-	data, err := os.ReadFile(path) //nolint:gosec // an example
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("%d test suites: %v", len(paths), err)
 	}
 	for _, path := range paths {
-		data, err := os.ReadFile(path) //nolint:gosec // an example
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

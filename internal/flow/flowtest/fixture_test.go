@@ -38,7 +38,7 @@ func TestFixtureFlowRunEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			data, err := os.ReadFile(filepath.Join(root, e.Name())) //nolint:gosec // a fixture
+			data, err := os.ReadFile(filepath.Join(root, e.Name()))
 			if err != nil {
 				t.Fatal(err)
 			}

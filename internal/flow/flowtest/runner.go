@@ -253,27 +253,20 @@ func (x *run) tell(ev flow.Event) {
 	text := ""
 	switch ev.Kind {
 	case flow.EvGathered:
-		text = "the caller entered " + or(ev.Digits, "nothing")
-		if ev.Reason != "" {
-			text += " (" + ev.Reason + ")"
-		}
+		text = entered(ev)
 	case flow.EvAgentOffered:
 		text = "offered to " + ev.Agent.Name
 	case flow.EvAgentAnswered:
 		text = ev.Agent.Name + " answered"
 		x.agent = *ev.Agent
-		if i, ok := x.placed[x.s.Placement]; ok {
-			x.res.Queued[i].Outcome = "answered"
-		}
+		x.outcome(x.s.Placement, "answered")
 	case flow.EvAgentNoAnswer:
 		text = "no answer"
 	case flow.EvAgentDisconnected:
 		text = "the agent left"
 	case flow.EvQueueFailed:
 		text = "not queued: " + ev.Error
-		if i, ok := x.placed[ev.Command]; ok {
-			x.res.Queued[i].Outcome = "failed"
-		}
+		x.outcome(ev.Command, "failed")
 	case flow.EvHungUp:
 		text = "the caller's line is gone (" + ev.Reason + ")"
 	case flow.EvContactEnded:
@@ -287,6 +280,21 @@ func (x *run) tell(ev flow.Event) {
 	if text != "" {
 		x.line(LogEvent, text)
 	}
+}
+
+// outcome notes what became of a placement.
+func (x *run) outcome(id flow.CommandID, what string) {
+	if i, ok := x.placed[id]; ok {
+		x.res.Queued[i].Outcome = what
+	}
+}
+
+func entered(ev flow.Event) string {
+	text := "the caller entered " + or(ev.Digits, "nothing")
+	if ev.Reason != "" {
+		text += " (" + ev.Reason + ")"
+	}
+	return text
 }
 
 // take records what a step gave and carries its commands out. The trace and the commands come in two lists; the log

@@ -339,20 +339,24 @@ func (e *Expect) routing(r *Result) []string {
 	if e.Answered != nil && *e.Answered != answered {
 		out = append(out, fmt.Sprintf("an agent answered: %t, not %t", answered, *e.Answered))
 	}
+	if e.Goto != "" && (r.Goto == nil || !anyGlob(e.Goto, r.Goto.Name, r.Goto.ID)) {
+		out = append(out, "the contact did not go on to "+e.Goto)
+	}
+	return append(out, e.pops(r)...)
+}
+
+func (e *Expect) pops(r *Result) []string {
 	pops := make([]string, 0, len(r.Pops))
 	for _, p := range r.Pops {
 		pops = append(pops, p.URL)
 	}
 	switch {
 	case e.Pop == "-" && len(pops) > 0:
-		out = append(out, "a page was opened at the desk, which must not be: "+list(pops))
+		return []string{"a page was opened at the desk, which must not be: " + list(pops)}
 	case e.Pop != "" && e.Pop != "-" && !slices.ContainsFunc(pops, func(u string) bool { return glob(e.Pop, u) }):
-		out = append(out, fmt.Sprintf("no page %s was opened at the desk; pages: %s", e.Pop, list(pops)))
+		return []string{fmt.Sprintf("no page %s was opened at the desk; pages: %s", e.Pop, list(pops))}
 	}
-	if e.Goto != "" && (r.Goto == nil || !anyGlob(e.Goto, r.Goto.Name, r.Goto.ID)) {
-		out = append(out, "the contact did not go on to "+e.Goto)
-	}
-	return out
+	return nil
 }
 
 func (e *Expect) end(r *Result) []string {

@@ -224,7 +224,7 @@ func similarity(a, b string) float64 {
 	words := func(s string) map[string]bool {
 		m := make(map[string]bool)
 		for _, w := range strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
-			return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r > 127)
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r < 128
 		}) {
 			m[w] = true
 		}
@@ -254,18 +254,7 @@ func (w *watcher) node(n *flow.Node, t flow.TraceEntry) {
 // is compares a node with the action the event wants, by its type in the source format or by what it does.
 func (e *Observed) is(n *flow.Node, t flow.TraceEntry) bool {
 	want := strings.TrimSpace(e.Properties.ActionType)
-	same := n.Type == want
-	switch want {
-	case "InvokeLambdaFunction":
-		same = same || n.Op == flow.OpHTTP
-	case "CheckHoursOfOperation":
-		same = same || n.Op == flow.OpHours
-	case "TransferContactToQueue":
-		same = same || n.Op == flow.OpQueue || n.Op == flow.OpQueueAgent
-	case "ConnectParticipantWithLexBot":
-		same = same || n.Op == flow.OpBot
-	}
-	if !same {
+	if n.Type != want && !slices.Contains(sameAs(want), n.Op) {
 		return false
 	}
 	ref := refOf(e.Properties.ActionParameters)
@@ -281,6 +270,21 @@ func (e *Observed) is(n *flow.Node, t flow.TraceEntry) bool {
 		found = found || strings.Contains(plainText(v.Lit)+v.Src, id)
 	}
 	return found || want == "TransferContactToQueue" && len(n.In) == 0
+}
+
+// sameAs are the operations that do what an action of Connect does.
+func sameAs(action string) []flow.Op {
+	switch action {
+	case "InvokeLambdaFunction":
+		return []flow.Op{flow.OpHTTP, flow.OpFunction}
+	case "CheckHoursOfOperation":
+		return []flow.Op{flow.OpHours}
+	case "TransferContactToQueue":
+		return []flow.Op{flow.OpQueue, flow.OpQueueAgent}
+	case "ConnectParticipantWithLexBot":
+		return []flow.Op{flow.OpBot}
+	}
+	return nil
 }
 
 // observe lets the first waiting observation that fits see the event, and does its actions.
@@ -353,6 +357,23 @@ func (w *watcher) lookUp(path string) (string, bool) {
 	if x == nil || x.s == nil {
 		return "", false
 	}
+	doc := x.namespaces()
+	if !strings.HasPrefix(path, "$") {
+		path = "$." + path
+	}
+	p, err := jsonpath.Parse(path, jsonpath.Jayway)
+	if err != nil {
+		return "", false
+	}
+	v, err := p.One(doc)
+	if err != nil || v == nil {
+		return "", false
+	}
+	return plainText(v), true
+}
+
+// namespaces is what a test in the testing language can look up.
+func (x *run) namespaces() map[string]any {
 	c := x.s.Contact
 	doc := map[string]any{
 		"Channel": "VOICE", "ContactId": c.ID, "InitialContactId": c.ID, "InitiationMethod": c.Direction, "LanguageCode": c.Language,
@@ -380,18 +401,7 @@ func (w *watcher) lookUp(path string) (string, bool) {
 		first, last, _ := strings.Cut(x.agent.Name, " ")
 		doc["Agent"] = map[string]any{"UserName": x.agent.ID, "FirstName": first, "LastName": last, "ARN": x.agent.ID}
 	}
-	if !strings.HasPrefix(path, "$") {
-		path = "$." + path
-	}
-	p, err := jsonpath.Parse(path, jsonpath.Jayway)
-	if err != nil {
-		return "", false
-	}
-	v, err := p.One(doc)
-	if err != nil || v == nil {
-		return "", false
-	}
-	return plainText(v), true
+	return doc
 }
 
 // compare applies an operator of the testing language.
@@ -408,6 +418,10 @@ func compare(op, have, want string, exists bool) bool {
 	case "TextContains":
 		return exists && strings.Contains(have, want)
 	}
+	return compareNumbers(op, have, want)
+}
+
+func compareNumbers(op, have, want string) bool {
 	x, err := strconv.ParseFloat(strings.TrimSpace(have), 64)
 	y, err2 := strconv.ParseFloat(strings.TrimSpace(want), 64)
 	if err != nil || err2 != nil {

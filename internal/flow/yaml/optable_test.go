@@ -53,7 +53,7 @@ func golden(t *testing.T, path string, want []byte) {
 		}
 		return
 	}
-	have, err := os.ReadFile(path) //nolint:gosec // a file of this package
+	have, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func (r *reader) value(n *yaml3.Node, field string, depth int) flow.Value {
 	if v.Tag == tagLiteral && v.Kind != yaml3.ScalarNode {
 		return flow.Value{Lit: r.plain(v, field, depth), Field: here}
 	}
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // what is left is a scalar
 	case yaml3.MappingNode:
 		m := make(map[string]flow.Value, len(v.Content)/2)
 		for _, p := range r.pairs(v, field) {
@@ -103,7 +103,7 @@ func (r *reader) plain(n *yaml3.Node, field string, depth int) any {
 		r.problem(n, field, "make it simpler", "it is nested too deep, or the file is too large")
 		return nil
 	}
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // what is left is a scalar
 	case yaml3.MappingNode:
 		m := make(map[string]any, len(v.Content)/2)
 		for _, p := range r.pairs(v, field) {
@@ -180,16 +180,7 @@ func (r *reader) variable(name string, n *yaml3.Node, field string) flow.Var {
 	}
 	if v.Kind != yaml3.MappingNode {
 		out.Value = r.plain(v, field, 0)
-		switch out.Value.(type) {
-		case bool:
-			out.Type = flow.TypeBoolean
-		case int64:
-			out.Type = flow.TypeInteger
-		case float64:
-			out.Type = flow.TypeDecimal
-		case []any:
-			out.Type = flow.TypeJSON
-		}
+		out.Type = typeOf(out.Value)
 		return out
 	}
 	for _, p := range r.pairs(v, field) {
@@ -205,22 +196,38 @@ func (r *reader) variable(name string, n *yaml3.Node, field string) flow.Var {
 			out.Description = r.text(p.val, at)
 		case "label":
 			out.Label = r.text(p.val, at)
-		case "cad":
-			out.CAD = r.flag(p.val, at)
-		case "agentEditable":
-			out.AgentEditable = r.flag(p.val, at)
-		case "reportable":
-			out.Reportable = r.flag(p.val, at)
-		case "secure":
-			out.Secure = r.flag(p.val, at)
-		case "global":
-			out.Global = r.flag(p.val, at)
 		default:
+			if on := switches(&out)[p.key]; on != nil {
+				*on = r.flag(p.val, at)
+				continue
+			}
 			r.problem(p.at, at, nearest(p.key, "name", "type", "value", "description", "label", "cad", "agentEditable", "reportable", "secure", "global"),
 				"%q is no property of a variable", p.key)
 		}
 	}
 	return out
+}
+
+// switches are the properties of a variable that are on or off.
+func switches(v *flow.Var) map[string]*bool {
+	return map[string]*bool{
+		"cad": &v.CAD, "agentEditable": &v.AgentEditable, "reportable": &v.Reportable, "secure": &v.Secure, "global": &v.Global,
+	}
+}
+
+// typeOf is the type of a variable of which only the value is said.
+func typeOf(v any) flow.Type {
+	switch v.(type) {
+	case bool:
+		return flow.TypeBoolean
+	case int64:
+		return flow.TypeInteger
+	case float64:
+		return flow.TypeDecimal
+	case []any:
+		return flow.TypeJSON
+	}
+	return flow.TypeString
 }
 
 func (r *reader) varType(n *yaml3.Node, field string) flow.Type {

@@ -62,17 +62,10 @@ func (r *reader) step(p pair) {
 			r.outputs(n, q.val)
 		case "exits":
 			r.exits(n, q.val)
-		case "ports":
-			for _, x := range r.pairs(q.val, q.key) {
-				if n.PortNames == nil {
-					n.PortNames = make(map[flow.Port]string)
-				}
-				n.PortNames[flow.Port(x.key)] = r.text(x.val, "ports."+x.key)
-			}
 		case "refs":
 			ownRefs = q.val
-		case "at":
-			r.point(n, q.val)
+		case "ports", "at":
+			r.source(n, q)
 		default:
 			r.problem(q.at, q.key, nearest(q.key, "op", "in", "out", "exits", "name", "id", "type", "ports", "refs", "at"), "%q is no part of a node", q.key)
 		}
@@ -82,10 +75,9 @@ func (r *reader) step(p pair) {
 		n.Op = flow.OpUnsupported
 	}
 	r.checkNames(n, p)
-	switch {
-	case n.Op == flow.OpUnsupported:
+	if n.Op == flow.OpUnsupported {
 		r.rep.Unsupported = append(r.rep.Unsupported, flow.Unsupported{Node: n.Name, Type: or(n.Type, string(n.Op))})
-	default:
+	} else {
 		r.rep.Mapped++
 	}
 	if ownRefs == nil {
@@ -93,6 +85,20 @@ func (r *reader) step(p pair) {
 		return
 	}
 	r.refs(n.ID, ownRefs)
+}
+
+// source reads what belongs to the format and the canvas the node came from.
+func (r *reader) source(n *flow.Node, q pair) {
+	if q.key == "at" {
+		r.point(n, q.val)
+		return
+	}
+	for _, x := range r.pairs(q.val, q.key) {
+		if n.PortNames == nil {
+			n.PortNames = make(map[flow.Port]string)
+		}
+		n.PortNames[flow.Port(x.key)] = r.text(x.val, "ports."+x.key)
+	}
 }
 
 func (r *reader) point(n *flow.Node, v *yaml3.Node) {

@@ -30,8 +30,8 @@ const builtin = "defaultmusic_on_hold.wav"
 func derivedRefs(n *flow.Node) []flow.Ref {
 	var out []flow.Ref
 	add := func(kind flow.RefKind, id, name flow.Value) {
-		key, _ := id.Lit.(string)     //nolint:errcheck // no text is no reference
-		label, _ := name.Lit.(string) //nolint:errcheck // as above
+		key, _ := id.Lit.(string)
+		label, _ := name.Lit.(string)
 		if key == "" && label == "" || kind == flow.RefPrompt && key == builtin {
 			return
 		}

@@ -117,7 +117,7 @@ func TestFixtureRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			data, err := os.ReadFile(filepath.Join(root, e.Name())) //nolint:gosec // a fixture
+			data, err := os.ReadFile(filepath.Join(root, e.Name()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestExamplesRoundTrip(t *testing.T) {
 		t.Fatalf("no examples: %v", err)
 	}
 	for _, path := range files {
-		data, err := os.ReadFile(path) //nolint:gosec // an example
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

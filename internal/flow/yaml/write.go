@@ -274,7 +274,7 @@ func (w *writer) input(name string, v flow.Value) *yaml3.Node {
 	case name == "sets" && shortSets(v.List):
 		m := mapping()
 		for _, s := range v.List {
-			name, _ := s.Map["var"].Lit.(string) //nolint:errcheck // shortSets has looked
+			name, _ := s.Map["var"].Lit.(string)
 			add(m, name, value(s.Map["value"]))
 		}
 		return m
@@ -359,7 +359,12 @@ func value(v flow.Value) *yaml3.Node {
 	case v.Dialect == flow.DialectConnect:
 		return tagged(tagConnect, v.Src)
 	}
-	n := plain(v.Lit)
+	return literal(v.Lit)
+}
+
+// literal writes a value that is no template, whatever it looks like.
+func literal(v any) *yaml3.Node {
+	n := plain(v)
 	switch {
 	case n.Kind != yaml3.ScalarNode:
 		n.Tag = tagLiteral

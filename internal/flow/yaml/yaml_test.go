@@ -159,7 +159,7 @@ func TestNoFlow(t *testing.T) {
 // bomb is a small text that stands for very many values.
 func bomb() string {
 	var b strings.Builder
-	b.WriteString("tandem: flow/1\nnodes:\n  A:\n    op: set\n    in:\n      a: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	b.WriteString("tandem: flow/1\nnodes:\n  A:\n    op: set\n    in:\n      a: &a0 [" + strings.Repeat("x, ", 10) + "x]\n")
 	for i := range 8 {
 		c := string(rune('0' + i))
 		b.WriteString("      a" + c + ": &a" + string(rune('1'+i)) + " [" + strings.Repeat("*a"+c+", ", 10) + "x]\n")
@@ -190,7 +190,7 @@ func TestHardValues(t *testing.T) {
 	t.Parallel()
 	texts := []string{
 		"", " ", "1", "1.0", "true", "null", "~", "0x1F", "2026-01-01", "yes", "a: b", "- a", "#", "!pebble x", "&a", "*a", "{{ x }}", "{# c #}", "{a}", "[a]",
-		"line\nline", "line\n", "\nline", "line\n\n", "  in\nout", "a \nb", "tab\there", "cr\r\nlf", "\u2028", "\x01", "é 😀", "'", `"`, "|", ">", "@x", "`x`", "%x", "a #b", "key:", "---", "...", "\ufeffx", "a\u0085b", "= ", "<<",
+		"line\nother", "one\n", "\ntwo", "three\n\n", "  in\nout", "a \nb", "tab\there", "cr\r\nlf", "\u2028", "\x01", "é 😀", "'", `"`, "|", ">", "@x", "`x`", "%x", "a #b", "key:", "---", "...", "\ufeffx", "a\u0085b", "= ", "<<",
 	}
 	f := &flow.Flow{
 		Name: "Hard", Kind: flow.KindInbound, Start: "A", Nodes: map[flow.NodeID]*flow.Node{},

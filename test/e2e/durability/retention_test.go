@@ -79,7 +79,9 @@ func TestRetention(t *testing.T) {
 	if status, raw, err := api.Do("GET", "/contacts/"+id, nil, nil); err != nil || status != 404 {
 		t.Errorf("the contact: %d %s %v", status, raw, err)
 	}
-	var shredding struct{ Items []struct{ Resource, Outcome string } }
+	var shredding struct {
+		Items []struct{ Resource, Outcome string }
+	}
 	api.Must("GET", "/audit?action=keyring:Shred", nil, &shredding)
 	if len(shredding.Items) != 1 || !strings.HasSuffix(shredding.Items[0].Resource, id) {
 		t.Errorf("the shredding is not in the log: %+v", shredding)

@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,4 +108,43 @@ func TestJSforce(t *testing.T) {
 	t.Parallel()
 	_, info := startOrg(t, salesforce.Options{})
 	script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info)
+}
+
+func TestPubSubClient(t *testing.T) {
+	t.Parallel()
+	org, info := startOrg(t, salesforce.Options{Seed: salesforce.SeedNone})
+	api, err := org.PubSub("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := api.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	info.PubSub = api.Addr()
+	script(t, "pubsub", "salesforce-pubsub-api-client", "pubsub/steps.mjs", info)
+}
+
+// sessionToken signs in by client credentials.
+func sessionToken(t *testing.T, info orgInfo) string {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {info.ClientID}, "client_secret": {info.ClientSecret}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, info.URL+"/services/oauth2/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req) //nolint:gosec // the address is this test's own org
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Token == "" {
+		t.Fatalf("signing in: %d %v", res.StatusCode, err)
+	}
+	return answer.Token
 }

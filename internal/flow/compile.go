@@ -124,6 +124,26 @@ func (p *Program) nameObjects(f *Flow) {
 	if n := f.Nodes[f.Start].Name; !slices.Contains(p.contactNames, n) {
 		p.contactNames = append(p.contactNames, n)
 	}
+	p.nameEvents(f)
+	for _, n := range f.Nodes {
+		p.system[n.Name] = true // outputs of nodes are found without regard to case, like the contact's fields
+	}
+	eachTemplate(f, func(_ *Node, _ Value, t *expr.Template) {
+		for _, r := range t.Refs() {
+			p.noteRead(r.Name, r.Path)
+		}
+	})
+	for _, n := range f.Nodes {
+		for _, s := range namedVars(n) {
+			root, _, _ := strings.Cut(s, ".")
+			p.noteRead(root, s)
+		}
+	}
+	p.readsOfContact()
+}
+
+// nameEvents fixes the names of the events' objects.
+func (p *Program) nameEvents(f *Flow) {
 	for ev, id := range f.On {
 		n := f.Nodes[id]
 		names := []string{n.Name}
@@ -147,21 +167,6 @@ func (p *Program) nameObjects(f *Flow) {
 			p.system[name] = true
 		}
 	}
-	for _, n := range f.Nodes {
-		p.system[n.Name] = true // outputs of nodes are found without regard to case, like the contact's fields
-	}
-	eachTemplate(f, func(_ *Node, _ Value, t *expr.Template) {
-		for _, r := range t.Refs() {
-			p.noteRead(r.Name, r.Path)
-		}
-	})
-	for _, n := range f.Nodes {
-		for _, s := range namedVars(n) {
-			root, _, _ := strings.Cut(s, ".")
-			p.noteRead(root, s)
-		}
-	}
-	p.readsOfContact()
 }
 
 // namedVars lists what a node reads by a bare name instead of a template.

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,9 +63,19 @@ func (c *cmatch) holds(got, want string) bool {
 	return false
 }
 
-// connect compiles the operations that come from Amazon Connect.
+// connect compiles chance and waiting, and the operations that come from Amazon Connect.
 func (c *compiler) connect(n *Node, out *cnode) {
 	switch n.Op {
+	case OpSplit:
+		out.data, out.exec = c.split(n), execSplit
+	case OpWait:
+		d := &cwait{c.text(n.In["durationMS"]), 1}
+		if v, ok := n.In["seconds"]; ok {
+			d = &cwait{c.text(v), 1000}
+		}
+		out.data, out.exec = d, execWait
+	case OpPriority:
+		out.data, out.exec = c.text(n.In["priority"]), execPriority
 	case OpFunction:
 		out.data, out.exec = c.function(n), execFunction
 	case OpCompare:
@@ -218,6 +227,3 @@ func (f *Flow) graft(g *Flow, prefix NodeID) []Ref {
 	f.Refs = append(f.Refs, g.Refs...)
 	return g.Refs
 }
-
-// sortedNames are the names of a map in order.
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

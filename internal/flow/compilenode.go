@@ -91,16 +91,6 @@ func (c *compiler) routing(n *Node, out *cnode) {
 		out.data, out.exec = c.ask(n, AskSub, RefFlow, "flow"), execSub
 	case OpGoto:
 		out.data, out.exec = c.ask(n, "", RefFlow, "flow"), execGoto
-	case OpSplit:
-		out.data, out.exec = c.split(n), execSplit
-	case OpWait:
-		d := &cwait{c.text(n.In["durationMS"]), 1}
-		if v, ok := n.In["seconds"]; ok {
-			d = &cwait{c.text(v), 1000}
-		}
-		out.data, out.exec = d, execWait
-	case OpPriority:
-		out.data, out.exec = c.text(n.In["priority"]), execPriority
 	default:
 		c.connect(n, out)
 	}

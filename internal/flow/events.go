@@ -217,9 +217,12 @@ func answers(e EventKind, c CommandKind) bool {
 // after says how a node is left with the result of its command.
 func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 	switch n.op {
-	case OpSay, OpMusic:
-		if ev.Error != "" {
+	case OpSay, OpMusic, OpLoopPrompts:
+		switch {
+		case ev.Error != "":
 			return failed("playing: %s", clip(ev.Error))
+		case n.op == OpLoopPrompts:
+			return m.playAgain(t, n)
 		}
 		return on(PortOK, "")
 	case OpMenu, OpCollect:
@@ -229,11 +232,11 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 	case OpTransfer:
 		return m.afterTransfer(n, ev)
 	case OpCallback:
-		if ev.Error != "" || ev.Outcome == "failed" {
-			return on(PortFailure, firstText(clip(ev.Error), "not registered"))
-		}
-		return on(PortOK, "registered")
+		return afterCallback(ev)
 	case OpHours, OpQueueInfo, OpBot, OpSub:
+		if m.p.connect && n.op == OpBot {
+			return m.afterBot(n, ev)
+		}
 		return m.afterAsk(n, ev)
 	case OpQueue:
 		return m.afterHookQueue(t, n, ev)
@@ -241,11 +244,6 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return m.afterFunction(n, ev)
 	case OpMetric:
 		return m.afterMetric(n, ev)
-	case OpLoopPrompts:
-		if ev.Error != "" {
-			return failed("playing: %s", clip(ev.Error))
-		}
-		return m.playAgain(t, n)
 	case OpWait:
 		return m.choose(n, "WaitCompleted", "")
 	default:
@@ -253,22 +251,35 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 	}
 }
 
+func afterCallback(ev *Event) result {
+	if ev.Error != "" || ev.Outcome == "failed" {
+		return on(PortFailure, firstText(clip(ev.Error), "not registered"))
+	}
+	return on(PortOK, "registered")
+}
+
+// gathered is the port of what was entered.
+func gathered(n *cnode, g *cgather, ev *Event) Port {
+	free := !g.menu || n.match != nil // conditions judge what was entered
+	switch {
+	case ev.Reason == GatherTimeout:
+		return PortTimeout
+	case ev.Reason == GatherInvalid, !free && !g.digits[ev.Digits], len(ev.Digits) > g.max:
+		return PortNoMatch
+	case len(ev.Digits) < g.min:
+		return PortTimeout
+	case !free:
+		return PortDigit(ev.Digits)
+	}
+	return PortOK
+}
+
 func (m *machine) afterGather(t *Thread, n *cnode, ev *Event) result {
 	g, _ := n.data.(*cgather)
 	if ev.Error != "" {
 		return failed("reading digits: %s", clip(ev.Error))
 	}
-	port := PortOK
-	switch {
-	case ev.Reason == GatherTimeout:
-		port = PortTimeout
-	case ev.Reason == GatherInvalid, g.menu && n.match == nil && !g.digits[ev.Digits], len(ev.Digits) > g.max:
-		port = PortNoMatch
-	case len(ev.Digits) < g.min:
-		port = PortTimeout
-	case g.menu && n.match == nil:
-		port = PortDigit(ev.Digits)
-	}
+	port := gathered(n, g, ev)
 	if port != PortTimeout {
 		field := "DigitsEntered"
 		if g.menu {
@@ -351,9 +362,6 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		}
 	}
 	outcome := strings.ToLower(ev.Outcome)
-	if m.p.connect && n.op == OpBot {
-		return m.afterBot(n, ev)
-	}
 	if ev.Error != "" || outcome == "failed" {
 		if n.op == OpQueueInfo && n.exits[PortFailure] != nil {
 			return on(PortFailure, clip(ev.Error))
@@ -362,17 +370,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	switch n.op {
 	case OpHours:
-		if n.match != nil { // exceptions to the hours are times of rest
-			open := "False"
-			if outcome == "work" {
-				open = "True"
-			}
-			return m.choose(n, open, outcome)
-		}
-		if outcome == "closed" {
-			return on(PortOK, outcome)
-		}
-		return on(Port("hours:"+outcome), outcome)
+		return m.afterHours(n, outcome)
 	case OpBot:
 		if outcome == "escalate" {
 			return on(PortEscalate, outcome)
@@ -389,6 +387,18 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		return m.choose(n, ev.Outcome, outcome)
 	}
 	return on(PortOK, outcome)
+}
+
+func (m *machine) afterHours(n *cnode, outcome string) result {
+	switch {
+	case n.match != nil && outcome == "work":
+		return m.choose(n, "True", outcome)
+	case n.match != nil: // exceptions to the hours are times of rest
+		return m.choose(n, "False", outcome)
+	case outcome == "closed":
+		return on(PortOK, outcome)
+	}
+	return on(Port("hours:"+outcome), outcome)
 }
 
 // afterBot keeps what a dialogue platform understood as $.Lex and chooses by the intent.

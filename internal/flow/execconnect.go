@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -325,9 +326,7 @@ func execHooks(m *machine, _ *Thread, n *cnode) result {
 	}
 	hooks := make(map[string]any, len(pairs))
 	if old, ok := m.env.Vars["$Hooks"].(map[string]any); ok {
-		for k, v := range old {
-			hooks[k] = v
-		}
+		maps.Copy(hooks, old)
 	}
 	detail := ""
 	for _, p := range pairs {

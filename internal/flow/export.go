@@ -207,12 +207,13 @@ var (
 // fieldText is what a field holds after an edit, in the field's own type and unit.
 func fieldText(raw any, e Edit) (any, bool) {
 	old := text(raw)
+	if old == e.Old || strings.EqualFold(old, e.Old) {
+		return typedAs(raw, e.New), true
+	}
 	was, err := strconv.ParseFloat(e.Old, 64)
 	now, err2 := strconv.ParseFloat(e.New, 64)
 	numbers := err == nil && err2 == nil
 	switch rawNumber, rawErr := strconv.ParseFloat(strings.TrimSpace(old), 64); {
-	case old == e.Old || raw == nil && e.Old == "" || strings.EqualFold(old, e.Old):
-		return typedAs(raw, e.New), true
 	case numbers && rawErr == nil && math.Abs(rawNumber-was) < 1e-9:
 		return typedAs(raw, e.New), true
 	case numbers && rawErr == nil && math.Abs(rawNumber*1000-was) < 1e-6:

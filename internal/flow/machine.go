@@ -161,9 +161,11 @@ func (m *machine) run(t *Thread, n *cnode) result {
 	return n.exec(m, t, n)
 }
 
+const noCaller = "passed over: there is no caller"
+
 // withoutCaller says how a node that needs the caller is left when there is none, or none may be disturbed.
 func withoutCaller(n *cnode, quiet bool) (result, bool) {
-	const why = "passed over: there is no caller"
+	const why = noCaller
 	switch n.op {
 	case OpSay, OpMusic:
 		if n.next == n {
@@ -171,16 +173,16 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 		}
 		return on(PortOK, why), true
 	case OpLoopPrompts:
-		return firstExit(n, why, PortInterrupted, PortOK), true
+		return firstExit(n, PortInterrupted, PortOK), true
 	case OpMenu, OpCollect:
-		return firstExit(n, why, PortTimeout, PortNoMatch, PortError), true
+		return firstExit(n, PortTimeout, PortNoMatch, PortError), true
 	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto:
-		return firstExit(n, why, PortFailure, PortError), true
+		return firstExit(n, PortFailure, PortError), true
 	case OpHangup:
 		return ended("nothing to disconnect"), true
 	case OpCallback, OpPriority:
 		if quiet {
-			return firstExit(n, why, PortFailure, PortOK), true
+			return firstExit(n, PortFailure, PortOK), true
 		}
 	default: // needs no caller
 	}
@@ -188,7 +190,8 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 }
 
 // firstExit leaves by the first port that leads to another node; without one the thread is over.
-func firstExit(n *cnode, why string, ports ...Port) result {
+func firstExit(n *cnode, ports ...Port) result {
+	const why = noCaller
 	for _, p := range ports {
 		if to := n.exits[p]; to != nil && to != n {
 			return on(p, why)

@@ -25,11 +25,11 @@ const stored = "$StoredCustomerInput"
 // converters are the actions that run, by type. It is never changed.
 var converters = map[string]func(*action) how{
 	"MessageParticipant": message, "MessageParticipantIteratively": messages, "GetParticipantInput": getInput,
-	"DisconnectParticipant": simple(flow.OpHangup, mapped), "EndFlowExecution": simple(flow.OpEnd, mapped),
+	"DisconnectParticipant": simple(flow.OpHangup), "EndFlowExecution": simple(flow.OpEnd),
 	"EndFlowModuleExecution": endModule, "InvokeFlowModule": module, "TransferToFlow": toFlow,
 	"UpdateContactAttributes": attributes, "UpdateFlowAttributes": flowAttributes, "InvokeLambdaFunction": lambda,
-	"Compare": compare, "Loop": loop, "Wait": pause, "DistributeByPercentage": simple(flow.OpSplit, mapped),
-	"UpdateFlowLoggingBehavior": simple(flow.OpPass, mapped), "UpdateContactRecordingBehavior": recording,
+	"Compare": compare, "Loop": loop, "Wait": pause, "DistributeByPercentage": simple(flow.OpSplit),
+	"UpdateFlowLoggingBehavior": simple(flow.OpPass), "UpdateContactRecordingBehavior": recording,
 	"UpdateContactRecordingAndAnalyticsBehavior": recording,
 	"UpdateContactTextToSpeechVoice":             voice, "UpdateContactData": contactData,
 	"UpdateContactTargetQueue": targetQueue, "TransferContactToQueue": toQueue, "UpdateContactRoutingBehavior": routing,
@@ -39,10 +39,10 @@ var converters = map[string]func(*action) how{
 }
 
 // simple is for actions that have no parameters we need.
-func simple(op flow.Op, h how) func(*action) how {
+func simple(op flow.Op) func(*action) how {
 	return func(a *action) how {
 		a.n.Op = op
-		return h
+		return mapped
 	}
 }
 

@@ -148,12 +148,12 @@ func (ex *exporting) spoken(n *flow.Node) props {
 }
 
 // seconds writes a time that the model has in milliseconds.
-func seconds(v flow.Value, low, high, def float64) string {
+func seconds(v flow.Value, high, def float64) string {
 	ms, err := strconv.ParseFloat(flow.Source(v), 64)
 	if err != nil {
 		return strconv.FormatFloat(def, 'f', -1, 64)
 	}
-	return strconv.FormatFloat(max(low, min(high, float64(int(ms/1000)))), 'f', -1, 64)
+	return strconv.FormatFloat(max(1, min(high, float64(int(ms/1000)))), 'f', -1, 64)
 }
 
 // encode writes an operation as an action; "" when there is none like it.
@@ -220,7 +220,7 @@ func encodeHTTP(ex *exporting, n *flow.Node) (string, props) {
 	}
 	ex.lose(n, "function", "Amazon Connect sends no requests: make a function that does, and name it here; its outputs are $.External")
 	return "InvokeLambdaFunction", props{
-		"LambdaFunctionARN": "${" + identifier(n.Name) + "}", "InvocationTimeLimitSeconds": seconds(n.In["timeoutMS"], 1, 8, 3), "LambdaInvocationAttributes": in,
+		"LambdaFunctionARN": "${" + identifier(n.Name) + "}", "InvocationTimeLimitSeconds": seconds(n.In["timeoutMS"], 8, 3), "LambdaInvocationAttributes": in,
 	}
 }
 
@@ -242,7 +242,7 @@ func encodeLoopPrompts(ex *exporting, n *flow.Node) (string, props) {
 	}
 	out := props{"Messages": list}
 	if v := n.In["interruptMS"]; flow.Source(v) != "" {
-		out["InterruptFrequencySeconds"] = seconds(v, 1, 86_400, 20)
+		out["InterruptFrequencySeconds"] = seconds(v, 86_400, 20)
 	}
 	return "MessageParticipantIteratively", out
 }
@@ -250,7 +250,7 @@ func encodeLoopPrompts(ex *exporting, n *flow.Node) (string, props) {
 func encodeInput(store string) func(*exporting, *flow.Node) (string, props) {
 	return func(ex *exporting, n *flow.Node) (string, props) {
 		out := ex.spoken(n)
-		out["StoreInput"], out["InputTimeLimitSeconds"] = store, seconds(n.In["entryTimeoutMS"], 1, 180, 5)
+		out["StoreInput"], out["InputTimeLimitSeconds"] = store, seconds(n.In["entryTimeoutMS"], 180, 5)
 		if store == "True" {
 			out["InputValidation"] = map[string]any{"CustomValidation": map[string]any{"MaximumLength": flow.Source(n.In["max"])}}
 			dtmf := map[string]any{}
@@ -258,7 +258,7 @@ func encodeInput(store string) func(*exporting, *flow.Node) (string, props) {
 				dtmf["InputTerminationSequence"] = s
 			}
 			if v := n.In["interDigitTimeoutMS"]; flow.Source(v) != "" {
-				dtmf["InterdigitTimeLimitSeconds"] = seconds(v, 1, 20, 5)
+				dtmf["InterdigitTimeLimitSeconds"] = seconds(v, 20, 5)
 			}
 			out["DTMFConfiguration"] = dtmf
 		}
@@ -289,7 +289,7 @@ func encodeSet(ex *exporting, n *flow.Node) (string, props) {
 }
 
 func encodeFunction(ex *exporting, n *flow.Node) (string, props) {
-	out := props{"LambdaFunctionARN": ex.write(n, "function", n.In["function"]), "InvocationTimeLimitSeconds": seconds(n.In["timeoutMS"], 1, 8, 3)}
+	out := props{"LambdaFunctionARN": ex.write(n, "function", n.In["function"]), "InvocationTimeLimitSeconds": seconds(n.In["timeoutMS"], 8, 3)}
 	in := map[string]any{}
 	for name, v := range n.In["params"].Map {
 		in[name] = ex.write(n, "params", v)
@@ -346,7 +346,7 @@ func encodeQueueInfo(ex *exporting, n *flow.Node) (string, props) {
 
 func encodeTransfer(ex *exporting, n *flow.Node) (string, props) {
 	out := props{
-		"ThirdPartyPhoneNumber": ex.write(n, "number", n.In["number"]), "ThirdPartyConnectionTimeLimitSeconds": seconds(n.In["timeoutMS"], 1, 600, 30),
+		"ThirdPartyPhoneNumber": ex.write(n, "number", n.In["number"]), "ThirdPartyConnectionTimeLimitSeconds": seconds(n.In["timeoutMS"], 600, 30),
 		"ContinueFlowExecution": "False",
 	}
 	if n.In["bridged"].Lit == true {
@@ -370,7 +370,7 @@ func encodeWait(ex *exporting, n *flow.Node) (string, props) {
 	if v, ok := n.In["seconds"]; ok {
 		return "Wait", props{"TimeLimitSeconds": ex.write(n, "seconds", v)}
 	}
-	return "Wait", props{"TimeLimitSeconds": seconds(n.In["durationMS"], 1, 604_800, 60)}
+	return "Wait", props{"TimeLimitSeconds": seconds(n.In["durationMS"], 604_800, 60)}
 }
 
 func encodeRecord(_ *exporting, n *flow.Node) (string, props) {

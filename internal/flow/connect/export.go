@@ -352,9 +352,10 @@ func errorOf(n *flow.Node, port flow.Port) (string, bool) {
 			return "CallFailed", true
 		}
 		return "NoMatchingError", true
+	default:
+		kind, ok := strings.CutPrefix(string(port), "error:")
+		return kind, ok
 	}
-	kind, ok := strings.CutPrefix(string(port), "error:")
-	return kind, ok
 }
 
 // conditionOf is the condition of a port.
@@ -382,6 +383,7 @@ func conditionOf(n *flow.Node, port flow.Port) (operator, operand string, ok boo
 		return "Equals", "DoneLooping", true
 	case flow.PortInterrupted:
 		return "Equals", "MessagesInterrupted", true
+	default: // holds its value
 	}
 	for _, prefix := range []string{"digit:", "case:"} {
 		if v, found := strings.CutPrefix(string(port), prefix); found {
@@ -425,6 +427,11 @@ func (ex *exporting) head() {
 	if start := ex.ids[ex.follow(ex.f.Start)]; ex.f.Start != ex.base.Start {
 		ex.doc[ex.doc.key("StartAction")], ex.changed = start, true
 	}
+	ex.places(md)
+}
+
+// places writes where nodes stand on the canvas.
+func (ex *exporting) places(md map[string]any) {
 	for id, p := range ex.f.Layout {
 		if q, ok := ex.base.Layout[id]; ok && p == q || ex.objs[id] == nil {
 			continue

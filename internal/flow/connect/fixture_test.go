@@ -27,7 +27,7 @@ func files(t *testing.T, dir string, fn func(t *testing.T, data []byte)) {
 		t.Fatalf("no flows in %s: %v", dir, err)
 	}
 	for _, path := range list {
-		data, err := os.ReadFile(path) //nolint:gosec // a fixture
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -109,14 +110,12 @@ func reference(namespace, name string) string {
 	return "$." + strings.ReplaceAll(namespace, " ", "") + pathOf(name, true)
 }
 
+// plainName is a name, or several with points between, that needs no quotes in a reference.
+var plainName = regexp.MustCompile(`^[\w.\-\x{80}-\x{10FFFF}]+$`)
+
 // pathOf writes a name as part of a reference: as .name, or as ['name'] when it has other characters.
 func pathOf(name string, nested bool) string {
-	plain := true
-	for _, r := range name {
-		if !(r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0x80 || nested && r == '.') {
-			plain = false
-		}
-	}
+	plain := plainName.MatchString(name) && (nested || !strings.Contains(name, "."))
 	if plain && !strings.HasSuffix(name, ".") && !strings.HasSuffix(name, "-") && !strings.HasPrefix(name, ".") {
 		return "." + name
 	}

@@ -100,36 +100,27 @@ func (ex *exporting) reaches(from, to flow.NodeID) bool {
 	return false
 }
 
+// fixedPorts are the ports that are called the same on every activity.
+var fixedPorts = map[flow.Port]string{
+	flow.PortHoursWork: "workingHours", flow.PortHoursHoliday: "holidays", flow.PortHoursSpecial: "override", flow.PortInsufficient: "insufficientdata",
+	flow.PortCapacity: "failure", flow.PortFailure: "failure", flow.PortDone: "ENDED", flow.PortEscalate: "ESCALATE",
+}
+
 // portName names a port as Webex does.
 func portName(n *flow.Node, p flow.Port) string {
 	if name := n.PortNames[p]; name != "" && !strings.HasPrefix(name, "Transitions.") {
 		return name
 	}
-	switch p {
-	case flow.PortOK:
-		if n.Op == flow.OpStart || n.Op == flow.OpEvent || n.Op == flow.OpSet {
-			return "out"
-		}
+	if name := fixedPorts[p]; name != "" {
+		return name
+	}
+	switch {
+	case p == flow.PortOK && (n.Op == flow.OpStart || n.Op == flow.OpEvent || n.Op == flow.OpSet):
+		return "out"
+	case p == flow.PortNoMatch && (n.Op == flow.OpMenu || n.Op == flow.OpCollect):
+		return "invalid"
+	case p == flow.PortOK, p == flow.PortNoMatch:
 		return "default"
-	case flow.PortNoMatch:
-		if n.Op == flow.OpMenu || n.Op == flow.OpCollect {
-			return "invalid"
-		}
-		return "default"
-	case flow.PortHoursWork:
-		return "workingHours"
-	case flow.PortHoursHoliday:
-		return "holidays"
-	case flow.PortHoursSpecial:
-		return "override"
-	case flow.PortInsufficient:
-		return "insufficientdata"
-	case flow.PortCapacity, flow.PortFailure:
-		return "failure"
-	case flow.PortDone:
-		return "ENDED"
-	case flow.PortEscalate:
-		return "ESCALATE"
 	}
 	s := string(p)
 	switch prefix, rest, _ := strings.Cut(s, ":"); prefix {

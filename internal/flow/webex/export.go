@@ -232,11 +232,9 @@ func twins(p props, e flow.Edit) {
 		others = append(others, rest)
 	}
 	for _, f := range append(slices.Clone(others), e.Field) {
-		head, tail := f, ""
+		head, tail := "", f
 		if i := strings.LastIndex(f, "."); i >= 0 {
 			head, tail = f[:i+1], f[i+1:]
-		} else {
-			head, tail = "", f
 		}
 		switch tail {
 		case "expr":

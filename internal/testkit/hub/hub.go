@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func Start(t testing.TB, o Options) *Hub {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	shareCache(t, o.Dir)
 	const free = "127.0.0.1:0"
 	flags := map[string]any{
 		"data": o.Dir, "http": free, "sandbox": free, "sip": free, "webrtc": free, "metrics": free, "clock": "controllable",
@@ -105,6 +107,19 @@ func Start(t testing.TB, o Options) *Hub {
 		t.Fatalf("the hub is not ready after a minute\n%s", h.log)
 	}
 	return h
+}
+
+// shareCache lets the hubs of all tests share what they compute once: compiling the synthesizer takes each a second of
+// two processors.
+func shareCache(t testing.TB, dir string) {
+	t.Helper()
+	shared := filepath.Join(os.TempDir(), "tandem-test-cache")
+	if err := os.MkdirAll(shared, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(shared, filepath.Join(dir, "cache")); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
 }
 
 // Drain lets the hub begin to stop, as the first SIGTERM does; Stop waits for it.

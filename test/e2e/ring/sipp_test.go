@@ -98,7 +98,7 @@ func presses(t *testing.T, list ...string) (steps string) {
 		need(t, file, err != nil)
 		steps += pause(1000) + playPCAP(file)
 	}
-	return steps + pause(1000)
+	return steps + pause(8000) // while the hub speaks
 }
 
 // tonePCAP writes seconds of a tone as PCMU in RTP, 20 ms a packet, into a capture file.

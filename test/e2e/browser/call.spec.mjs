@@ -43,7 +43,7 @@ const PERSON = { FirstName: "Maya", LastName: "Lindqvist", Phone: "2125550147", 
 
 /** A customer with one open case, whose number nobody else has. */
 async function personWithCase() {
-  const account = await hub.create("Account", { Name: "Lindqvist Interiors", Phone: "2125550100", Industry: "Retail" });
+  const account = await hub.create("Account", { Name: "Lindqvist Interiors", Phone: PERSON.Phone, Industry: "Retail" });
   const contact = await hub.create("Contact", { ...PERSON, AccountId: account });
   const id = await hub.create("Case", { ContactId: contact, AccountId: account, Subject: "Invoice went to the old address", Status: "New", Origin: "Phone", Priority: "Medium" });
   const [row] = await hub.soql(`SELECT Id, CaseNumber FROM Case WHERE Id = '${id}'`);
@@ -52,6 +52,9 @@ async function personWithCase() {
 
 test("a call from ring to case comment", async ({ page }) => {
   const row = await personWithCase();
+  const early = hub.call(`+1${PERSON.Phone}`, "1000", CALLER_TONE); // nobody is there yet: the caller gives up
+  await eventually("the first call waits", async () => (await hub.api("/contacts?limit=1")).items[0]?.state === "queued");
+  await early.hangup();
   await watchAudio(page);
   await page.goto(hub.url);
   await page.getByTestId("login").fill("ada");
@@ -72,11 +75,13 @@ test("a call from ring to case comment", async ({ page }) => {
   await expect(page.getByTestId("screen-pop")).toHaveAttribute("href", `http://${hub.ready.sandbox}/lightning/r/Case/${row.id}/view`);
   await expect(page.getByTestId("customer")).toHaveAttribute("data-status", "found");
   await expect(page.getByTestId("customer")).toContainText("Maya Lindqvist");
+  await expect(page.getByTestId("variable-accountName")).toHaveText("Lindqvist Interiors");
   await expect(page.getByTestId("variable-caseNumber")).toHaveText(row.number);
   await page.getByTestId("variable-notes").fill("Wants the invoice again, to the new address");
   await page.getByTestId("variable-notes").press("Tab");
   await page.getByTestId("wrapup-notes").fill("Sent a copy of invoice 4711.");
   await expect(page.getByTestId("draft-kept")).toHaveAttribute("data-kept", "true");
+  await expect(page.getByRole("region", { name: "Earlier calls of this number" })).not.toContainText("First call");
   if (process.env.TANDEM_SHOTS) await page.screenshot({ path: `${process.env.TANDEM_SHOTS}/desk.png` });
 
   await page.reload();

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tandemcc/tandem/internal/app"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 )
@@ -27,7 +28,7 @@ func (c *flowLintCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, rep, err := importFlow(data)
+	_, rep, err := app.Formats().Import(data)
 	if err != nil {
 		return errs.New(errs.Invalid, "%s is not a call flow: %s", c.File, errs.Message(err))
 	}

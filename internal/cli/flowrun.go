@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -11,7 +9,6 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/flowtest"
-	"github.com/tandemcc/tandem/internal/flow/yaml"
 )
 
 // ExitStopped is the status of "flow run" when a limit stopped the flow.
@@ -111,22 +108,9 @@ func (e *env) readFlow(path string) (*flow.Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := importFlow(data)
+	f, _, err := app.Formats().Import(data)
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "%s is not a call flow: %s", path, errs.Message(err))
 	}
 	return f, nil
-}
-
-// importFlow reads a flow, YAML or JSON. The formats other than YAML are JSON, and their registry sees nothing else.
-func importFlow(data []byte) (*flow.Flow, *flow.Report, error) {
-	native := yaml.Importer{}
-	if !json.Valid(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))) && native.Sniff(data) {
-		f, rep, err := native.Import(data)
-		if err != nil {
-			return nil, nil, errs.Wrap(errs.Invalid, err, "%s", err.Error())
-		}
-		return f, rep, nil
-	}
-	return app.Formats().Import(data)
 }

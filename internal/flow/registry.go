@@ -29,6 +29,9 @@ func (r Registry) Import(data []byte) (*Flow, *Report, error) {
 		}
 		return f, rep, nil
 	}
+	if !json.Valid(data) { // nor is it in a format that is written otherwise
+		return nil, nil, errs.Wrap(errs.Invalid, ErrNotAFlow, "%s", syntaxAt(data).Error())
+	}
 	return nil, nil, errs.Wrap(errs.Invalid, ErrNotAFlow, "the file is JSON, but none of the flow formats read here (%s)", r.formats())
 }
 
@@ -49,8 +52,6 @@ func checkText(data []byte) error {
 		return fmt.Errorf("the file has %d bytes, at most %d are read", len(data), MaxImportBytes)
 	case depth(data) > maxDepth:
 		return fmt.Errorf("the file is nested more than %d deep", maxDepth)
-	case !json.Valid(data):
-		return syntaxAt(data)
 	}
 	return nil
 }

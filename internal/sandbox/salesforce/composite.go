@@ -20,6 +20,7 @@ const (
 	maxSubrequests = 25
 	maxCollection  = 200
 	maxNested      = 2
+	maxHeavy       = 5
 )
 
 // errUndo rolls a transaction back whose answer is already made.
@@ -71,6 +72,9 @@ func (o *Org) compositeRequest(rq *request) (*response, error) {
 	if len(in.Requests) == 0 || len(in.Requests) > maxSubrequests || rq.nested >= maxNested {
 		return nil, badRequest("INVALID_INPUT", "between 1 and %d subrequests are allowed: split the call", maxSubrequests)
 	}
+	if err := checkHeavy(in.Requests); err != nil {
+		return nil, err
+	}
 	var out []subresponse
 	run := func(tx *sql.Tx) error {
 		out = out[:0]
@@ -95,6 +99,30 @@ func (o *Org) compositeRequest(rq *request) (*response, error) {
 		return nil, err
 	}
 	return ok(map[string]any{"compositeResponse": out}), nil
+}
+
+// checkHeavy refuses more than five queries and collections in one call (REST API developer guide, "Composite").
+func checkHeavy(list []subrequest) error {
+	n := 0
+	for _, r := range list {
+		path, _, _ := strings.Cut(strings.ToLower(r.URL), "?")
+		segs := strings.Split(strings.Trim(kit.CleanPath(path), "/"), "/")
+		if len(segs) < 4 || segs[0] != "services" || segs[1] != "data" {
+			continue
+		}
+		switch segs[3] {
+		case "query", "queryall", "search", "parameterizedsearch":
+			n++
+		case "composite":
+			if len(segs) > 4 && segs[4] == "sobjects" {
+				n++
+			}
+		}
+	}
+	if n > maxHeavy {
+		return badRequest("INVALID_INPUT", "a composite call takes %d queries and collections at most: it has %d", maxHeavy, n)
+	}
+	return nil
 }
 
 // halt marks all but the failed part as not done.

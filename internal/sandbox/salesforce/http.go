@@ -338,6 +338,24 @@ func (o *Org) route(rq *request) (*response, error) {
 		return o.composite(rq)
 	case "jobs":
 		return o.jobs(rq)
+	case "tooling":
+		return o.tooling(rq)
+	}
+	return nil, notFound()
+}
+
+// tooling answers queries and descriptions of the Tooling API over the same entities; it has no metadata to change.
+func (o *Org) tooling(rq *request) (*response, error) {
+	inner := *rq
+	inner.segs = rq.segs[1:]
+	if len(inner.segs) > 0 {
+		switch strings.ToLower(inner.segs[0]) {
+		case "query", "queryall", "search", "sobjects":
+			if rq.method == http.MethodGet {
+				return o.route(&inner)
+			}
+			return nil, methodNotAllowed(rq.method)
+		}
 	}
 	return nil, notFound()
 }
@@ -354,7 +372,7 @@ func (o *Org) resources(rq *request) map[string]string {
 	return map[string]string{
 		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
 		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
-		"identity": "/id/" + orgID + "/" + rq.user.user,
+		"identity": "/id/" + orgID + "/" + rq.user.user, "jobs": base + "/jobs", "tooling": base + "/tooling",
 	}
 }
 

@@ -56,6 +56,7 @@ func (s *seeder) account(i int) record {
 	if p.state == "" {
 		delete(r, "BillingState")
 	}
+	r["Phone_E164__c"] = e164(r.text("Phone"))
 	if i%9 == 0 {
 		r["Fax"] = s.number(6000 + i)
 	}
@@ -100,6 +101,7 @@ func (s *seeder) contact(i int, account, phone string) record {
 		"Email": fmt.Sprintf("contact%d@customers.example", i+1), "Title": pick(s, []string{"Buyer", "Directrice", "Engineer", "CEO", "Office Manager"}),
 		"LeadSource": pick(s, []string{"Web", "Phone Inquiry", "Other"}),
 	}
+	r["Phone_E164__c"] = e164(phone)
 	switch i % 4 {
 	case 0:
 		r["MobilePhone"] = s.number(2000 + i)
@@ -164,6 +166,24 @@ func (s *seeder) number(i int) string {
 		"+1 (%d) 555-0%d ext. 12", "%d\u00a0555\u20110%d", "001 %d 555 0%d",
 	}
 	return fmt.Sprintf(pick(s, layouts), area, line)
+}
+
+// e164 writes one of number's texts as E.164: they tell by their first digits where they belong.
+func e164(text string) string {
+	digits := digitsOf(text)
+	switch {
+	case len(digits) == 10 && digits[0] != '0':
+		return "+1" + digits
+	case len(digits) == 11 && digits[0] == '1':
+		return "+" + digits
+	case strings.HasPrefix(digits, "44"):
+		return "+44" + strings.TrimLeft(digits[2:], "0")
+	case strings.HasPrefix(digits, "33"):
+		return "+" + digits
+	case strings.HasPrefix(digits, "019900"):
+		return "+33" + digits[1:]
+	}
+	return "+44" + strings.TrimLeft(digits, "0")
 }
 
 func ukNumber(n int) string {

@@ -108,8 +108,13 @@ func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {
 
 // retrieve reads a record, all of it or the ?fields= asked for.
 func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
-	if _, err := readRecord(rq.ctx, o.db(rq), obj, id); err != nil {
+	rec, err := readRecord(rq.ctx, o.db(rq), obj, id)
+	if err != nil {
 		return nil, err
+	}
+	header := validators(rec)
+	if fresh, err := unchanged(rq, rec); err != nil || fresh {
+		return &response{status: http.StatusNotModified, header: header}, err
 	}
 	var names []string
 	for _, f := range obj.fields {
@@ -127,7 +132,7 @@ func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(body), nil
+	return &response{status: http.StatusOK, header: header, body: body}, nil
 }
 
 func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (json.RawMessage, error) {
@@ -208,26 +213,6 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		}
 		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
-}
-
-// precondition honours If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since against the last change.
-func (o *Org) precondition(rq *request, obj *object, id string) error {
-	since := rq.header.Get("If-Unmodified-Since")
-	if since == "" {
-		return nil
-	}
-	at, err := http.ParseTime(since)
-	if err != nil {
-		return badRequest("INVALID_HEADER", "If-Unmodified-Since is no HTTP date: %s", shorten(since))
-	}
-	r, err := readRecord(rq.ctx, o.db(rq), obj, id)
-	if err != nil {
-		return err
-	}
-	if ms, isInt := r["LastModifiedDate"].(int64); isInt && time.UnixMilli(ms).After(at) {
-		return fault(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "the record was changed since %s: read it again", since)
-	}
-	return nil
 }
 
 // byExternalID reads, upserts or deletes by a field that identifies records in another system, or by Id.

@@ -3,11 +3,9 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -116,6 +114,7 @@ func (a *API) flowOps() {
 	add(a, op("POST", "/flows/{id}/mend", "mendFlow", "Apply proposed mends as a new version", "flows", 201), a.mendFlow)
 	add(a, op("PUT", "/flows/{id}/bindings", "bindFlow", "Bind references to objects of this installation", "flows", 200), a.bindFlow)
 	add(a, op("POST", "/flows/{id}/publish", "publishFlow", "Make a version the one that new calls run", "flows", 200), a.publishFlow)
+	a.flowEditOps()
 	add(a, op("GET", "/flows/{id}/export", "exportFlow", "The original file", "flows", 200), a.exportFlow)
 	add(a, op("DELETE", "/flows/{id}", "deleteFlow", "Delete a flow with its versions", "flows", 204), a.deleteFlow)
 }
@@ -313,7 +312,7 @@ func (a *API) detail(ctx context.Context, d *library.Detail) (flowDetail, error)
 		n := f.Nodes[id]
 		node := flowNode{
 			ID: string(id), Name: n.Name, Op: string(n.Op), Type: cmp.Or(n.Type, string(n.Op)), Group: "event", Status: status(n, d.Report),
-			Properties: properties(n), Problems: orEmpty(problems[n.Name]),
+			Properties: library.Properties(n), Problems: orEmpty(problems[n.Name]),
 		}
 		if main[id] {
 			node.Group = "main"
@@ -373,45 +372,6 @@ func status(n *flow.Node, r *flow.Report) string {
 		}
 	}
 	return "mapped"
-}
-
-// properties shows what a node does: its inputs as they stand in the source, and where its results go.
-func properties(n *flow.Node) map[string]any {
-	out := map[string]any{}
-	for name, v := range n.In {
-		out[name] = shown(v)
-	}
-	if len(n.Out) > 0 {
-		var to []string
-		for _, b := range n.Out {
-			to = append(to, b.Var+" = "+cmp.Or(b.Path, "$"))
-		}
-		out["results"] = strings.Join(to, "\n")
-	}
-	return out
-}
-
-func shown(v flow.Value) any {
-	switch {
-	case v.Map != nil:
-		m := map[string]any{}
-		for k, x := range v.Map {
-			m[k] = shown(x)
-		}
-		return m
-	case v.List != nil:
-		var l []any
-		for _, x := range v.List {
-			l = append(l, shown(x))
-		}
-		return l
-	case v.Src != "":
-		return v.Src
-	}
-	if raw, err := json.Marshal(v.Lit); err == nil && len(raw) > 4096 {
-		return string(raw[:4096])
-	}
-	return v.Lit
 }
 
 // bindings lists the flow's references once each, with what they are bound to.

@@ -138,11 +138,21 @@ func (s *Service) Import(ctx context.Context, tenant, flowID, name string, data 
 	if len(name) > 200 {
 		return nil, errs.New(errs.Invalid, "a flow's name has at most 200 characters")
 	}
-	return s.add(ctx, tenant, flowID, f, report, "Imported ("+report.Format+")")
+	return s.add(ctx, tenant, draft{flowID: flowID, flow: f, report: report, note: "Imported (" + report.Format + ")"})
 }
 
-// add stores a flow as the next version.
-func (s *Service) add(ctx context.Context, tenant, flowID string, f *flow.Flow, report *flow.Report, note string) (*Detail, error) {
+// draft is a version to be.
+type draft struct {
+	flowID string // empty: a new flow
+	flow   *flow.Flow
+	report *flow.Report
+	note   string
+	after  int // the version it was made from; 0: whichever is the newest
+}
+
+// add stores a flow as the next version; errs.Conflict when it was not made from the newest one.
+func (s *Service) add(ctx context.Context, tenant string, next draft) (*Detail, error) {
+	flowID, f, report, note := next.flowID, next.flow, next.report, next.note
 	if err := s.bindKnown(ctx, tenant, f); err != nil {
 		return nil, err
 	}
@@ -158,6 +168,9 @@ func (s *Service) add(ctx context.Context, tenant, flowID string, f *flow.Flow, 
 				return err
 			}
 			e = old
+		}
+		if next.after != 0 && next.after != e.Latest {
+			return outdated(ctx, tx, e, next.after)
 		}
 		e.Latest++
 		e.Format, e.Problems, e.Unresolved, e.UpdatedAt = report.Format, len(report.Problems), len(report.Unresolved), now
@@ -300,7 +313,7 @@ func (s *Service) Mend(ctx context.Context, tenant, id string, version int, whic
 	}
 	left := *d.Report
 	left.Problems = append([]flow.Problem{}, flow.Lint(mended)...)
-	return s.add(ctx, tenant, id, mended, &left, fmt.Sprintf("%d mends applied", len(applied)))
+	return s.add(ctx, tenant, draft{flowID: id, flow: mended, report: &left, note: fmt.Sprintf("%d mends applied", len(applied))})
 }
 
 // Bind resolves references of a version, makes it a new version and remembers the bindings for the next import.
@@ -331,7 +344,7 @@ func (s *Service) Bind(ctx context.Context, tenant, id string, version int, list
 	}); err != nil {
 		return nil, err
 	}
-	return s.add(ctx, tenant, id, f, d.Report, fmt.Sprintf("%d references bound", n))
+	return s.add(ctx, tenant, draft{flowID: id, flow: f, report: d.Report, note: fmt.Sprintf("%d references bound", n)})
 }
 
 // Publish makes a version the one that new calls run.

@@ -319,6 +319,64 @@ export interface FlowVersion {
   published: boolean;
 }
 
+export interface FlowDiffNode {
+  id: string;
+  name: string;
+  op: string;
+}
+
+export interface FlowDiffField {
+  name: string;
+  from: string;
+  to: string;
+}
+
+export interface FlowDiffChange {
+  node: string;
+  name: string;
+  fields: FlowDiffField[];
+}
+
+export interface FlowDiff {
+  added: FlowDiffNode[];
+  removed: FlowDiffNode[];
+  changed: FlowDiffChange[];
+  edges: { added: FlowEdge[]; removed: FlowEdge[] };
+  variables: FlowDiffField[];
+}
+
+export interface FlowTryStep {
+  /** Seconds since the call came in. */
+  at: number;
+  thread: number;
+  node: string;
+  name: string;
+  op: string;
+  /** Empty: the step waits, or the way ends here. */
+  port: string;
+  detail: string;
+}
+
+export interface FlowTryRequest {
+  at: number;
+  node: string;
+  method: string;
+  url: string;
+  body: string;
+  status: number;
+  error: string;
+  matched: boolean;
+}
+
+export interface FlowTry {
+  version: number;
+  seconds: number;
+  end: { reason: string; by: string; detail: string };
+  steps: FlowTryStep[];
+  prompts: { at: number; node: string; text: string }[];
+  requests: FlowTryRequest[];
+}
+
 // Set-up
 
 export interface EntryPoint {

@@ -1,0 +1,64 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	examples "github.com/tandemcc/tandem/examples/flows"
+)
+
+// TestFlowEdit takes one flow through editing, a conflict, comparing, a test run and restoring, as the console does.
+func TestFlowEdit(t *testing.T) {
+	a := startAPI(t)
+	file, err := examples.Files.ReadFile("menu.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := a.do(t, req{method: "POST", path: "/flows/import?name=Edited", as: "admin", body: file})
+	id := r.text("flow", "id")
+	if r.status != 201 || id == "" {
+		t.Fatalf("import: %d %s", r.status, r.raw)
+	}
+	path := "/flows/" + id
+	got := a.do(t, req{method: "GET", path: path, as: "admin"}).json
+	nodes := []m{}
+	said := false
+	for _, v := range got["nodes"].([]any) {
+		n := object(t, v)
+		in := object(t, n["properties"])
+		if n["op"] == "say" && !said {
+			said = true
+			in["prompts"] = []m{{"kind": "tts", "text": "Something else"}}
+		}
+		nodes = append(nodes, m{"id": n["id"], "name": n["name"], "op": n["op"], "in": in})
+	}
+	nodes = append(nodes, m{"id": "new", "name": "Added", "op": "hangup", "x": 5, "y": 6})
+	body := m{"version": 1, "note": "Greets anew", "nodes": nodes, "edges": got["edges"]}
+	r = a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: body})
+	if r.status != 200 || r.json["version"] != 2.0 {
+		t.Fatalf("edit: %d %s", r.status, r.raw)
+	}
+	a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: body}).problem(t, "a second edit of version 1", 409, "conflict")
+	a.do(t, req{method: "PUT", path: path + "/model", as: "sam", body: body}).problem(t, "an edit by a supervisor", 403, "denied")
+
+	diff := a.do(t, req{method: "GET", path: path + "/diff?from=1&to=2", as: "sam"})
+	added, _ := diff.json["added"].([]any)
+	changed, _ := diff.json["changed"].([]any)
+	if len(added) != 1 || len(changed) != 1 {
+		t.Errorf("difference: %s", diff.raw)
+	}
+	run := a.do(t, req{method: "POST", path: path + "/test", as: "sam", body: m{"version": 1, "script": m{"from": "+14155550123", "digits": []any{"1", "1234#"}}}})
+	steps, _ := run.json["steps"].([]any)
+	if run.status != 200 || len(steps) < 5 || object(t, run.json["end"])["reason"] == "" {
+		t.Errorf("test: %d %s", run.status, run.raw)
+	}
+	a.do(t, req{method: "POST", path: path + "/test", as: "admin", body: m{"script": m{"digits": []string{"x"}}}}).problem(t, "a wrong script", 422, "invalid")
+
+	r = a.do(t, req{method: "POST", path: path + "/restore", as: "admin", body: m{"version": 1}})
+	if r.status != 200 || r.json["version"] != 3.0 {
+		t.Errorf("restore: %d %s", r.status, r.raw)
+	}
+	same := a.do(t, req{method: "GET", path: path + "/diff?from=1&to=3", as: "admin"})
+	if list, _ := same.json["changed"].([]any); len(list) != 0 {
+		t.Errorf("what was restored differs: %s", same.raw)
+	}
+}

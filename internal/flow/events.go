@@ -233,10 +233,9 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return m.afterTransfer(n, ev)
 	case OpCallback:
 		return afterCallback(ev)
-	case OpHours, OpQueueInfo, OpBot, OpSub:
-		if m.p.connect && n.op == OpBot {
-			return m.afterBot(n, ev)
-		}
+	case OpBot:
+		return m.afterBot(n, ev)
+	case OpHours, OpQueueInfo, OpSub:
 		return m.afterAsk(n, ev)
 	case OpQueue:
 		return m.afterHookQueue(t, n, ev)
@@ -403,6 +402,9 @@ func (m *machine) afterHours(n *cnode, outcome string) result {
 
 // afterBot keeps what a dialogue platform understood as $.Lex and chooses by the intent.
 func (m *machine) afterBot(n *cnode, ev *Event) result {
+	if !m.p.connect {
+		return m.afterAsk(n, ev)
+	}
 	if ev.Error != "" || strings.EqualFold(ev.Outcome, "failed") {
 		return failed("%s", firstText(clip(ev.Error), "no answer"))
 	}

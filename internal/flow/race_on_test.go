@@ -1,0 +1,6 @@
+//go:build race
+
+package flow_test
+
+// importSlack is how much longer an import may take under the race detector.
+const importSlack = 20

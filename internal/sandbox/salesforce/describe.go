@@ -22,7 +22,7 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 	return map[string]any{
 		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
 		"activateable": false, "createable": write, "updateable": write, "deletable": write && obj.name != "User", "undeletable": false,
-		"custom": false, "customSetting": false, "deprecatedAndHidden": false, "feedEnabled": false, "hasSubtypes": false,
+		"custom": obj.custom(), "customSetting": false, "deprecatedAndHidden": false, "feedEnabled": false, "hasSubtypes": false,
 		"isSubtype": false, "layoutable": true, "mergeable": false, "mruEnabled": false, "queryable": true, "replicateable": true,
 		"retrieveable": true, "searchable": write, "triggerable": false,
 		"urls": map[string]string{"sobject": url, "describe": url + "/describe", "rowTemplate": url + "/{ID}"},

@@ -1,10 +1,12 @@
 // Package salesforce is a stand-in Salesforce org: the OAuth and REST surface real clients use, over a database of its
 // own, with SOQL and SOSL that mean what they mean on the platform, pages for people, and faults on demand.
 //
-// It covers OAuth (password, client credentials, authorization code with PKCE, refresh token), queries, search, describe,
-// records, collections, composite requests, updated and deleted lists and limits, for API versions 31.0 to 68.0. It has
-// no SOAP, Bulk, Tooling, streaming or Apex; those paths answer NOT_FOUND. Permissions are not modelled: every signed-in
-// user may read and write everything. Query locators live in memory and end with the process.
+// It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token and JWT bearer,
+// each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
+// composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
+// 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. It has
+// no Apex, no Connect or Metadata API and no SOAP beyond signing in; those paths answer NOT_FOUND. Permissions are not
+// modelled: every signed-in user may read and write everything. Query locators live in memory and end with the process.
 package salesforce
 
 import (
@@ -14,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +54,8 @@ type Options struct {
 	DisabledFlows []Flow
 	// PublicKeys check JWT assertions of the org's own app: certificates or RSA public keys, each a PEM text.
 	PublicKeys []string
+	// Custom are objects and fields besides the standard ones; Dir/custom/*.json and *.yaml add more.
+	Custom []CustomObject
 	// RotateRefreshTokens gives a new refresh token at each use and ends the old one.
 	RotateRefreshTokens bool
 	// BaseURL is the org's address as clients see it; empty: taken from each request.
@@ -126,8 +131,11 @@ func New(opts Options) (*Org, error) {
 	}
 	o.requests, o.locators, o.codes = kit.NewLog(logSize), newLocators(o.now), newCodes(o.now)
 	o.site = &site{org: o, html: templates()}
-	var err error
-	if o.schema, err = newSchema(); err != nil {
+	custom, err := loadCustom(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.schema, err = newSchema(append(slices.Clone(opts.Custom), custom...)...); err != nil {
 		return nil, err
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)

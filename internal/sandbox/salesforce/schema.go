@@ -133,7 +133,7 @@ func (s *schema) objectOf(id string) *object {
 }
 
 // newSchema builds the entities from their definitions. A definition that does not parse is a fault of this program.
-func newSchema() (*schema, error) {
+func newSchema(custom ...CustomObject) (*schema, error) {
 	s := &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}}
 	for _, def := range definitions() {
 		o, err := newObject(def)
@@ -144,21 +144,33 @@ func newSchema() (*schema, error) {
 		s.byName[strings.ToLower(o.name)] = o
 		s.byPrefix[o.prefix] = o
 	}
+	if len(custom) > maxCustomObjects {
+		return nil, fmt.Errorf("there are %d custom objects: %d are taken", len(custom), maxCustomObjects)
+	}
+	for _, c := range custom {
+		if err := s.addCustom(c); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.relate()
+}
+
+// relate gives parents the relationships their children name.
+func (s *schema) relate() error {
 	for _, child := range s.objects {
 		for _, f := range child.fields {
-			if f.childRel == "" {
-				continue
-			}
 			for _, parent := range f.refs {
 				p := s.object(parent)
 				if p == nil {
-					return nil, fmt.Errorf("%s.%s points at %s, which is not defined", child.name, f.name, parent)
+					return fmt.Errorf("%s.%s points at %s, which is not defined", child.name, f.name, parent)
 				}
-				p.children = append(p.children, childRel{name: f.childRel, child: child, field: f})
+				if f.childRel != "" {
+					p.children = append(p.children, childRel{name: f.childRel, child: child, field: f})
+				}
 			}
 		}
 	}
-	return s, nil
+	return nil
 }
 
 const (

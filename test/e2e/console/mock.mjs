@@ -8,6 +8,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as data from "./mock-data.mjs";
 import { MockDesk } from "./mock-desk.mjs";
+import { flowEdit, flowVersion } from "./mock-flow.mjs";
 
 const root = fileURLToPath(new URL("../../../internal/console/", import.meta.url));
 const dist = join(root, "dist");
@@ -208,8 +209,9 @@ const routes = [
     send(response, 201, { flow: state.flow });
   }],
   ["GET", "/flows/:id", answer(({ state, args }) => flowOf(state, args[0]))],
-  ["GET", "/flows/:id/versions", answer(() => ({ items: data.versions }))],
-  ["GET", "/flows/:id/versions/:v", answer(({ state, args }) => ({ ...flowOf(state, args[0]), version: Number(args[1]) }))],
+  ["GET", "/flows/:id/versions", answer(({ state }) => ({ items: [...(state.savedVersions ?? []), ...data.versions] }))],
+  ["GET", "/flows/:id/versions/:v", answer(({ state, args }) => flowVersion(state, flowOf(state, args[0]), Number(args[1])))],
+  ...flowEdit(answer, flowOf, Refusal),
   ["POST", "/flows/:id/mend", ({ state, response, body }) => {
     const { report } = state.flow;
     report.problems = body.all ? report.problems.filter((problem) => problem.position < 0) : report.problems.filter((_, index) => !body.problems.includes(index));

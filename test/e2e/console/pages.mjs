@@ -1,3 +1,5 @@
+import { saveVersion } from "./mock-flow.mjs";
+
 // Every page in the states worth looking at; used by the accessibility tests and the pictures.
 const audio = (page) => page.evaluate(() => localStorage.setItem("tandem.desk.audio", '{"microphone":"","speaker":""}')).then(() => page.reload());
 
@@ -43,6 +45,51 @@ export const pages = {
   "flow-step": { path: "/flows/f1", login: "admin", prepare: (page) => page.locator('.react-flow__node[data-id="n3"]').click() },
   "flow-bindings": { path: "/flows/f1", login: "admin", prepare: (page) => page.getByRole("tab", { name: /Bindings/ }).click() },
   "flow-import": { path: "/flows", login: "admin", prepare: (page) => page.getByTestId("import-flow").click() },
+  "flow-edit": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("edit-flow").click();
+      await page.locator('.react-flow__node[data-id="n3"]').click();
+      await page.getByTestId("step-name").fill("LookUp");
+    },
+  },
+  "flow-conflict": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page, mock) => {
+      await page.getByTestId("edit-flow").click();
+      await page.locator('.react-flow__node[data-id="n2"]').click();
+      await page.getByTestId("step-name").fill("Greeting");
+      saveVersion(mock.state, {}, "nora", "Another greeting");
+      await page.getByTestId("save-flow").click();
+      await page.getByTestId("conflict").waitFor();
+    },
+  },
+  "flow-diff": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page, mock) => {
+      const { nodes, edges } = structuredClone(mock.state.flow);
+      nodes.find((node) => node.id === "n2").properties.prompts = ["Hello"];
+      nodes.push({ ...nodes[1], id: "n10", name: "Closing", x: 780, y: 300 });
+      edges.push({ from: "n4", to: "n10", port: "error" });
+      saveVersion(mock.state, { nodes: nodes.filter((node) => node.id !== "n5"), edges: edges.filter((edge) => edge.from !== "n5" && edge.to !== "n5") }, "nora");
+      await page.reload();
+      await page.getByRole("tab", { name: "Versions" }).click();
+      await page.getByTestId("compare-4").click();
+      await page.getByTestId("diff").waitFor();
+    },
+  },
+  "flow-test": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("tab", { name: "Test" }).click();
+      await page.getByTestId("run-test").click();
+      await page.getByTestId("test-steps").getByText("Found?").waitFor();
+    },
+  },
   "flow-big": { path: "/flows/f2", login: "admin" },
   "entry-points": { path: "/entry-points", login: "admin" },
   queues: { path: "/queues", login: "admin" },

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, create, get, post, put } from "../api/client";
-import type { FlowDetail, FlowSummary, FlowVersion, Page } from "../api/types";
+import { api, create, get, post, put, query } from "../api/client";
+import type { FlowDetail, FlowDiff, FlowSummary, FlowTry, FlowVersion, Page } from "../api/types";
 import { toastDone, toastFailed } from "../ui/toast";
 
 const FLOWS = ["/flows"];
@@ -88,5 +88,37 @@ export function usePublish(id: string) {
     onError: toastFailed,
   });
 }
+
+/** The newest version as the server has it now. */
+export const readLatest = async (id: string): Promise<FlowDetail> => filled(await get<FlowDetail>(path(id)));
+
+/** Stores an edited flow; a 409 says that somebody was faster, and is for the caller to show. */
+export function useSave(id: string) {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: async (model: unknown) => filled(await put<FlowDetail>(`${path(id)}/model`, model)),
+    onSuccess: (flow) => {
+      keep(flow);
+      toastDone(`Version ${flow.version} is saved. Publish it to use it.`);
+    },
+  });
+}
+
+export function useRestore(id: string) {
+  const keep = useKeep();
+  return useMutation({
+    mutationFn: (version: number) => post<FlowDetail>(`${path(id)}/restore`, { version }),
+    onSuccess: (flow) => {
+      keep(flow);
+      toastDone(`Version ${flow.version} is as the old one was. Publish it to use it.`);
+    },
+    onError: toastFailed,
+  });
+}
+
+export const useDiff = (id: string, from: number, to: number) =>
+  useQuery({ queryKey: ["flow", id, "diff", from, to], queryFn: ({ signal }) => get<FlowDiff>(`${path(id)}/diff${query({ from, to })}`, signal) });
+
+export const useTry = (id: string) => useMutation({ mutationFn: (body: { version: number; script: unknown }) => post<FlowTry>(`${path(id)}/test`, body) });
 
 export const exportAddress = (id: string, version: number) => `/api/v1${path(id)}/export?version=${version}`;

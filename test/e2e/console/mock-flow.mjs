@@ -1,0 +1,85 @@
+// The mock's editing of flows: versions are kept whole, and a test run follows the first way out it can.
+import * as data from "./mock-data.mjs";
+
+const keyOf = (edge) => `${edge.from} ${edge.port} ${edge.to}`;
+
+/** One version of a flow: saved ones as they were, others as the first. */
+export const flowVersion = (state, flow, version) => state.kept?.get(`${flow.id} ${version}`) ?? { ...(version < flow.version ? (state.kept?.get(`${flow.id} first`) ?? flow) : flow), version };
+
+/** Saves the flow as the next version, as somebody. */
+export function saveVersion(state, change, by = "admin", note = "Edited") {
+  state.kept ??= new Map();
+  state.savedVersions ??= [];
+  const before = structuredClone(state.flow);
+  if (!state.kept.has("f1 first")) state.kept.set("f1 first", before);
+  state.kept.set(`f1 ${before.version}`, before);
+  Object.assign(state.flow, change, { version: before.version + 1 });
+  state.kept.set(`f1 ${state.flow.version}`, structuredClone(state.flow));
+  state.savedVersions.unshift({ version: state.flow.version, createdAt: data.ago(20), createdBy: by, note, published: false });
+  return state.flow;
+}
+
+function edited(state, flow, body) {
+  const known = new Map(flow.nodes.map((node) => [node.id, node]));
+  const nodes = body.nodes.map(({ id, name, op, in: properties, x, y }) => {
+    const old = known.get(id) ?? { id, op, type: op, group: "main", x: 0, y: 0, status: "mapped", properties: {}, problems: [] };
+    return { ...old, name, properties: properties ?? old.properties, x: x ?? old.x, y: y ?? old.y };
+  });
+  // The mock's lint: a template that is opened is closed.
+  const problems = nodes
+    .filter((node) => /\{\{[^}]*$/.test(JSON.stringify(Object.values(node.properties)).replaceAll(/["\]]/g, "")))
+    .map((node) => ({ node: node.name, field: "prompts", position: 0, message: "The template does not end: }} is missing.", fix: "Close it." }));
+  for (const node of nodes) node.problems = problems.flatMap((problem, index) => (problem.node === node.name ? [index] : []));
+  return saveVersion(state, { nodes, edges: body.edges, report: { ...flow.report, problems } });
+}
+
+function diff(a, b) {
+  const only = (x, y) => x.nodes.filter((node) => !y.nodes.some((other) => other.id === node.id)).map(({ id, name, op }) => ({ id, name, op }));
+  const text = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  const all = (node) => ({ ...node.properties, name: node.name, position: `${node.x}, ${node.y}` });
+  const changed = b.nodes.flatMap((node) => {
+    const old = a.nodes.find((other) => other.id === node.id);
+    if (!old) return [];
+    const [was, is] = [all(old), all(node)];
+    const fields = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((name) => text(was[name]) !== text(is[name])).map((name) => ({ name, from: text(was[name]), to: text(is[name]) }));
+    return fields.length > 0 ? [{ node: node.id, name: node.name, fields }] : [];
+  });
+  const keys = (flow) => new Set(flow.edges.map(keyOf));
+  const [left, right] = [keys(a), keys(b)];
+  return { added: only(b, a), removed: only(a, b), changed, edges: { added: b.edges.filter((edge) => !left.has(keyOf(edge))), removed: a.edges.filter((edge) => !right.has(keyOf(edge))) }, variables: [] };
+}
+
+function run(flow, script) {
+  const down = script.http.some((answer) => answer.error);
+  const steps = [];
+  const seen = new Set();
+  let at = 0;
+  for (let node = flow.nodes.find((item) => item.op === "start"); node && !seen.has(node.id); ) {
+    seen.add(node.id);
+    const ways = flow.edges.filter((edge) => edge.from === node.id);
+    const way = (down && node.op === "http" && ways.find((edge) => edge.port === "error")) || ways.find((edge) => ["ok", "true"].includes(edge.port)) || ways[0];
+    steps.push({ at, thread: 1, node: node.id, name: node.name, op: node.op, port: way?.port ?? "", detail: node.op === "http" ? (down ? "connection refused" : "GET 200") : "" });
+    at += 0.5;
+    node = way && flow.nodes.find((item) => item.id === way.to);
+  }
+  const request = { at: 1, node: "FindContact", method: "GET", url: "https://crm.example/query", body: "", status: down ? 0 : 200, error: down ? "connection refused" : "", matched: true };
+  return { version: flow.version, seconds: at, end: { reason: "contactEnded", by: "flow", detail: "" }, steps, prompts: [{ at: 0.5, node: "Welcome", text: `Welcome, ${script.from}` }], requests: [request] };
+}
+
+/** The routes of editing. */
+export const flowEdit = (answer, flowOf, Refusal) => [
+  ["PUT", "/flows/:id/model", answer(({ state, args, body }) => {
+    const flow = flowOf(state, args[0]);
+    if (body.version !== flow.version) throw new Refusal(409, "conflict", `version ${flow.version} was saved by nora in the meantime; nothing was saved`);
+    return edited(state, flow, body);
+  })],
+  ["POST", "/flows/:id/restore", answer(({ state, args, body }) => {
+    const { nodes, edges, report } = structuredClone(flowVersion(state, flowOf(state, args[0]), body.version));
+    return saveVersion(state, { nodes, edges, report }, "admin", `Version ${body.version} restored`);
+  })],
+  ["GET", "/flows/:id/diff", answer(({ state, args, url }) => {
+    const flow = flowOf(state, args[0]);
+    return diff(flowVersion(state, flow, Number(url.searchParams.get("from"))), flowVersion(state, flow, Number(url.searchParams.get("to"))));
+  })],
+  ["POST", "/flows/:id/test", answer(({ state, args, body }) => run(flowVersion(state, flowOf(state, args[0]), body.version), body.script))],
+];

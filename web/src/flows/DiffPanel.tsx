@@ -1,0 +1,112 @@
+import { Button } from "@mantine/core";
+import type { FlowDetail, FlowDiff, FlowDiffField } from "../api/types";
+import { Pill } from "../ui/Status";
+import { edgeKey } from "./draft";
+import classes from "./Editor.module.css";
+import { markKey, type Mark, type Marks } from "./FlowCanvas";
+import shared from "./Flows.module.css";
+
+const onlyMoved = (fields: FlowDiffField[]): boolean => fields.every((field) => field.name === "position");
+
+/** The differences on the picture: a step that has only been moved is not marked. */
+export function marksOf(diff: FlowDiff): Marks {
+  const nodes = new Map<string, Mark>();
+  for (const node of diff.added) nodes.set(node.id, "added");
+  for (const node of diff.removed) nodes.set(node.id, "removed");
+  for (const change of diff.changed) if (!onlyMoved(change.fields)) nodes.set(change.node, "changed");
+  const edges = new Map<string, Mark>();
+  for (const edge of diff.edges.added) edges.set(markKey(edge), "added");
+  for (const edge of diff.edges.removed) edges.set(markKey(edge), "removed");
+  return { nodes, edges };
+}
+
+/** The newer version with what it no longer has. */
+export function bothOf(older: FlowDetail, newer: FlowDetail, diff: FlowDiff): FlowDetail {
+  const removed = new Set(diff.removed.map((node) => node.id));
+  const known = new Set(newer.edges.map(markKey));
+  return {
+    ...newer,
+    nodes: [...newer.nodes, ...older.nodes.filter((node) => removed.has(node.id)).map((node) => ({ ...node, problems: [] }))],
+    edges: [...newer.edges, ...diff.edges.removed.filter((edge) => !known.has(markKey(edge)))],
+  };
+}
+
+interface Props {
+  diff: FlowDiff;
+  flow: FlowDetail;
+  from: number;
+  to: number;
+  goTo: (id: string) => void;
+  close: () => void;
+}
+
+/** What differs between two versions, as a list. */
+export function DiffPanel({ diff, flow, from, to, goTo, close }: Props) {
+  const nameOf = (id: string) => [...flow.nodes, ...diff.added, ...diff.removed].find((node) => node.id === id)?.name || id;
+  const changed = diff.changed.filter((change) => !onlyMoved(change.fields));
+  const moved = diff.changed.length - changed.length;
+  const edges = [...diff.edges.added.map((edge) => ({ edge, kind: "added" })), ...diff.edges.removed.map((edge) => ({ edge, kind: "removed" }))];
+  const nothing = diff.added.length + diff.removed.length + diff.changed.length + edges.length + diff.variables.length === 0;
+  return (
+    <section data-testid="diff">
+      <div className={shared.row}>
+        <h2>
+          From version {from} to version {to}
+        </h2>
+        <Button size="compact-xs" variant="default" onClick={close} data-testid="diff-close">
+          Back to all versions
+        </Button>
+      </div>
+      {nothing && <p className="muted">Nothing differs.</p>}
+      {[...diff.added.map((node) => ({ node, kind: "added" })), ...diff.removed.map((node) => ({ node, kind: "removed" }))].map(({ node, kind }) => (
+        <div key={`${kind} ${node.id}`} className={classes.diff} data-kind={kind}>
+          <div className={shared.row}>
+            <button type="button" className={shared.nodeLink} onClick={() => goTo(node.id)}>
+              {node.name || node.id}
+            </button>
+            <Pill tone={kind === "added" ? "good" : "bad"}>{kind}</Pill>
+          </div>
+        </div>
+      ))}
+      {changed.map((change) => (
+        <div key={change.node} className={classes.diff} data-kind="changed">
+          <div className={shared.row}>
+            <button type="button" className={shared.nodeLink} onClick={() => goTo(change.node)}>
+              {change.name || change.node}
+            </button>
+            <Pill tone="warn">changed</Pill>
+          </div>
+          {change.fields.map((field) => (
+            <Field key={field.name} field={field} />
+          ))}
+        </div>
+      ))}
+      {edges.map(({ edge, kind }) => (
+        <div key={`${kind} ${edgeKey(edge)} ${edge.to}`} className={classes.diff} data-kind={kind}>
+          <div className={shared.row}>
+            <span>
+              {nameOf(edge.from)}, {edge.port}, to {nameOf(edge.to)}
+            </span>
+            <Pill tone={kind === "added" ? "good" : "bad"}>{kind}</Pill>
+          </div>
+        </div>
+      ))}
+      {diff.variables.map((field) => (
+        <div key={field.name} className={classes.diff} data-kind="changed">
+          <Field field={{ ...field, name: `Variable ${field.name}` }} />
+        </div>
+      ))}
+      {moved > 0 && <p className="muted">{moved === 1 ? "One step was moved." : `${moved} steps were moved.`}</p>}
+    </section>
+  );
+}
+
+function Field({ field }: { field: FlowDiffField }) {
+  return (
+    <div>
+      <span className={shared.label}>{field.name}</span>
+      {field.from !== "" && <del className={classes.was}>{field.from}</del>}
+      {field.to !== "" && <ins className={classes.is}>{field.to}</ins>}
+    </div>
+  );
+}

@@ -3,13 +3,13 @@
 # missing, starts a PostgreSQL of its own and stops it again. Ends with a line "N passed, N failed, N skipped"; its
 # status is 0 if nothing failed. Each suite has a time budget; all together stay under 45 minutes on two cores.
 #
-# Arguments choose suites: vet go web browser; none means all. GO_PACKAGES limits the Go suite.
+# Arguments choose suites: vet go clients web browser; none means all. GO_PACKAGES limits the Go suite.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 . scripts/postgres.sh
 
-suites=${*:-vet go web browser}
+suites=${*:-vet go clients web browser}
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 
 need_go
@@ -68,8 +68,11 @@ if wanted go; then
 	export scratch
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	# What fails beside the load of everything else is run once more, alone; what fails then has failed.
+	# test/clients needs programs that its own suite installs.
+	GO_PACKAGES=${GO_PACKAGES:-$(go list -tags flite ./... | grep -v /test/clients)}
+	export GO_PACKAGES TANDEM_RECORD_DECISIONS="$scratch/decisions"
 	suite go 24 bash -c 'set -o pipefail
-		TMPDIR=$scratch go test -race -json -tags flite -timeout 18m ${GO_PACKAGES:-./...} 2>&1 |
+		TMPDIR=$scratch go test -race -json -tags flite -timeout 18m $GO_PACKAGES 2>&1 |
 			./build/testcount -add build/test/counts -again build/test/again'
 	if [ -s build/test/again ]; then
 		failed=${failed/ go/}
@@ -81,6 +84,16 @@ if wanted go; then
 		done <build/test/again
 	fi
 	postgres_stop
+	unset TANDEM_RECORD_DECISIONS
+	if [ -s "$scratch/decisions" ]; then counted "policies against the recorded decisions" 3 sh scripts/policy-replay "$scratch/decisions"; fi
+fi
+
+if wanted clients; then
+	need_node
+	suite clients 10 sh test/clients/run.sh >build/test/clients.log 2>&1
+	cat build/test/clients.log
+	read -r right _ wrong _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed$' build/test/clients.log | tail -1 || echo "0 passed, 1 failed") || true
+	echo "{\"passed\":${right:-0},\"failed\":${wrong:-1},\"skipped\":0}" >>build/test/counts
 fi
 
 if wanted web || wanted browser; then need_node; fi

@@ -209,7 +209,7 @@ func (a *API) deskContact(ctx context.Context, agentID, contactID string) (*desk
 	}
 	c := v.Contact
 	out := &deskContact{
-		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, CallerName: c.CallerName, Direction: "inbound", State: string(c.State), Queue: refOf(c.QueueID, c.QueueName),
+		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, CallerName: callerName(&c), Direction: "inbound", State: string(c.State), Queue: refOf(c.QueueID, c.QueueName),
 		Priority: c.Priority, CreatedAt: c.CreatedAt, QueuedAt: when(c.QueuedAt), OfferedAt: when(c.OfferedAt), AnsweredAt: when(c.AnsweredAt),
 		EndedAt: when(c.EndedAt), RingUntil: when(v.RingUntil), WrapUpUntil: when(c.WrapUpUntil), Muted: v.Muted, Held: v.Held,
 		EndedBy: endedBy(c.EndReason), Variables: c.Variables, ScreenPop: c.ScreenPop, Customer: c.Customer,
@@ -223,6 +223,14 @@ func (a *API) deskContact(ctx context.Context, agentID, contactID string) (*desk
 		out.Earlier = append(out.Earlier, summaryOf(e))
 	}
 	return out, err
+}
+
+// callerName is what the telephone network said, or else the CRM when it knows exactly one person with the number.
+func callerName(c *contact.Contact) string {
+	if c.CallerName == "" && c.Customer.Status == "found" && len(c.Customer.Contacts) == 1 {
+		return c.Customer.Contacts[0].Title
+	}
+	return c.CallerName
 }
 
 func endedBy(r contact.EndReason) string {

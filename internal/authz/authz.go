@@ -32,7 +32,9 @@ type Decision struct {
 }
 
 // Recorder is told every decision. Record must not block.
-type Recorder interface{ Record(ctx context.Context, d Decision) }
+type Recorder interface {
+	Record(ctx context.Context, d Decision)
+}
 
 // Denied is the error of a denial.
 func Denied(action, resource string) error {

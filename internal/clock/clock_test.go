@@ -92,7 +92,7 @@ func TestAfterCloses(t *testing.T) {
 	})
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestConcurrentUse(*testing.T) {
 	c := clock.New()
 	var wg sync.WaitGroup
 	for range 8 {

@@ -151,8 +151,7 @@ func (r *Runner) claimSome(ctx, hardCtx context.Context, workers *sync.WaitGroup
 			r.perConn[j.Connection]++
 		}
 		r.mu.Unlock()
-		workers.Add(1)
-		go func() { defer workers.Done(); r.done <- r.run(hardCtx, j) }()
+		workers.Go(func() { r.done <- r.run(hardCtx, j) })
 	}
 	if len(jobs) > 0 {
 		r.Wake() // more may be due

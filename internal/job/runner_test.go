@@ -342,7 +342,7 @@ func TestUnstoredOutcomeIsNotReported(t *testing.T) {
 		return func(_ context.Context, j job.Job) error { b.note(j.ID); return nil }
 	}
 	inBubble(t, job.Options{Lease: 10 * time.Second}, handler, func(t *testing.T, b *bench) {
-		b.memory.broken = errors.New("the disk is full")
+		b.broken = errors.New("the disk is full")
 		b.add(job.Job{ID: "x", Kind: "k"})
 		b.Wake()
 		settle(5 * time.Second)
@@ -350,7 +350,7 @@ func TestUnstoredOutcomeIsNotReported(t *testing.T) {
 			t.Errorf("%d outcomes were reported that are not stored", n)
 		}
 		b.memory.mu.Lock()
-		b.memory.broken = nil
+		b.broken = nil
 		b.memory.mu.Unlock()
 		settle(time.Minute)
 		if got := b.ran(); len(got) != 2 || len(b.outcomes()) != 1 {

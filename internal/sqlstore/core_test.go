@@ -59,7 +59,7 @@ func TestUpdateCommitsAllOrNothing(t *testing.T) {
 		}); !errors.Is(err, boom) {
 			t.Fatalf("the closure's error must come back as it is, got %v", err)
 		}
-		err := store.Update(ctx, func(tx work.Tx) error {
+		err := store.Update(ctx, func(work.Tx) error {
 			panic("in the closure")
 		})
 		if !errs.Is(err, errs.Internal) {

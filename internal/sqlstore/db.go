@@ -127,8 +127,7 @@ func (db *DB) openSQLite(ctx context.Context, path string) error {
 		return fmt.Errorf("opening the writer: %w", err)
 	}
 	db.units = make(chan *unit, 1024)
-	db.writer.Add(1)
-	go func() { defer db.writer.Done(); db.writeLoop(context.WithoutCancel(ctx), conn) }()
+	db.writer.Go(func() { db.writeLoop(context.WithoutCancel(ctx), conn) })
 	return nil
 }
 
@@ -212,12 +211,12 @@ type store[T any] struct{ db *DB }
 
 // Update implements work.Store.
 func (s store[T]) Update(ctx context.Context, f func(T) error) error {
-	return s.db.Update(ctx, func(tx *Tx) error { return f(any(tx).(T)) }) //nolint:forcetypeassert // As has checked it
+	return s.db.Update(ctx, func(tx *Tx) error { return f(any(tx).(T)) }) //nolint:forcetypeassert,errcheck // As has checked it
 }
 
 // View implements work.Store.
 func (s store[T]) View(ctx context.Context, f func(T) error) error {
-	return s.db.View(ctx, func(tx *Tx) error { return f(any(tx).(T)) }) //nolint:forcetypeassert // As has checked it
+	return s.db.View(ctx, func(tx *Tx) error { return f(any(tx).(T)) }) //nolint:forcetypeassert,errcheck // As has checked it
 }
 
 // Update runs f in a read-write transaction; see work.Store.

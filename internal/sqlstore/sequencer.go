@@ -30,8 +30,7 @@ func newSequencer(db *DB) *sequencer { return &sequencer{db: db, signal: make(ch
 
 func (s *sequencer) start(ctx context.Context) error {
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.done.Add(1)
-	go func() { defer s.done.Done(); s.loop(ctx) }()
+	s.done.Go(func() { s.loop(ctx) })
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (r *connRunner) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 		}
 		clear(r.stmts)
 	}
-	s, err := r.conn.PrepareContext(ctx, q)
+	s, err := r.conn.PrepareContext(ctx, q) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return nil, fmt.Errorf("preparing %q: %w", q, err)
 	}
@@ -145,7 +145,7 @@ func (c *stmtCache) get(q string) *sql.Stmt {
 	}
 	c.m[q] = nil // somebody is at it
 	c.doing.Go(func() {
-		s, err := c.db.PrepareContext(c.ctx, q)
+		s, err := c.db.PrepareContext(c.ctx, q) //nolint:sqlclosecheck // kept until close
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
@@ -340,12 +340,10 @@ func classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	var ours *errs.Error
-	if errors.As(err, &ours) {
+	if _, ok := errors.AsType[*errs.Error](err); ok {
 		return err
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch lite.Code() {
 		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 			return errs.Wrap(errs.Conflict, err, "it exists already")
@@ -354,8 +352,7 @@ func classify(err error) error {
 		}
 		return err
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == "23505":
 			return errs.Wrap(errs.Conflict, err, "it exists already")

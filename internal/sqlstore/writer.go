@@ -68,30 +68,34 @@ func (db *DB) writeBatch(ctx context.Context, run *connRunner, first *unit) {
 			}
 		}
 	}
-	if err == nil {
-		err = run.exec0(ctx, "COMMIT")
-	}
-	if err != nil {
-		err = classify(err)
-		if e := run.exec0(ctx, "ROLLBACK"); e != nil {
-			db.opts.Log.WarnContext(ctx, "rolling back", slog.Any("error", e))
-		}
-	}
-	var ch Changes
-	for _, u := range batch {
-		if err == nil && u.err == nil {
-			ch.merge(u.tx.changes)
-		}
-	}
-	if err == nil {
-		db.committed(ch)
-	}
+	err = db.endBatch(ctx, run, batch, err)
 	for _, u := range batch {
 		if u.err == nil {
 			u.err = err
 		}
 		u.done <- u.err
 	}
+}
+
+// endBatch commits, or rolls back after err, and returns what became of the transaction.
+func (db *DB) endBatch(ctx context.Context, run *connRunner, batch []*unit, err error) error {
+	if err == nil {
+		err = run.exec0(ctx, "COMMIT")
+	}
+	if err != nil {
+		if e := run.exec0(ctx, "ROLLBACK"); e != nil {
+			db.opts.Log.WarnContext(ctx, "rolling back", slog.Any("error", e))
+		}
+		return classify(err)
+	}
+	var ch Changes
+	for _, u := range batch {
+		if u.err == nil {
+			ch.merge(u.tx.changes)
+		}
+	}
+	db.committed(ch)
+	return nil
 }
 
 // runUnit runs one closure in a savepoint; the returned error is of the transaction itself, the unit's own is in u.err.

@@ -30,7 +30,7 @@ func journal(t *testing.T) *os.File {
 	if name == "" {
 		t.Skip("set TANDEM_REPLAY_DECISIONS to a journal; scripts/policy-replay records one and does")
 	}
-	f, err := os.Open(name) //nolint:gosec // the developer names it
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}

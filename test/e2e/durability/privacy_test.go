@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -84,7 +85,7 @@ type collector struct {
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _ = io.Copy(&c.got, r.Body) //nolint:errcheck // a cut post is no trace
+	_, _ = io.Copy(&c.got, r.Body) // a cut post is no trace
 	w.WriteHeader(http.StatusOK)
 }
 
@@ -106,9 +107,7 @@ func TestNothingPersonalInClear(t *testing.T) {
 			needles := personal()
 			var texts bytes.Buffer // what the hub said that is nobody's own data
 			live(t, h, &texts)
-			for what, secret := range secretsOf(h) {
-				needles[what] = secret
-			}
+			maps.Copy(needles, secretsOf(h))
 			for _, page := range []string{"/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
 				texts.WriteString(get(t, "http://"+h.Metrics+page))
 			}
@@ -308,7 +307,7 @@ func checkFiles(t *testing.T, dir string, needles map[string]string) {
 		case !d.Type().IsRegular() || d.Name() == "ready.json": // a link leads to the shared cache of the synthesizer
 			return nil
 		}
-		raw, err := os.ReadFile(path) //nolint:gosec // of this test's own directory
+		raw, err := os.ReadFile(path)
 		if os.IsNotExist(err) {
 			return nil // the log of a database that was closed
 		}

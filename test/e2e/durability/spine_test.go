@@ -79,7 +79,7 @@ func killOne(t *testing.T, dsn, dir string, round int) (acked []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := func() { _ = cmd.Process.Kill() } //nolint:errcheck // it may have died by itself, which the caller sees
+	kill := func() { _ = cmd.Process.Kill() } // it may have died by itself, which the caller sees
 	early := round%5 == 4
 	if early {
 		defer time.AfterFunc(rand.N(150*time.Millisecond), kill).Stop()

@@ -51,6 +51,7 @@ func Exec(t testing.TB, binary, dir, dsn string) *Hub {
 	}
 	t.Cleanup(func() {
 		_ = h.stop()
+		h.quiet()
 		if t.Failed() {
 			t.Logf("the hub's log:\n%s", log)
 		}
@@ -61,7 +62,7 @@ func Exec(t testing.TB, binary, dir, dsn string) *Hub {
 			t.Fatalf("the hub has ended\n%s", log)
 		default:
 		}
-		raw, err := os.ReadFile(ready)
+		raw, err := os.ReadFile(ready) //nolint:gosec // the test's own path
 		var r app.Ready
 		if err != nil || json.Unmarshal(raw, &r) != nil {
 			return false

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -35,6 +36,24 @@ type Hub struct {
 	log    *syncBuffer
 	cancel context.CancelFunc
 	stop   func() error
+
+	mu     sync.Mutex // guards phones
+	phones []*softphone.Phone
+}
+
+// quiet hangs up what Call has started, all at once: a hub that was killed answers none of them.
+func (h *Hub) quiet() {
+	h.mu.Lock()
+	list := h.phones
+	h.phones = nil
+	h.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // nothing is waited for but the answers to the last BYEs
+	var done sync.WaitGroup
+	for _, p := range list {
+		done.Go(func() { _ = p.Stop(ctx) })
+	}
+	done.Wait()
 }
 
 // syncBuffer is a log that can be read while it is written.
@@ -69,9 +88,7 @@ func Start(t testing.TB, o Options) *Hub {
 		"data": o.Dir, "http": free, "sandbox": free, "sip": free, "webrtc": free, "metrics": free, "clock": "controllable",
 		"log.level": "debug", "voice.drain": "1s",
 	}
-	for k, v := range o.Flags {
-		flags[k] = v
-	}
+	maps.Copy(flags, o.Flags)
 	cfg, err := config.Load("", flags)
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +108,7 @@ func Start(t testing.TB, o Options) *Hub {
 		if t.Failed() {
 			h.dump()
 		}
+		h.quiet()
 		if err := h.stop(); err != nil {
 			t.Errorf("stopping the hub: %v", err)
 		}
@@ -331,11 +349,9 @@ func (h *Hub) Call(from, to string, o softphone.Options) *softphone.Session {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = p.Stop(ctx)
-	})
+	h.mu.Lock()
+	h.phones = append(h.phones, p)
+	h.mu.Unlock()
 	o.From = from
 	s, err := p.Call(context.Background(), "sip:"+to+"@"+h.SIP, o)
 	if err != nil {

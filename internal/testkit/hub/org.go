@@ -121,7 +121,7 @@ func (h *Hub) sandbox(method, path string, in any) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= 300 {
-		body, _ := io.ReadAll(res.Body) //nolint:errcheck // only for the message
+		body, _ := io.ReadAll(res.Body)
 		h.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, body)
 	}
 }

@@ -24,7 +24,7 @@ func (c *Client) Stream(ctx context.Context, path string) iter.Seq[StreamEvent] 
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	res, err := c.http.Do(req)
+	res, err := c.http.Do(req) //nolint:bodyclose // closed by the loop
 	if err != nil || res.StatusCode != http.StatusOK {
 		c.h.t.Fatalf("GET %s: %v %v", path, res, err)
 	}

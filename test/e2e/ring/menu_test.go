@@ -60,8 +60,8 @@ var menuCases = []menuCase{
 	{name: "order too short", menu: []string{"1"}, order: "12#", queue: "Support", topic: "Other", ports: "digit:1 nomatch"},
 	{name: "no order", menu: []string{"1"}, order: ".", queue: "Support", topic: "Other", ports: "digit:1 timeout"},
 	{name: "wrong key, then right", menu: []string{"9", "2"}, queue: "Sales", topic: "Sales", ports: "nomatch digit:2"},
-	{name: "only wrong keys", menu: []string{"9", "*", "5"}, queue: "Support", topic: "Other", ports: "nomatch nomatch nomatch"},
-	{name: "no input", menu: []string{"", "", ""}, queue: "Support", topic: "Other", ports: "timeout timeout timeout"},
+	{name: "only wrong keys", menu: []string{"9", "*", "5"}, queue: "Support", topic: "Other", ports: strings.Repeat(" nomatch", 3)[1:]},
+	{name: "no input", menu: []string{"", "", ""}, queue: "Support", topic: "Other", ports: strings.Repeat(" timeout", 3)[1:]},
 }
 
 // TestMenu goes every way through the sample menu, all of them at the same time in one hub.

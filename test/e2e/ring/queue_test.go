@@ -2,6 +2,7 @@ package ring
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,9 +29,7 @@ func setQueue(h *hub.Hub, fields map[string]any) {
 				delete(q, name)
 			}
 		}
-		for name, v := range fields {
-			q[name] = v
-		}
+		maps.Copy(q, fields)
 		api.Must("PUT", "/queues/"+id, q, nil)
 	}
 }

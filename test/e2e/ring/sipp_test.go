@@ -108,13 +108,13 @@ func tonePCAP(t *testing.T, seconds int) string {
 	tone := softphone.Tone(callerTone)
 	le, be := binary.LittleEndian, binary.BigEndian
 	out := []byte{0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0}
-	for n := range uint32(seconds * 50) { //nolint:gosec // small
+	for n := range uint32(seconds * 50) {
 		out = le.AppendUint32(le.AppendUint32(out, n/50), n%50*20_000)
 		out = le.AppendUint32(le.AppendUint32(out, headers+size), headers+size)
 		out = append(out, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 8, 0)
 		ip := []byte{0x45, 0, 0, headers - 14 + size, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1}
 		udp := []byte{0x20, 0, 0x20, 2, 0, 8 + 12 + size, 0, 0}
-		rtp := be.AppendUint16([]byte{0x80, 0}, uint16(n)) //nolint:gosec // wraps as it should
+		rtp := be.AppendUint16([]byte{0x80, 0}, uint16(n))
 		rtp = be.AppendUint32(be.AppendUint32(rtp, n*size), 0x7a11)
 		at := int(n) % 50 * size
 		out = append(append(append(append(out, ip...), udp...), rtp...), tone[at:at+size]...)
@@ -151,12 +151,12 @@ func sipp(t *testing.T, h *hub.Hub, number, steps string, args ...string) {
 		"-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", port, "-nostdin", "-timeout", "80s", "-sf", file, "-s", number,
 		"-trace_err", "-error_file", filepath.Join(dir, "errors"),
 	}, append(args, h.SIP)...)
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // the test's own arguments
-	cmd.Dir = "/usr/share/sip-tester"              // scenarios name its pcap files
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = "/usr/share/sip-tester" // scenarios name its pcap files
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(filepath.Join(dir, "errors")) //nolint:errcheck // only for the message
+		text, _ := os.ReadFile(filepath.Join(dir, "errors"))
 		const most = 3000
 		all := append(out.Bytes(), text...)
 		t.Fatalf("sipp: %v\n%s", err, all[max(0, len(all)-most):])

@@ -121,6 +121,7 @@ func TestKeysBothWays(t *testing.T) {
 	press(t, h, call, "0")
 	id := ada.accepts()
 	hearsBoth(h, ada, call)
+	defer func() { t.Logf("keys heard by the agent %q, by the caller %q", ada.ear.keys(), call.ear.keys()) }()
 	ada.Must("POST", "/desk/contacts/"+id+"/digits", map[string]string{"digits": "159#"}, nil)
 	h.Eventually("the caller's side gets the desk's keys", func() bool { return call.ear.keys() == "159#" })
 	if err := call.SendDigits("*73"); err != nil {

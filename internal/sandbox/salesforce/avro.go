@@ -78,7 +78,7 @@ func appendUnion(buf []byte, f *field, v any) []byte {
 	case int64:
 		switch f.kind {
 		case typeBoolean:
-			return append(buf, byte(x))
+			return append(buf, byte(x&1))
 		case typeDouble, typeCurrency:
 			return binary.LittleEndian.AppendUint64(buf, math.Float64bits(float64(x)))
 		default:

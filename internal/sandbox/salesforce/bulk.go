@@ -144,9 +144,7 @@ func (b *bulk) file(id, kind string) string { return filepath.Join(b.dir, id+"."
 
 // start runs a job in the background as soon as there is a place.
 func (b *bulk) start(j *job) {
-	b.work.Add(1)
-	go func() {
-		defer b.work.Done()
+	b.work.Go(func() {
 		select {
 		case b.places <- struct{}{}:
 			defer func() { <-b.places }()
@@ -154,7 +152,7 @@ func (b *bulk) start(j *job) {
 			return
 		}
 		b.run(j)
-	}()
+	})
 }
 
 func (b *bulk) run(j *job) {

@@ -50,13 +50,12 @@ func (o *Org) upload(ctx context.Context, j *job, r io.Reader, next jobState) er
 	if err != nil {
 		return err
 	}
-	err = writeUpload(o.bulk.file(j.ID, "in"), r)
-	return errors.Join(err, o.bulk.change(ctx, j, func(j *job) error {
-		if err != nil {
-			j.Uploaded = false // another try is welcome
-			return nil
+	failed := writeUpload(o.bulk.file(j.ID, "in"), r)
+	return errors.Join(failed, o.bulk.change(ctx, j, func(j *job) error {
+		j.Uploaded = failed == nil // else another try is welcome
+		if j.Uploaded {
+			j.State = next
 		}
-		j.State = next
 		return nil
 	}))
 }
@@ -149,7 +148,7 @@ func (o *Org) sendRest(w io.Writer, j job) error {
 	}
 	f, err := os.Open(o.bulk.file(j.ID, "in"))
 	if err != nil {
-		return nil //nolint:nilerr // nothing was uploaded
+		return nil // nothing was uploaded
 	}
 	defer func() { _ = f.Close() }()
 	if _, err := f.Seek(j.In, io.SeekStart); err != nil {
@@ -159,13 +158,13 @@ func (o *Org) sendRest(w io.Writer, j job) error {
 	if j.In == 0 {
 		c.skipMark()
 		if _, err := c.read(); err != nil {
-			return nil //nolint:nilerr // it cannot be read: that is why it was not come to
+			return nil // it cannot be read: that is why it was not come to
 		}
 	}
 	for {
 		rec, err := c.read()
 		if _, bad := errors.AsType[*rowError](err); err != nil && !bad {
-			return nil //nolint:nilerr // as above
+			return nil // as above
 		}
 		if _, err := w.Write(appendCSV(nil, rec, j.comma(), j.eol())); err != nil {
 			return err //nolint:wrapcheck // the client is gone
@@ -349,11 +348,11 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 	}
 	e, isFault := errors.AsType[*apiError](err)
 	if !isFault {
-		if many, isMany := errors.AsType[*manyMatches](err); isMany {
-			e = badRequest("DUPLICATE_EXTERNAL_ID", "%d records have this external id", len(many.urls))
-		} else {
+		many, isMany := errors.AsType[*manyMatches](err)
+		if !isMany {
 			return err
 		}
+		e = badRequest("DUPLICATE_EXTERNAL_ID", "%d records have this external id", len(many.urls))
 	}
 	l.failed++
 	text := e.Code + ":" + e.Message + ":" + strings.Join(e.Fields, " ") + " --"
@@ -441,7 +440,7 @@ func (l *loader) remove(ctx context.Context, tx *sql.Tx, raw string) (string, bo
 			return saveResult{}, err
 		}
 		if l.job.Operation == "hardDelete" {
-			if _, err := l.org.store.exec(ctx, tx, "DELETE FROM "+l.obj.table()+` WHERE "Id" = ?`, id); err != nil {
+			if err := l.org.store.exec(ctx, tx, "DELETE FROM "+l.obj.table()+` WHERE "Id" = ?`, id); err != nil {
 				return saveResult{}, fmt.Errorf("removing a record for good: %w", err)
 			}
 		}
@@ -617,7 +616,7 @@ func (l *loader) create(ctx context.Context, tx *sql.Tx, r record) (string, erro
 			args = append(args, fold(v))
 		}
 	}
-	if _, err := l.org.store.exec(ctx, tx, p.sql, args...); err != nil {
+	if err := l.org.store.exec(ctx, tx, p.sql, args...); err != nil {
 		return "", fmt.Errorf("storing a %s: %w", l.obj.name, err)
 	}
 	return id, l.org.created(ctx, tx, l.job.User, l.obj, r)

@@ -313,8 +313,7 @@ func FuzzCSV(f *testing.F) {
 		var rows [][]string
 		for {
 			rec, err := c.read()
-			var bad *rowError
-			if errors.As(err, &bad) {
+			if _, bad := errors.AsType[*rowError](err); bad {
 				continue
 			}
 			if err != nil {

@@ -26,17 +26,10 @@ func eventFields(obj *object) []eventField {
 	compounds := map[string]int{}
 	person := obj.field("FirstName") != nil && obj.field("LastName") != nil
 	for _, f := range obj.fields {
-		compound, name := "", f.name
-		switch {
-		case f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp":
-			continue
-		case person && f.name == "Name":
-			continue // its parts tell
-		case person && (f.name == "FirstName" || f.name == "LastName" || f.name == "Salutation"):
-			compound = "Name"
-		default:
-			compound, name = addressPart(f.name)
+		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" || person && f.name == "Name" {
+			continue // of a name the parts tell
 		}
+		compound, name := compoundOf(f.name, person)
 		if compound == "" {
 			out = append(out, eventField{name: f.name, f: f})
 			continue
@@ -52,7 +45,11 @@ func eventFields(obj *object) []eventField {
 	return out
 }
 
-func addressPart(name string) (compound, part string) {
+// compoundOf tells which compound a field is part of, "" for none, and its name there.
+func compoundOf(name string, person bool) (compound, part string) {
+	if person && (name == "FirstName" || name == "LastName" || name == "Salutation") {
+		return "Name", name
+	}
 	for _, prefix := range []string{"Billing", "Shipping", "Mailing", "Other"} {
 		rest, found := strings.CutPrefix(name, prefix)
 		if found && slices.Contains([]string{"Street", "City", "State", "PostalCode", "Country"}, rest) {

@@ -96,7 +96,7 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 			return err
 		}
 	}
-	_, err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
+	err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
 	if err != nil {
 		return fmt.Errorf("logging a change: %w", err)
 	}

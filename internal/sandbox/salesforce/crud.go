@@ -82,7 +82,7 @@ func (o *Org) create(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.fill(ctx, tx, user, obj, in, id, n); err != nil {
 		return "", err
 	}
-	if _, err := o.store.exec(ctx, tx, insertSQL(obj), insertArgs(obj, in)...); err != nil {
+	if err := o.store.exec(ctx, tx, insertSQL(obj), insertArgs(obj, in)...); err != nil {
 		return "", fmt.Errorf("storing a %s: %w", obj.name, err)
 	}
 	return id, o.created(ctx, tx, user, obj, in)
@@ -196,7 +196,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if set.Len() > 0 {
-		if _, err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil { //nolint:gosec // names come from the definitions
+		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil {
 			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
 		}
 	}
@@ -341,7 +341,7 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.logChange(ctx, tx, user, obj, kindDelete, r, r); err != nil {
 		return err
 	}
-	_, err = o.store.exec(ctx, tx, "UPDATE "+obj.table()+ //nolint:gosec // names come from the definitions
+	err = o.store.exec(ctx, tx, "UPDATE "+obj.table()+
 		` SET "IsDeleted" = 1, "SystemModstamp" = ?, "LastModifiedDate" = ?, "LastModifiedById" = ? WHERE "Id" = ?`, o.stamp(), o.stamp(), user, id)
 	if err != nil {
 		return fmt.Errorf("deleting %s %s: %w", obj.name, id, err)
@@ -356,7 +356,7 @@ func (o *Org) removeChildren(ctx context.Context, tx *sql.Tx, user string, obj *
 	if pair != "Account.Contact" && pair != "Case.CaseComment" && rel.child.name != "Case" || pair == "Case.Case" {
 		return nil
 	}
-	rows, err := inTx{o.store, tx}.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"]) //nolint:gosec // names come from the definitions
+	rows, err := inTx{o.store, tx}.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"])
 	if err != nil {
 		return fmt.Errorf("reading the %s of %s: %w", rel.name, obj.name, err)
 	}

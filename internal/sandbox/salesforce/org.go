@@ -26,15 +26,17 @@ import (
 
 // Seeds for Options.
 const (
-	SeedSmall = "small" // 200 accounts, 1,000 contacts and 500 cases
-	SeedNone  = "none"  // the administrator alone
+	SeedSmall   = "small"  // 200 accounts, 1,000 contacts and 500 cases
+	SeedNone    = "none"   // the administrator alone
+	SeedMedium  = "medium" // 10 times the small one
+	SeedMillion = "1m"     // 1,000 times the small one: a million contacts, which takes a minute or two to make
 )
 
 // Options configures an org. The zero value is a small org in a temporary folder.
 type Options struct {
 	// Dir is the data folder, made if absent. Empty: a temporary one that Close removes.
 	Dir string
-	// Seed says what a new org holds: SeedSmall (the default) or SeedNone. An existing org keeps its data.
+	// Seed says what a new org holds, SeedSmall by default. An existing org keeps its data.
 	Seed string
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
@@ -126,8 +128,8 @@ func New(opts Options) (*Org, error) {
 	if o.opts.DailyRequests <= 0 {
 		o.opts.DailyRequests = defaultRequest
 	}
-	if s := opts.Seed; s != "" && s != SeedSmall && s != SeedNone {
-		return nil, fmt.Errorf("seed %q is unknown: use %s or %s", s, SeedSmall, SeedNone)
+	if s := opts.Seed; !slices.Contains([]string{"", SeedSmall, SeedNone, SeedMedium, SeedMillion}, s) {
+		return nil, fmt.Errorf("seed %q is unknown: use %s, %s, %s or %s", s, SeedNone, SeedSmall, SeedMedium, SeedMillion)
 	}
 	o.requests, o.locators, o.codes = kit.NewLog(logSize), newLocators(o.now), newCodes(o.now)
 	o.site = &site{org: o, html: templates()}

@@ -73,11 +73,9 @@ func (o *Org) PubSub(addr string) (*PubSub, error) {
 		grpc.MaxConcurrentStreams(maxStreams),
 	)
 	pubsubpb.RegisterPubSubServer(p.server, p)
-	p.serving.Add(1)
-	go func() {
-		defer p.serving.Done()
+	p.serving.Go(func() {
 		_ = p.server.Serve(p.listener) // ends with Stop, which is not an error
-	}()
+	})
 	return p, nil
 }
 
@@ -239,7 +237,7 @@ func (p *PubSub) Subscribe(stream pubsubpb.PubSub_SubscribeServer) error {
 	}
 	in, err := stream.Recv()
 	if err != nil {
-		return nil //nolint:nilerr // the client went before it asked for anything
+		return nil // the client went before it asked for anything
 	}
 	sub, err := p.begin(ctx, in)
 	if err != nil {

@@ -103,7 +103,7 @@ func TestPubSubChangeEvents(t *testing.T) {
 	if err := again.Send(req); err != nil {
 		t.Fatal(err)
 	}
-	if rest := receive(t, again, 2); string(rest[0].GetEvent().GetId()) != first[1].GetEvent().GetId() {
+	if rest := receive(t, again, 2); rest[0].GetEvent().GetId() != first[1].GetEvent().GetId() {
 		t.Errorf("after the first: %v", rest)
 	}
 }

@@ -9,21 +9,22 @@ import (
 // sample makes accounts, their contacts, and cases. Of every ten contacts one has a closed case only, one has one open
 // case, one has three open cases, and seven have none. Every fiftieth contact shares its number with the one before.
 func (s *seeder) sample() error {
-	accounts := make([]string, seedAccounts)
+	scale := s.org.seedScale()
+	accounts := make([]string, seedAccounts*scale)
 	for i := range accounts {
-		id, err := s.add("Account", s.start.Add(time.Duration(i)*time.Hour), s.account(i))
+		id, err := s.add("Account", s.start.Add(time.Duration(i)*(time.Hour/time.Duration(scale))), s.account(i))
 		if err != nil {
 			return err
 		}
 		accounts[i] = id
 	}
 	phone := ""
-	for i := range seedContacts {
+	for i := range seedContacts * scale {
 		if i%50 != 49 {
 			phone = s.number(i)
 		}
-		account := accounts[(i*7)%seedAccounts]
-		at := s.start.Add(time.Duration(i) * 3 * time.Hour)
+		account := accounts[(i*7)%len(accounts)]
+		at := s.start.Add(time.Duration(i) * (3 * time.Hour / time.Duration(scale))).Truncate(time.Second)
 		id, err := s.add("Contact", at, s.contact(i, account, phone))
 		if err != nil {
 			return err
@@ -32,8 +33,8 @@ func (s *seeder) sample() error {
 			return err
 		}
 	}
-	if n := s.next["500"]; n != seedCases {
-		return fmt.Errorf("the seed made %d cases instead of %d", n, seedCases)
+	if n := s.next["500"]; n != int64(seedCases*scale) {
+		return fmt.Errorf("the seed made %d cases instead of %d", n, seedCases*scale)
 	}
 	return nil
 }

@@ -225,7 +225,7 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 			continue
 		}
 		if was := digitsOf(old.text(f.name)); was != "" {
-			_, err := st.exec(ctx, tx, qDropPhone, obj.prefix, reverse(was), id)
+			err := st.exec(ctx, tx, qDropPhone, obj.prefix, reverse(was), id)
 			errs = append(errs, err)
 		}
 	}
@@ -235,7 +235,7 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 			continue
 		}
 		if is := digitsOf(r.text(f.name)); is != "" {
-			_, err := st.exec(ctx, tx, qAddPhone, obj.prefix, reverse(is), id)
+			err := st.exec(ctx, tx, qAddPhone, obj.prefix, reverse(is), id)
 			errs = append(errs, err)
 		}
 	}

@@ -216,6 +216,17 @@ func (o *Org) loadCredentials(ctx context.Context) error {
 	return err
 }
 
+// seedScale is how many times the small seed an org is made with.
+func (o *Org) seedScale() int {
+	switch o.opts.Seed {
+	case SeedMedium:
+		return 10
+	case SeedMillion:
+		return 1000
+	}
+	return 1
+}
+
 func newSeedSource() *rand.Rand {
-	return rand.New(rand.NewPCG(seedSource, 1)) //nolint:gosec // sample data, the same each time
+	return rand.New(rand.NewPCG(seedSource, 1))
 }

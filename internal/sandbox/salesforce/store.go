@@ -266,7 +266,7 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 		s.txn.stmts[query] = nil
 		return nil, nil //nolint:nilnil // documented
 	}
-	st, err := tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // ends with its transaction
+	st, err := tx.PrepareContext(ctx, query) //nolint:gosec,sqlclosecheck // names come from the definitions; ends with its transaction
 	if err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
@@ -275,15 +275,19 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 }
 
 // exec runs a statement in the write transaction, prepared once it repeats.
-func (s *store) exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (sql.Result, error) {
+func (s *store) exec(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
 	st, err := s.stmt(ctx, tx, query) //nolint:sqlclosecheck // ends with its transaction
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if st == nil {
-		return tx.ExecContext(ctx, query, args...) //nolint:wrapcheck // the caller says what it did
+	// The transaction ends with the context; a watch over each statement besides would cost more than the statement.
+	ctx = context.WithoutCancel(ctx)
+	if st != nil {
+		_, err = st.ExecContext(ctx, args...)
+	} else {
+		_, err = tx.ExecContext(ctx, query, args...) //nolint:gosec // names come from the definitions
 	}
-	return st.ExecContext(ctx, args...) //nolint:wrapcheck // the caller says what it did
+	return err //nolint:wrapcheck // the caller says what it did
 }
 
 // inTx reads within the write transaction, with statements prepared once they repeat.
@@ -299,7 +303,7 @@ func (q inTx) QueryContext(ctx context.Context, query string, args ...any) (*sql
 		return nil, err
 	}
 	if st == nil {
-		return q.tx.QueryContext(ctx, query, args...) //nolint:wrapcheck // the caller says what it did
+		return q.tx.QueryContext(ctx, query, args...) //nolint:gosec,wrapcheck // names come from the definitions; the caller says what it did
 	}
 	return st.QueryContext(ctx, args...) //nolint:wrapcheck // the caller says what it did
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,9 +74,6 @@ func (o *Org) topicsOf(ctx context.Context, tx *sql.Tx, obj *object) ([]*pushTop
 func (o *Org) parseTopic(name, src string) (*pushTopic, *object, error) {
 	q, err := soql.Parse(src)
 	if err != nil {
-		if bad, isFault := errors.AsType[*soql.Error](err); isFault {
-			return nil, nil, badRequest("INVALID_FIELD", "the query of a PushTopic: %s", bad.Msg)
-		}
 		return nil, nil, badRequest("INVALID_FIELD", "the query of a PushTopic: %s", err)
 	}
 	obj := o.schema.object(q.From[0].Name)

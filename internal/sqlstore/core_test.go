@@ -119,7 +119,7 @@ func TestViewCannotWrite(t *testing.T) {
 func TestJobsOrderRetryAndTakeover(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) {
 		ctx, store := t.Context(), db.Jobs()
-		enqueue := func(key string, payload string) string {
+		enqueue := func(key, payload string) string {
 			id := ids.New()
 			if err := sqlstore.As[work.Tx](db).Update(ctx, func(tx work.Tx) error {
 				return tx.Enqueue(ctx, job.Job{ID: id, Tenant: "t", Kind: "k", OrderKey: key, Connection: "crm", Payload: []byte(payload), CreatedAt: start})

@@ -52,7 +52,7 @@ func (r *connRunner) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 		}
 		clear(r.stmts)
 	}
-	s, err := r.conn.PrepareContext(ctx, q) //nolint:sqlclosecheck // kept until close
+	s, err := r.conn.PrepareContext(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("preparing %q: %w", q, err)
 	}
@@ -63,7 +63,7 @@ func (r *connRunner) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 // The caller's context must not interrupt a statement: SQLite would roll the whole batch back.
 func (r *connRunner) exec(ctx context.Context, q string, args []any) (sql.Result, error) {
 	ctx = context.WithoutCancel(ctx)
-	s, err := r.stmt(ctx, q)
+	s, err := r.stmt(ctx, q) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (r *connRunner) exec(ctx context.Context, q string, args []any) (sql.Result
 
 func (r *connRunner) query(ctx context.Context, q string, args []any) (*sql.Rows, error) {
 	ctx = context.WithoutCancel(ctx)
-	s, err := r.stmt(ctx, q)
+	s, err := r.stmt(ctx, q) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (c *stmtCache) get(q string) *sql.Stmt {
 	}
 	c.m[q] = nil // somebody is at it
 	c.doing.Go(func() {
-		s, err := c.db.PrepareContext(c.ctx, q) //nolint:sqlclosecheck // kept until close
+		s, err := c.db.PrepareContext(c.ctx, q)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {

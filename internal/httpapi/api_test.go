@@ -161,7 +161,7 @@ func (a *api) stream(t *testing.T, q req) <-chan sse {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	res, err := http.DefaultTransport.RoundTrip(a.request(ctx, t, q))
+	res, err := http.DefaultTransport.RoundTrip(a.request(ctx, t, q)) //nolint:bodyclose // closed where it is read
 	if err != nil {
 		t.Fatal(err)
 	}

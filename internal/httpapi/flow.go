@@ -275,7 +275,7 @@ func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResp
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/json")
 		hc.SetHeader("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.ID+".json"))
-		//nolint:errcheck // the peer has gone when it fails
+		// An error means that the peer has gone.
 		_, _ = hc.BodyWriter().Write(d.Flow.Origin.Raw)
 	}}, nil
 }
@@ -400,7 +400,7 @@ func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
 		return "", nil
 	}
 	ctx = caller.As(ctx, a.Self) // who may read a flow may read what its references are called
-	switch r.Kind {              //nolint:exhaustive // the others have no objects of ours
+	switch r.Kind {
 	case flow.RefQueue:
 		o, e := a.Queues.Get(ctx, a.Tenant, r.Bound)
 		name, err = o.Name, e

@@ -22,7 +22,8 @@ func TestFlowEdit(t *testing.T) {
 	got := a.do(t, req{method: "GET", path: path, as: "admin"}).json
 	nodes := []m{}
 	said := false
-	for _, v := range got["nodes"].([]any) {
+	list, _ := got["nodes"].([]any)
+	for _, v := range list {
 		n := object(t, v)
 		in := object(t, n["properties"])
 		if n["op"] == "say" && !said {

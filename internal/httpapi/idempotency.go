@@ -148,7 +148,7 @@ func replay(w http.ResponseWriter, kept []byte) error {
 	}
 	w.Header().Set(replayHeader, "true")
 	w.WriteHeader(s.Status)
-	//nolint:errcheck // the peer has gone when it fails
+	// An error means that the peer has gone.
 	_, _ = w.Write(s.Body)
 	return nil
 }

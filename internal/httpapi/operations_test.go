@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -222,9 +223,7 @@ func consoleTypes(t *testing.T) tsTypes {
 	out := tsTypes{}
 	for _, match := range tsInterface.FindAllStringSubmatch(string(raw), -1) {
 		fields := parseFields(match[3])
-		for name, f := range out[match[2]] {
-			fields[name] = f
-		}
+		maps.Copy(fields, out[match[2]])
 		out[match[1]] = fields
 	}
 	if len(out) < 20 {

@@ -292,7 +292,7 @@ func writeProblem(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	//nolint:errcheck,errchkjson // the peer has gone when it fails
+	//nolint:errchkjson // an error means that the peer has gone
 	_ = json.NewEncoder(w).Encode(p)
 }
 

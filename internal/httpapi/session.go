@@ -68,7 +68,7 @@ func sessionOf(s identity.Session) session {
 }
 
 func cookie(token string, expires time.Time, secure bool) http.Cookie {
-	c := http.Cookie{
+	c := http.Cookie{ //nolint:gosec // Secure wherever the request came by TLS; on loopback it may not
 		Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure, Expires: expires,
 	}
 	if token == "" {

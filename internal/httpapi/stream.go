@@ -57,7 +57,7 @@ func newStream(w http.ResponseWriter) *stream {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	s := &stream{w: w, rc: http.NewResponseController(w)}
-	//nolint:errcheck // a server without write deadlines has none to lift
+	// A server without write deadlines has none to lift.
 	_ = s.rc.SetWriteDeadline(time.Time{})
 	return s
 }
@@ -68,7 +68,7 @@ func (s *stream) send(id, name string, data any) error {
 	if err != nil {
 		return fmt.Errorf("encoding an event: %w", err)
 	}
-	//nolint:errcheck // as above
+	// As above.
 	_ = s.rc.SetWriteDeadline(time.Now().Add(pingEvery))
 	if id != "" {
 		if _, err := fmt.Fprintf(s.w, "id: %s\n", id); err != nil {
@@ -81,9 +81,9 @@ func (s *stream) send(id, name string, data any) error {
 	return s.rc.Flush()
 }
 
-// snapshots sends what make returns at once and after each signal, at most once per gap, until the client goes or its
+// snapshots sends what look returns at once and after each signal, at most once per gap, until the client goes or its
 // session ends.
-func (a *API) snapshots(w http.ResponseWriter, r *http.Request, name string, gap time.Duration, topics []string, make func(ctx context.Context) (any, error)) {
+func (a *API) snapshots(w http.ResponseWriter, r *http.Request, name string, gap time.Duration, topics []string, snapshot func(ctx context.Context) (any, error)) {
 	ctx := r.Context()
 	signals := a.Bus.Subscribe(ctx, topics...)
 	s := newStream(w)
@@ -106,7 +106,7 @@ func (a *API) snapshots(w http.ResponseWriter, r *http.Request, name string, gap
 			}
 		case <-wait.C:
 			due = false
-			v, err := make(ctx)
+			v, err := snapshot(ctx)
 			if err == nil {
 				err = s.send("", name, v)
 			}

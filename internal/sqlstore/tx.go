@@ -145,7 +145,7 @@ func (c *stmtCache) get(q string) *sql.Stmt {
 	}
 	c.m[q] = nil // somebody is at it
 	c.doing.Go(func() {
-		s, err := c.db.PrepareContext(c.ctx, q)
+		s, err := c.db.PrepareContext(c.ctx, q) //nolint:sqlclosecheck // kept until close
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {

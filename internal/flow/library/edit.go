@@ -147,27 +147,10 @@ type editor struct {
 }
 
 func (ed *editor) node(e EditNode) error {
-	id := flow.NodeID(e.ID)
-	name := strings.TrimSpace(e.Name)
-	if id == "" || len(id) > maxName || len(name) > maxName {
-		return errs.New(errs.Invalid, "a step's id and name have 1 to %d characters", maxName)
+	n, err := ed.start(e)
+	if err != nil {
+		return err
 	}
-	if ed.f.Nodes[id] != nil {
-		return errs.New(errs.Invalid, "the step %q is there twice", e.ID)
-	}
-	n := ed.old.Nodes[id]
-	switch {
-	case n == nil && !slices.Contains(Ops(), e.Op):
-		return errs.New(errs.Invalid, "a step cannot be added with the operation %.40q", e.Op)
-	case n == nil:
-		n = &flow.Node{ID: id, Op: e.Op}
-	case n.Op != e.Op:
-		return errs.New(errs.Invalid, "the operation of step %q cannot be changed: add another step", n.Name)
-	}
-	if name != n.Name && (name == "" || ed.names[name] > 1) {
-		return errs.New(errs.Invalid, "the step %q needs a name that no other has", cmp.Or(name, e.ID))
-	}
-	n.Name = name
 	if e.In != nil {
 		before := refInputs(n)
 		if err := ed.read.inputs(n, e.In); err != nil {
@@ -178,14 +161,40 @@ func (ed *editor) node(e EditNode) error {
 		}
 	}
 	n.Exits = nil
-	ed.f.Nodes[id] = n
+	ed.f.Nodes[n.ID] = n
 	if e.X != nil && e.Y != nil {
 		if ed.f.Layout == nil {
 			ed.f.Layout = map[flow.NodeID]flow.Point{}
 		}
-		ed.f.Layout[id] = flow.Point{X: *e.X, Y: *e.Y}
+		ed.f.Layout[n.ID] = flow.Point{X: *e.X, Y: *e.Y}
 	}
 	return nil
+}
+
+// start returns the old node, or a new one, with its new name.
+func (ed *editor) start(e EditNode) (*flow.Node, error) {
+	id := flow.NodeID(e.ID)
+	name := strings.TrimSpace(e.Name)
+	if id == "" || len(id) > maxName || len(name) > maxName {
+		return nil, errs.New(errs.Invalid, "a step's id and name have 1 to %d characters", maxName)
+	}
+	if ed.f.Nodes[id] != nil {
+		return nil, errs.New(errs.Invalid, "the step %q is there twice", e.ID)
+	}
+	n := ed.old.Nodes[id]
+	switch {
+	case n == nil && !slices.Contains(Ops(), e.Op):
+		return nil, errs.New(errs.Invalid, "a step cannot be added with the operation %.40q", e.Op)
+	case n == nil:
+		n = &flow.Node{ID: id, Op: e.Op}
+	case n.Op != e.Op:
+		return nil, errs.New(errs.Invalid, "the operation of step %q cannot be changed: add another step", n.Name)
+	}
+	if name != n.Name && (name == "" || ed.names[name] > 1) {
+		return nil, errs.New(errs.Invalid, "the step %q needs a name that no other has", cmp.Or(name, e.ID))
+	}
+	n.Name = name
+	return n, nil
 }
 
 func (ed *editor) edge(e EditEdge) error {

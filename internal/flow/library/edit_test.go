@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,10 +87,8 @@ func (*memory) Bindings(context.Context, string) ([]library.Binding, error) {
 type only []string
 
 func (o only) Check(_ context.Context, action, _ string, _ ...authz.Attr) error {
-	for _, a := range o {
-		if a == action {
-			return nil
-		}
+	if slices.Contains(o, action) {
+		return nil
 	}
 	return errs.New(errs.Denied, "%s is not allowed", action)
 }
@@ -131,7 +129,7 @@ func start(t *testing.T) (*library.Service, *memory, context.Context, *library.D
 	m := &memory{flows: map[string]library.Entry{}, versions: map[string]library.Version{}}
 	s := &library.Service{
 		Store: m, Authz: only{"flow:Import", "flow:Get"}, Formats: flow.Registry{sample{}},
-		Now: func() time.Time { return time.Unix(1_700_000_000, 0) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now: func() time.Time { return time.Unix(1_700_000_000, 0) }, Log: slog.New(slog.DiscardHandler),
 	}
 	ctx := caller.As(t.Context(), caller.Principal{ID: "u1", Login: "nora", ARN: "arn:nora"})
 	d, err := s.Import(ctx, "t", "", "Main", []byte("{}"))

@@ -50,7 +50,7 @@ export const pages = {
     login: "admin",
     prepare: async (page) => {
       await page.getByTestId("edit-flow").click();
-      await page.locator('.react-flow__node[data-id="n3"]').click();
+      await page.locator('.react-flow__node[data-id="n2"]').click();
       await page.getByTestId("step-name").fill("LookUp");
     },
   },

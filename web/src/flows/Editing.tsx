@@ -1,6 +1,6 @@
 import { Button, Group, Modal } from "@mantine/core";
 import { useBlocker } from "@tanstack/react-router";
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 import type { FlowDetail } from "../api/types";
 import { toastFailed } from "../ui/toast";
@@ -35,6 +35,12 @@ export function useEditing(flow: FlowDetail, selected: string | null, select: (i
   const [conflict, setConflict] = useState(false);
   const saving = useSave(flow.id);
   const blocker = useBlocker({ shouldBlockFn: () => editor?.dirty ?? false, enableBeforeUnload: () => editor?.dirty ?? false, withResolver: true });
+
+  // A mend, a binding or a restored version has made a newer one: with nothing to lose, editing goes on from there.
+  const behind = editor !== null && !editor.dirty && flow.version > editor.version;
+  useEffect(() => {
+    if (behind) editor?.restart(flow);
+  }, [behind, editor, flow]);
 
   const node = editor?.draft.nodes.find((item) => item.id === selected);
   const way = editor?.draft.edges.find((item) => edgeKey(item) === edge);

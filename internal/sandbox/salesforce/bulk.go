@@ -497,7 +497,7 @@ func (o *Org) createJob(rq *request, ingest bool) (*response, error) {
 		return nil, badRequest("INVALIDJOB", "contentType must be CSV: it is %s", shorten(in.ContentType))
 	}
 	if ingest {
-		err = o.checkIngest(j, in)
+		err = o.checkIngest(rq, j, in)
 	} else {
 		err = o.checkQueryJob(rq, j, in)
 	}

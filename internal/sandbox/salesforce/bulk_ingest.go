@@ -15,8 +15,8 @@ import (
 // ingestChunk is the number of records one transaction takes: writers of other kinds wait for it.
 const ingestChunk = 5000
 
-func (o *Org) checkIngest(j *job, in newJob) error {
-	obj := o.schema.object(in.Object)
+func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
+	obj := o.seen(rq).object(in.Object)
 	if obj == nil || obj.readOnly {
 		return badRequest("INVALIDENTITY", "InvalidEntity : Unable to find object: %s", shorten(in.Object))
 	}
@@ -373,6 +373,9 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 	if l.idAt >= 0 {
 		id = values[l.idAt]
 	}
+	if err := l.allowed(ctx); err != nil {
+		return id, false, err
+	}
 	switch l.job.Operation {
 	case "insert":
 		r, err := l.input(ctx, tx, values, true)
@@ -407,6 +410,27 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 		return n, false, err
 	}
 	return n, false, o.change(ctx, tx, user, l.obj, n, r)
+}
+
+// allowed refuses what the job's user is not granted; an upsert needs both to create and to edit.
+func (l *loader) allowed(ctx context.Context) error {
+	if l.org.viewOf(ctx, l.job.User).all {
+		return nil
+	}
+	var names []string
+	for _, c := range l.columns {
+		names = append(names, c.f.name)
+	}
+	kinds := map[string][]writeKind{"insert": {writeCreate}, "update": {writeEdit}, "upsert": {writeCreate, writeEdit}}[l.job.Operation]
+	if kinds == nil {
+		kinds, names = []writeKind{writeDelete}, nil
+	}
+	for _, kind := range kinds {
+		if err := l.org.mayWrite(ctx, l.job.User, l.obj, kind, names); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // match finds the record an upsert changes, "" when there is none yet.

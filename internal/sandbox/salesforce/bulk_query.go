@@ -25,7 +25,7 @@ func (o *Org) checkQueryJob(rq *request, j *job, in newJob) error {
 	if in.Operation != "query" && in.Operation != "queryAll" {
 		return badRequest("INVALIDJOB", "InvalidJob : operation must be query or queryAll: it is %s", shorten(in.Operation))
 	}
-	p, err := o.planFor(in.Query, in.Operation == "queryAll", o.zoneOf(rq))
+	p, err := o.planFor(in.Query, in.Operation == "queryAll", o.environment(rq))
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func csvExpr(kind fieldType, c string) string {
 func (b *bulk) query(ctx context.Context, j *job) (err error) {
 	rq := &request{ctx: ctx, user: &session{user: j.User}}
 	env := b.org.environment(rq)
-	p, err := b.org.planFor(j.Query, j.Operation == "queryAll", env.zone)
+	p, err := b.org.planFor(j.Query, j.Operation == "queryAll", env)
 	if err != nil {
 		return err
 	}

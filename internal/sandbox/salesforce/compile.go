@@ -13,6 +13,7 @@ type environment struct {
 	now  time.Time
 	zone *time.Location // of the user: date literals are days there
 	user string         // id
+	view *view          // what the user sees; nil: everything
 }
 
 // argument is a value for a placeholder: fixed, or worked out for each run.

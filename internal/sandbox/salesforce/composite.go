@@ -269,7 +269,7 @@ type typedRecord struct {
 	fields map[string]json.RawMessage
 }
 
-func (o *Org) typed(raw json.RawMessage) (typedRecord, error) {
+func (o *Org) typed(seen *schema, raw json.RawMessage) (typedRecord, error) {
 	fields, err := decodeRecord(raw)
 	if err != nil {
 		return typedRecord{}, err
@@ -294,7 +294,7 @@ func (o *Org) typed(raw json.RawMessage) (typedRecord, error) {
 		}
 	}
 	rec.ref = attributes.Ref
-	if rec.object = o.schema.object(attributes.Type); rec.object == nil {
+	if rec.object = seen.object(attributes.Type); rec.object == nil {
 		return rec, badRequest("INVALID_TYPE", "sObject type '%s' is not supported. %s", attributes.Type, adviceEntity)
 	}
 	return rec, nil
@@ -320,7 +320,7 @@ func (o *Org) collection(rq *request) (*response, error) {
 		return nil, jsonFault(rq.body, err)
 	}
 	return o.each(rq, in.AllOrNone, len(in.Records), func(part *request, i int) (saveResult, error) {
-		rec, err := o.typed(in.Records[i])
+		rec, err := o.typed(o.seen(rq), in.Records[i])
 		switch {
 		case err != nil:
 			return saveResult{}, err
@@ -340,11 +340,11 @@ func (o *Org) collectionDelete(rq *request) (*response, error) {
 	ids := splitList(rq.query.Get("ids"))
 	return o.each(rq, rq.query.Get("allOrNone") == "true", len(ids), func(part *request, i int) (saveResult, error) {
 		id, valid := normalID(ids[i])
-		obj := o.schema.objectOf(id)
+		obj := o.seen(rq).objectOf(id)
 		if !valid || obj == nil {
 			return saveResult{}, badRequest("MALFORMED_ID", "malformed id %s", shorten(ids[i]))
 		}
-		return saveResult{ID: id}, o.update(part, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
+		return saveResult{ID: id}, o.removeOne(part, obj, id)
 	})
 }
 
@@ -471,7 +471,7 @@ func savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (
 
 // collectionRead answers many ids of one entity; what is not there is null.
 func (o *Org) collectionRead(rq *request, entity string) (*response, error) {
-	obj := o.schema.object(entity)
+	obj := o.seen(rq).object(entity)
 	if obj == nil {
 		return nil, notFound()
 	}

@@ -10,7 +10,7 @@ func describedAt() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UT
 
 func (o *Org) describeGlobal(rq *request) map[string]any {
 	list := make([]map[string]any, 0, len(o.schema.objects))
-	for _, obj := range o.schema.objects {
+	for _, obj := range o.seen(rq).objects {
 		list = append(list, o.describeBrief(rq, obj))
 	}
 	return map[string]any{"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}

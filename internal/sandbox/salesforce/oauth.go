@@ -245,6 +245,9 @@ func (o *Org) codeAnswer(r *http.Request, c code) (map[string]any, error) {
 
 // grant makes an access token and the answer that carries it.
 func (o *Org) grant(r *http.Request, s session) (map[string]any, error) {
+	if !o.mayCome(r.Context(), s.user, r.RemoteAddr) {
+		return nil, invalidGrant("ip restricted")
+	}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,9 @@
 // each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
 // 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. It has
-// no Apex, no Connect or Metadata API and no SOAP beyond signing in; those paths answer NOT_FOUND. Permissions are not
-// modelled: every signed-in user may read and write everything. Query locators live in memory and end with the process.
+// no Apex, no Connect or Metadata API and no SOAP beyond signing in; those paths answer NOT_FOUND. Users may
+// read and write everything unless their profile is restricted; there is no sharing of single records. Query locators
+// live in memory and end with the process.
 package salesforce
 
 import (
@@ -90,6 +91,7 @@ type Org struct {
 	settings settings
 	signer   signer
 	topics   topics
+	access   access
 	bulk     *bulk
 	comet    *comet
 	events   *eventSchemas
@@ -161,7 +163,7 @@ func (o *Org) start(ctx context.Context) error {
 	if err := o.loadCredentials(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx)); err != nil {
+	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx)); err != nil {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)

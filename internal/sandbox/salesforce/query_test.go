@@ -214,7 +214,7 @@ func TestLongQueries(t *testing.T) {
 
 // plan compiles and runs a query for accounts with a condition, without the limits of a URL.
 func (o *testOrg) plan(where string) (int, error) {
-	p, err := o.planFor("SELECT Id FROM Account WHERE "+where, false, time.UTC)
+	p, err := o.planFor("SELECT Id FROM Account WHERE "+where, false, environment{zone: time.UTC})
 	if err != nil {
 		return 0, err
 	}
@@ -352,7 +352,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, q string) {
-		p, err := o.planFor(q, false, fixedNow().Location())
+		p, err := o.planFor(q, false, environment{zone: fixedNow().Location()})
 		if err != nil {
 			return
 		}

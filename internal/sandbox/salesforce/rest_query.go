@@ -28,7 +28,7 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 		return nil, badRequest("MALFORMED_QUERY", "A query string has to be specified")
 	}
 	env := o.environment(rq)
-	p, err := o.planFor(src, all, env.zone)
+	p, err := o.planFor(src, all, env)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,13 @@ const (
 )
 
 // planFor parses and compiles a query, or finds it compiled.
-func (o *Org) planFor(src string, all bool, zone *time.Location) (*plan, error) {
-	key := strconv.FormatBool(all) + zone.String() + "\x00" + src
+func (o *Org) planFor(src string, all bool, env environment) (*plan, error) {
+	seen, name := o.schema, ""
+	if env.view != nil {
+		seen, name = env.view.schema, env.view.key
+	}
+	zone := env.zone
+	key := strconv.FormatBool(all) + zone.String() + "\x00" + name + "\x00" + src
 	if p, ok := o.plans.get(key); ok {
 		return p, nil
 	}
@@ -38,7 +43,7 @@ func (o *Org) planFor(src string, all bool, zone *time.Location) (*plan, error) 
 		}
 		return nil, badRequest("MALFORMED_QUERY", "%s", err)
 	}
-	c := &compiler{schema: o.schema, src: src, zone: zone.String(), all: all}
+	c := &compiler{schema: seen, src: src, zone: zone.String(), all: all}
 	p, err := c.compile(q)
 	if err != nil {
 		return nil, err

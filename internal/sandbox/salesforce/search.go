@@ -53,7 +53,9 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 }
 
 func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret soql.Returning) ([][]byte, error) {
-	obj := o.schema.object(ret.Name)
+	env := o.environment(rq)
+	seen := env.view.schema
+	obj := seen.object(ret.Name)
 	if obj == nil {
 		return nil, atQuery("INVALID_TYPE", src, ret.Pos, "sObject type '%s' is not supported. %s", ret.Name, adviceEntity)
 	}
@@ -77,8 +79,7 @@ func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret s
 		// The query is compiled all the same, so that a wrong field is told whatever the data.
 		in.Values = []soql.Value{{Kind: soql.Null}}
 	}
-	env := o.environment(rq)
-	c := &compiler{schema: o.schema, src: src, zone: env.zone.String()}
+	c := &compiler{schema: seen, src: src, zone: env.zone.String()}
 	p, err := c.compile(q)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 //	GET  /sandbox/api/apps                   the connected apps, secrets included
 //	POST /sandbox/api/apps                   adds or replaces an App
 //	POST /sandbox/api/apps/{client_id}/keys  adds a certificate or public key, a PEM text as the body; "own" is the org's app
+//	PUT, DELETE /sandbox/api/profiles/{name}        restricts a profile to Permissions, or lifts that
+//	PUT, DELETE /sandbox/api/permissionsets/{name}  sets or removes a permission set, with its users
 func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sandbox/api/flows", func(w http.ResponseWriter, _ *http.Request) { o.writeFlows(w) })
 	mux.HandleFunc("PUT /sandbox/api/flows", o.setFlows)
@@ -25,8 +28,39 @@ func (o *Org) setupSwitches(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /sandbox/api/apps", o.postApp)
 	mux.HandleFunc("POST /sandbox/api/apps/{id}/keys", o.postKey)
+	mux.HandleFunc("PUT /sandbox/api/profiles/{name}", o.putPermissions(o.RestrictProfile))
+	mux.HandleFunc("DELETE /sandbox/api/profiles/{name}", o.dropPermissions(o.RestrictProfile))
+	mux.HandleFunc("PUT /sandbox/api/permissionsets/{name}", o.putPermissions(o.SetPermissionSet))
+	mux.HandleFunc("DELETE /sandbox/api/permissionsets/{name}", o.dropPermissions(o.SetPermissionSet))
 	mux.HandleFunc("GET /sandbox/setup", func(w http.ResponseWriter, r *http.Request) { o.site.setupPage(w, r, "") })
 	mux.HandleFunc("POST /sandbox/setup", o.site.setup)
+}
+
+type permissionSetter func(ctx context.Context, name string, p *Permissions) error
+
+func (o *Org) putPermissions(set permissionSetter) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var p Permissions
+		err := strict(r, &p)
+		if err == nil {
+			err = set(r.Context(), r.PathValue("name"), &p)
+		}
+		if err != nil {
+			writeFault(w, badRequest("INVALID_INPUT", "%s", err))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (o *Org) dropPermissions(set permissionSetter) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := set(r.Context(), r.PathValue("name"), nil); err != nil {
+			writeFault(w, badRequest("INVALID_INPUT", "%s", err))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
 }
 
 const rotateName = "rotate_refresh_tokens"

@@ -136,6 +136,9 @@ func (o *Org) soapLogin(w http.ResponseWriter, r *http.Request, segs []string, v
 	if user == nil || !user.active || !o.passwordMatches(r, user, password) {
 		return "", &soapFault{"INVALID_LOGIN", "Invalid username, password, security token; or user locked out."}
 	}
+	if !o.mayCome(r.Context(), user.id, r.RemoteAddr) {
+		return "", &soapFault{"LOGIN_MUST_USE_SECURITY_TOKEN", "the profile's login IP ranges do not hold this address"}
+	}
 	s := session{user: user.id, client: "soap", scope: fullScope, name: user.username}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
 	if err != nil {

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,7 +32,7 @@ func (o *Org) sobjects(rq *request) (*response, error) {
 	if len(rq.segs) == 1 {
 		return rq.get(func() (*response, error) { return ok(o.describeGlobal(rq)), nil })
 	}
-	obj := o.schema.object(rq.segs[1])
+	obj := o.seen(rq).object(rq.segs[1])
 	if obj == nil {
 		return nil, notFound()
 	}
@@ -101,7 +103,7 @@ func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {
 		if err := o.precondition(rq, obj, id); err != nil {
 			return nil, err
 		}
-		return noContent(), o.update(rq, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
+		return noContent(), o.removeOne(rq, obj, id)
 	}
 	return nil, methodNotAllowed(rq.method)
 }
@@ -142,7 +144,7 @@ func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (js
 		}
 	}
 	env := o.environment(rq)
-	p, err := o.planFor("SELECT "+strings.Join(dedupe(names), ", ")+" FROM "+obj.name+" WHERE Id = '"+id+"'", false, env.zone)
+	p, err := o.planFor("SELECT "+strings.Join(dedupe(names), ", ")+" FROM "+obj.name+" WHERE Id = '"+id+"'", false, env)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +196,10 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 }
 
 func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage) (id string, err error) {
+	obj = o.schema.object(obj.name)
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeCreate, slices.Collect(maps.Keys(in))); err != nil {
+		return "", err
+	}
 	err = o.update(rq, func(tx *sql.Tx) error {
 		r, err := o.checkInput(rq.ctx, tx, obj, in, true)
 		if err != nil {
@@ -206,6 +212,10 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 }
 
 func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.RawMessage) error {
+	obj = o.schema.object(obj.name)
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeEdit, slices.Collect(maps.Keys(in))); err != nil {
+		return err
+	}
 	return o.update(rq, func(tx *sql.Tx) error {
 		r, err := o.checkInput(rq.ctx, tx, obj, in, false)
 		if err != nil {
@@ -214,6 +224,17 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
 }
+
+func (o *Org) removeOne(rq *request, obj *object, id string) error {
+	obj = o.schema.object(obj.name)
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeDelete, nil); err != nil {
+		return err
+	}
+	return o.update(rq, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
+}
+
+// seen is the entities and fields a call may know of.
+func (o *Org) seen(rq *request) *schema { return o.viewOf(rq.ctx, rq.user.user).schema }
 
 // byExternalID reads, upserts or deletes by a field that identifies records in another system, or by Id.
 func (o *Org) byExternalID(rq *request, obj *object, f *field, value string) (*response, error) {
@@ -318,7 +339,7 @@ func (o *Org) related(rq *request, obj *object, id, name string) (*response, err
 		return nil, err
 	}
 	if f := obj.byRel[strings.ToLower(name)]; f != nil {
-		parent := o.schema.objectOf(r.text(f.name))
+		parent := o.seen(rq).objectOf(r.text(f.name))
 		if parent == nil {
 			return nil, fault(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")
 		}

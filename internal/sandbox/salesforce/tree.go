@@ -24,7 +24,7 @@ func (t *treeSaver) save(list []json.RawMessage, link *field, parent string, dep
 		if t.count++; t.count > maxCollection {
 			return badRequest("INVALID_INPUT", "a tree may hold %d records: split it", maxCollection)
 		}
-		rec, err := t.org.typed(raw)
+		rec, err := t.org.typed(t.org.seen(t.rq), raw)
 		if err != nil {
 			return err
 		}

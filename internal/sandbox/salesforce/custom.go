@@ -189,20 +189,8 @@ func newCustomField(c CustomField) (*field, error) {
 		name: c.Name, label: orElse(c.Label, labelOf(c.Name)), kind: fieldType(c.Type), length: c.Length, required: c.Required,
 		unique: c.Unique, external: c.ExternalID, indexed: c.Unique || c.ExternalID, restricted: c.Restricted, values: c.Values, defaultTo: c.Default,
 	}
-	textual := f.text() && f.kind != typePicklist && f.kind != typeTextArea
-	switch {
-	case !customName.MatchString(c.Name) || !strings.HasSuffix(c.Name, "__c") || len(c.Name) > maxCustomName:
-		return nil, errors.New("a name has letters, digits and single underscores, at most 40, and __c at the end")
-	case !slices.Contains(customTypes, f.kind):
-		return nil, fmt.Errorf("type %q is unknown: use one of %v", c.Type, customTypes)
-	case (f.kind == typeReference) != (len(c.References) > 0):
-		return nil, errors.New("a reference, and nothing else, names the entities it may point at in references")
-	case (f.kind == typePicklist) != (len(c.Values) > 0):
-		return nil, errors.New("a picklist, and nothing else, lists its values")
-	case (c.Unique || c.ExternalID) && !textual:
-		return nil, errors.New("only text can be unique or an external id: use the type string")
-	case c.Length < 0 || c.Length > 131_072:
-		return nil, errors.New("length must be between 0 and 131072")
+	if err := checkCustomField(c, f); err != nil {
+		return nil, err
 	}
 	if f.length == 0 {
 		f.length = usualLength(f.kind)
@@ -216,4 +204,24 @@ func newCustomField(c CustomField) (*field, error) {
 		}
 	}
 	return f, nil
+}
+
+// checkCustomField tells what is wrong with a definition.
+func checkCustomField(c CustomField, f *field) error {
+	textual := f.text() && f.kind != typePicklist && f.kind != typeTextArea
+	switch {
+	case !customName.MatchString(c.Name) || !strings.HasSuffix(c.Name, "__c") || len(c.Name) > maxCustomName:
+		return errors.New("a name has letters, digits and single underscores, at most 40, and __c at the end")
+	case !slices.Contains(customTypes, f.kind):
+		return fmt.Errorf("type %q is unknown: use one of %v", c.Type, customTypes)
+	case (f.kind == typeReference) != (len(c.References) > 0):
+		return errors.New("a reference, and nothing else, names the entities it may point at in references")
+	case (f.kind == typePicklist) != (len(c.Values) > 0):
+		return errors.New("a picklist, and nothing else, lists its values")
+	case (c.Unique || c.ExternalID) && !textual:
+		return errors.New("only text can be unique or an external id: use the type string")
+	case c.Length < 0 || c.Length > 131_072:
+		return errors.New("length must be between 0 and 131072")
+	}
+	return nil
 }

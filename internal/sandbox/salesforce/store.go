@@ -266,7 +266,7 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 		s.txn.stmts[query] = nil
 		return nil, nil //nolint:nilnil // documented
 	}
-	st, err := tx.PrepareContext(ctx, query) //nolint:gosec,sqlclosecheck // names come from the definitions; ends with its transaction
+	st, err := tx.PrepareContext(ctx, query) //nolint:gosec // names come from the definitions; ends with its transaction
 	if err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
@@ -285,7 +285,7 @@ func (s *store) exec(ctx context.Context, tx *sql.Tx, query string, args ...any)
 	if st != nil {
 		_, err = st.ExecContext(ctx, args...)
 	} else {
-		_, err = tx.ExecContext(ctx, query, args...) //nolint:gosec // names come from the definitions
+		_, err = tx.ExecContext(ctx, query, args...)
 	}
 	return err //nolint:wrapcheck // the caller says what it did
 }

@@ -1,0 +1,210 @@
+package salesforce
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// input turns the values of a record into stored ones: what is empty is left alone, #N/A clears a field.
+func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew bool) (record, error) {
+	r := make(record, len(values)+16)
+	for i, c := range l.columns {
+		s := values[i]
+		if s == "" || c.f.kind == typeID {
+			continue
+		}
+		if s == "#N/A" {
+			r[c.f.name] = nil
+			continue
+		}
+		v, err := l.value(ctx, tx, c, s)
+		if err != nil {
+			return nil, err
+		}
+		r[c.f.name] = v
+	}
+	return r, checkRequired(l.obj, r, isNew)
+}
+
+func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (any, error) {
+	if c.rel != nil {
+		ids, err := l.org.idsBy(ctx, tx, c.rel, c.relKey, s)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(ids) != 1:
+			return nil, onFields(badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(s), c.relKey.name, c.rel.name), c.f.name)
+		}
+		return ids[0], nil
+	}
+	if c.f.kind == typeReference {
+		if l.known[s] {
+			return s, nil
+		}
+		v, err := l.org.checkReference(ctx, inTx{l.org.store, tx}, l.obj, c.f, s)
+		if id, isText := v.(string); err == nil && isText && id == s && len(c.f.refs) == 1 {
+			l.known[s] = c.f.refs[0] == l.org.schema.objectOf(s).name
+		}
+		return v, err
+	}
+	if c.f.kind == typeBoolean {
+		switch strings.ToLower(s) {
+		case "1", "yes", "y", "on", "t":
+			s = "true"
+		case "0", "no", "n", "off", "f":
+			s = "false"
+		}
+	}
+	return l.org.checkDecoded(ctx, tx, l.obj, c.f, s)
+}
+
+// csvColumn is what a column of the upload fills: a field, or a reference by an external id of what it points at.
+type csvColumn struct {
+	f      *field
+	rel    *object
+	relKey *field
+}
+
+func (l *loader) readHeader(c *csvReader) error {
+	header, err := c.read()
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w : Unable to find any header row", errCSV)
+		}
+		return fmt.Errorf("%w : the header cannot be read: %w", errCSV, err)
+	}
+	if want := l.job.LineEnding == "CRLF"; c.crlf != want && strings.HasSuffix(string(c.line), "\n") {
+		return fmt.Errorf("%w : LineEnding is invalid on user data. Current LineEnding setting is %s", errCSV, l.job.LineEnding)
+	}
+	l.header = header
+	seen := map[string]bool{}
+	for i, name := range header {
+		col, err := l.column(strings.TrimSpace(name))
+		if err != nil {
+			return err
+		}
+		if seen[col.f.name] {
+			return fmt.Errorf("%w : Field name found twice : %s", errCSV, shorten(name))
+		}
+		seen[col.f.name] = true
+		if col.f.kind == typeID {
+			l.idAt = i
+		}
+		l.columns = append(l.columns, col)
+	}
+	if l.job.ExternalID != "" {
+		l.key = l.obj.field(l.job.ExternalID)
+	}
+	if op := l.job.Operation; op != "insert" && op != "upsert" && l.idAt < 0 {
+		return fmt.Errorf("%w : %s needs a column Id", errCSV, op)
+	}
+	return nil
+}
+
+// column resolves a name of the header: Name, or Account.Ext__c, or Account:What.Ext__c where there is a choice.
+func (l *loader) column(name string) (csvColumn, error) {
+	unknown := fmt.Errorf("%w : Field name not found : %s", errCSV, shorten(name))
+	relation, key, dotted := strings.Cut(name, ".")
+	if !dotted {
+		f := l.obj.field(name)
+		if f == nil {
+			return csvColumn{}, unknown
+		}
+		if f.readOnly || f.createOnly && l.job.Operation == "update" {
+			return csvColumn{}, fmt.Errorf("%w : Field cannot be written : %s", errCSV, f.name)
+		}
+		return csvColumn{f: f}, nil
+	}
+	entity, rel, chosen := strings.Cut(relation, ":")
+	if !chosen {
+		entity, rel = "", relation
+	}
+	f := l.obj.byRel[strings.ToLower(rel)]
+	if f == nil || f.readOnly {
+		return csvColumn{}, unknown
+	}
+	for _, target := range f.refs {
+		if entity != "" && !strings.EqualFold(target, entity) {
+			continue
+		}
+		obj := l.org.schema.object(target)
+		if kf := obj.field(key); kf != nil && (kf.external || kf.unique) {
+			return csvColumn{f: f, rel: obj, relKey: kf}, nil
+		}
+	}
+	return csvColumn{}, unknown
+}
+
+// insertPlan is the statement for new records of this chunk: it names only the columns the upload and the platform fill.
+type insertPlan struct {
+	sql    string
+	fields []*field
+	next   int64 // ids are taken in blocks
+	last   int64
+}
+
+func (l *loader) create(ctx context.Context, tx *sql.Tx, r record) (string, error) {
+	if l.insert == nil {
+		l.insert = l.planInsert()
+	}
+	p := l.insert
+	if p.next >= p.last {
+		err := tx.QueryRowContext(ctx, "INSERT INTO sequence (prefix, n) VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET n = n + excluded.n RETURNING n",
+			l.obj.prefix, idBlock).Scan(&p.last)
+		if err != nil {
+			return "", fmt.Errorf("taking ids: %w", err)
+		}
+		p.next = p.last - idBlock
+	}
+	p.next++
+	id := makeID(l.obj.prefix, p.next)
+	if err := l.org.fill(ctx, tx, l.job.User, l.obj, r, id, p.next); err != nil {
+		return "", err
+	}
+	args := make([]any, 0, 2*len(p.fields))
+	for _, f := range p.fields {
+		v := r[f.name]
+		if v == nil && f.kind == typeBoolean {
+			v = false
+		}
+		args = append(args, v)
+		if f.folded() != f.column() {
+			args = append(args, fold(v))
+		}
+	}
+	if err := l.org.store.exec(ctx, tx, p.sql, args...); err != nil {
+		return "", fmt.Errorf("storing a %s: %w", l.obj.name, err)
+	}
+	return id, l.org.created(ctx, tx, l.job.User, l.obj, r)
+}
+
+const idBlock = 200
+
+func (l *loader) planInsert() *insertPlan {
+	given := map[string]bool{}
+	for _, c := range l.columns {
+		given[c.f.name] = true
+	}
+	if l.key != nil {
+		given[l.key.name] = true
+	}
+	p := &insertPlan{}
+	var names []string
+	for _, f := range l.obj.fields {
+		// The platform fills what is read-only, has a default, or follows from another field.
+		if f.writeOnly || !given[f.name] && !f.readOnly && f.defaultTo == "" && f.kind != typeBoolean && f.kind != typeID && f.kind != typeReference {
+			continue
+		}
+		p.fields = append(p.fields, f)
+		names = append(names, f.column())
+		if f.folded() != f.column() {
+			names = append(names, f.folded())
+		}
+	}
+	p.sql = "INSERT INTO " + l.obj.table() + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", ") + ")"
+	return p
+}

@@ -45,7 +45,7 @@ func (p *prompts) one(ctx context.Context, tenant string, pr flow.Prompt) ([]byt
 	prompt := speech.Plain(pr.Text)
 	prompt.Language = pr.Language
 	prompt.Voice = speech.Voice{Pace: pr.Rate}
-	prompt.Fragments = []speech.Fragment{{Text: pr.Text, Personal: true}}
+	prompt.Fragments = []speech.Fragment{{Text: pr.Text, Personal: !pr.Fixed}}
 	return p.speech.Say(ctx, prompt)
 }
 

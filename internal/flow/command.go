@@ -75,6 +75,7 @@ type Prompt struct {
 	Kind     PromptKind `json:"kind"`
 	Text     string     `json:"text,omitempty"`
 	File     string     `json:"file,omitempty"`
+	Fixed    bool       `json:"fixed,omitempty"`    // the text is the flow's own: nothing of a caller is in it
 	Language string     `json:"language,omitempty"` // BCP 47, e.g. "en-US"
 	Voice    string     `json:"voice,omitempty"`
 	Rate     float64    `json:"rate,omitempty"` // 1 is normal, 0 not said

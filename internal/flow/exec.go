@@ -132,7 +132,7 @@ func (m *machine) prompts(s *csay) ([]Prompt, error) {
 			continue
 		}
 		out = append(out, Prompt{
-			Kind: PromptTTS, Text: txt, Language: m.language(lang), Voice: m.voice(voice), Rate: s.rate, GainDB: s.gain,
+			Kind: PromptTTS, Text: txt, Fixed: s.prompts[i].val.fixed(), Language: m.language(lang), Voice: m.voice(voice), Rate: s.rate, GainDB: s.gain,
 		})
 	}
 	return out, nil

@@ -259,7 +259,7 @@ func (m *machine) failure(t *Thread, n *cnode, why string) *cnode {
 	if announcement == "" {
 		announcement = DefaultErrorText
 	}
-	prompt := Prompt{Kind: PromptTTS, Text: announcement, Language: m.language(""), Voice: m.voice("")}
+	prompt := Prompt{Kind: PromptTTS, Text: announcement, Fixed: true, Language: m.language(""), Voice: m.voice("")}
 	m.command(t, n.id, Command{Kind: CmdPlay, Play: &Play{Prompts: []Prompt{prompt}}})
 	return nil
 }

@@ -14,6 +14,9 @@ type ctext struct {
 	size  int // how long the text will be, about
 }
 
+// fixed reports whether the text is the same for every caller.
+func (c *ctext) fixed() bool { return c == nil || c.tmpl == nil && len(c.parts) == 0 }
+
 // tpart is literal text, or one output with the escaping of its place.
 type tpart struct {
 	lit  string

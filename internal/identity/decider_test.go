@@ -98,7 +98,7 @@ func TestShippedPolicies(t *testing.T) {
 		t.Errorf("nobody: %v", err)
 	}
 	for _, svc := range []string{
-		"voice", "flow-runner", "crm-client", "writeback", "routing", "desk", "speech", "sequencer", "job-runner", "retention", "seeder", "identity",
+		"voice", "flow-runner", "crm-client", "api", "routing", "desk", "speech", "sequencer", "job-runner", "retention", "seeder", "identity",
 	} {
 		if !slices.Contains(d.Services(), "svc/"+svc) {
 			t.Errorf("svc/%s has no policy", svc)

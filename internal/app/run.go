@@ -86,7 +86,7 @@ func listen(ctx context.Context, name, address string) (net.Listener, error) {
 // Start starts every part and returns when everything answers and ready.json is written.
 func (h *Hub) Start(ctx context.Context) error {
 	h.parts.Log = h.log
-	h.forgetReady() // a killed process has left its own
+	h.forgetReady() // the former process has left its own
 	h.addParts()
 	if err := h.parts.Start(ctx); err != nil {
 		return errors.Join(err, h.close(ctx))
@@ -244,7 +244,6 @@ func (h *Hub) stopSandbox(ctx context.Context) error {
 // Stop drains and stops the hub; hard ends the drain at once.
 func (h *Hub) Stop(ctx context.Context, hard <-chan struct{}) error {
 	h.draining.Store(true)
-	h.forgetReady()
 	drain, cancel := context.WithTimeout(ctx, h.cfg.Voice.Drain)
 	defer cancel()
 	go func() {

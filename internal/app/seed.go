@@ -289,7 +289,7 @@ func (h *Hub) seedCredentials(ctx context.Context, s *sample) error {
 
 func (h *Hub) readyFile() string { return filepath.Join(h.cfg.Data, "ready.json") }
 
-// forgetReady removes ready.json: who waits for it must not find an old one.
+// forgetReady removes an old ready.json: who waits for it must not find one that tells of the former process.
 func (h *Hub) forgetReady() { _ = os.Remove(h.readyFile()) }
 
 // writeReady writes ready.json for the owner's eyes, in one step.

@@ -238,6 +238,7 @@ func (h *Hub) stopSandbox(ctx context.Context) error {
 	if h.org == nil {
 		return nil
 	}
+	h.org.Drain() // long polls do not end by themselves
 	return errors.Join(h.sandboxStop(ctx), h.org.Close())
 }
 

@@ -276,6 +276,7 @@ func (r *reader) endPackage(e event) {
 	if e.Action == "fail" && c.Failed == 0 {
 		c.Failed = 1
 		r.printf("%s", indent(strings.Join(r.output[k], "")))
+		r.printUnfinished(e.Package)
 	}
 	delete(r.output, k)
 	r.counts.add(*c)
@@ -286,6 +287,19 @@ func (r *reader) endPackage(e event) {
 		r.printf("FAIL %-60s %8s  %s\n", e.Package, took, c)
 	case *c != counts{}:
 		r.printf("ok   %-60s %8s  %s\n", e.Package, took, c)
+	}
+}
+
+// printUnfinished shows what tests have said that were still running when their package ended: a time-out's stacks are there.
+func (r *reader) printUnfinished(pkg string) {
+	for _, k := range slices.Sorted(maps.Keys(r.output)) {
+		test, ok := strings.CutPrefix(k, key(pkg, ""))
+		if !ok || test == "" {
+			continue
+		}
+		lines := r.output[k]
+		r.printf("UNFINISHED %s %s\n%s", pkg, test, indent(strings.Join(lines[:min(len(lines), maxOutput)], "")))
+		delete(r.output, k)
 	}
 }
 

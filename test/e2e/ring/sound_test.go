@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -127,7 +128,8 @@ func TestKeysBothWays(t *testing.T) {
 	if err := call.SendDigits("*73"); err != nil {
 		t.Fatal(err)
 	}
-	h.Eventually("the agent's phone gets the caller's keys", func() bool { return ada.ear.keys() == "*73" })
+	// The last packets of the key that chose from the menu may still be on their way when the two are connected.
+	h.Eventually("the agent's phone gets the caller's keys", func() bool { return strings.HasSuffix(ada.ear.keys(), "*73") })
 	if err := (<-phone.sessions).SendDigits("0D"); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ go build -o build/testcount ./scripts/testcount
 # The sockets of tests are short-lived but many; so are their files.
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
-if wanted go || wanted vet; then need_speech; fi
+if wanted go || wanted vet || wanted browser; then need_speech; fi
 if wanted vet; then counted vet 4 go vet -tags flite ./...; fi
 
 if wanted go; then

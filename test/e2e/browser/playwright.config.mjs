@@ -8,6 +8,7 @@ export default defineConfig({
   outputDir: "../test-results",
   workers: 1,
   timeout: 180_000,
+  retries: process.env.CI ? 2 : 0, // a loaded machine is not what is tested
   expect: { timeout: 20_000 },
   reporter: [["line"]],
   use: {

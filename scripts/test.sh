@@ -58,7 +58,7 @@ go build -o build/testcount ./scripts/testcount
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
 if wanted go || wanted vet || wanted browser; then need_speech; fi
-if wanted vet; then counted vet 4 go vet -tags flite ./...; fi
+if wanted vet; then counted vet 8 go vet -tags flite ./...; fi
 
 if wanted go; then
 	command -v gcc >/dev/null 2>&1 || apt_install gcc libc6-dev # the race detector is linked by it

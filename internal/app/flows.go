@@ -20,7 +20,6 @@ type flows struct {
 	points  *registry.Collection[registry.EntryPoint]
 	conns   *registry.Collection[registry.Connector]
 	numbers numbers
-	voice   caller.Principal
 	crm     caller.Principal
 
 	mu      sync.Mutex // guards cached and at

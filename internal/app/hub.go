@@ -273,7 +273,7 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 	h.conductor = voice.New(voice.Deps{
 		Tenant: Tenant, Node: h.cfg.Node, Clock: h.clock, Phone: h.phone, Contacts: h.contacts, Router: h.router,
 		Flows: &flows{
-			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, voice: service("voice"), crm: service("crm-client"),
+			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),
 		},
 		Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
 		Customers: asFinder{&customers{conns: h.dips, numbers: h.numbers}, service("crm-client")}, LastAlive: alive, Log: h.log,
@@ -331,7 +331,7 @@ func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
-		Jobs: h.db.Jobs(), WakeJobs: h.runner.Wake, Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
+		Jobs: h.db.Jobs(), Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,
 	})

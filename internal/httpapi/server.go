@@ -77,7 +77,6 @@ type Deps struct {
 	Codes       *registry.Collection[registry.Codes]
 	TestConn    func(ctx context.Context, tenant, id string) (ConnectorTest, error)
 	Jobs        job.Store
-	WakeJobs    func()
 	Events      event.Log
 	Audit       *audit.Service
 	Answers     Answers

@@ -145,6 +145,7 @@ func (r *roster) syncQueues(e *routing.Engine, queues []registry.Object[registry
 		acts = append(acts, e.SetQueue(routing.Queue{
 			ID: q.ID, Name: q.Name, Ring: seconds(q.Spec.RingSeconds), WrapUp: seconds(q.Spec.WrapUpSeconds),
 			MaxWait: seconds(q.Spec.MaxWaitSeconds), AgentIDs: q.Spec.AgentIDs,
+			AutoAccept: q.Spec.AutoAccept, WrapUpCodes: q.Spec.WrapUpCodes,
 		}, now)...)
 	}
 	for id := range r.known {

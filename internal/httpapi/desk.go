@@ -137,8 +137,23 @@ func (a *API) deskOf(ctx context.Context, agentID string) (desk, error) {
 	d.Station = stationOf(a.Conductor.Station(agentID))
 	if agent.ContactID != "" {
 		d.Contact, err = a.deskContact(inner, agentID, agent.ContactID)
+		d.WrapUpCodes = a.codesOf(agent.QueueID, codes)
 	}
 	return d, err
+}
+
+// codesOf leaves of the wrap-up codes those that a queue's agents may choose; a queue that has gone allows all.
+func (a *API) codesOf(queueID string, codes []ref) []ref {
+	q, _ := a.queue(queueID)
+	return slices.DeleteFunc(codes, func(c ref) bool { return !q.Allows(c.ID) })
+}
+
+func (a *API) queue(id string) (q routing.Queue, ok bool) {
+	a.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
+		q, ok = e.Queue(id)
+		return nil
+	})
+	return q, ok
 }
 
 func reasonOf(r *routing.Reason) *ref {
@@ -444,6 +459,11 @@ func (a *API) writtenBy(ctx context.Context, in *wrapUpInput, action string,
 			c, err := a.code(caller.As(ctx, a.Desk), listWrapUp, in.Body.CodeID)
 			if err != nil {
 				return err
+			}
+			if v, ok := a.Conductor.View(in.ID); ok {
+				if q, _ := a.queue(v.Contact.QueueID); !q.Allows(c.ID) {
+					return errs.New(errs.Invalid, "contacts of the queue %s do not end with %q; choose one of the queue's own codes", q.Name, c.Name)
+				}
 			}
 			code = contact.Ref{ID: c.ID, Name: c.Name}
 		}

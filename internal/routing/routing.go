@@ -63,6 +63,15 @@ type Queue struct {
 	WrapUp   time.Duration // 0: none
 	MaxWait  time.Duration
 	AgentIDs []string
+	// AutoAccept connects the agent without asking, after a tone.
+	AutoAccept bool
+	// WrapUpCodes are the ids of the codes agents may choose; empty means all.
+	WrapUpCodes []string
+}
+
+// Allows reports whether agents may end a contact of the queue with a wrap-up code.
+func (q *Queue) Allows(codeID string) bool {
+	return len(q.WrapUpCodes) == 0 || slices.Contains(q.WrapUpCodes, codeID)
 }
 
 // Item is a waiting contact.
@@ -183,6 +192,15 @@ func (e *Engine) Queues() []Queue {
 	}
 	slices.SortFunc(out, func(a, b Queue) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return out
+}
+
+// Queue returns a copy of a queue.
+func (e *Engine) Queue(id string) (Queue, bool) {
+	q, ok := e.queues[id]
+	if !ok {
+		return Queue{}, false
+	}
+	return *q, true
 }
 
 // Waiting returns copies of the contacts of a queue in the order in which they are served, those being offered included.

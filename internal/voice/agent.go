@@ -24,6 +24,7 @@ func (k *call) offered(a routing.Action) {
 	k.ct.Note(now, "offered", "Offered to "+k.agent.Name, "")
 	k.emit("contact.offered", map[string]string{"agent": a.AgentID})
 	k.step(flow.Event{Kind: flow.EvAgentOffered, Agent: k.flowAgent()})
+	k.autoAccept(a)
 }
 
 func (k *call) findAgent(id string) *routing.Agent {

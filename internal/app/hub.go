@@ -78,6 +78,7 @@ type Hub struct {
 	phone      *phone.Phone
 	speech     *speech.Service
 	speechName string
+	voices     voices
 	engine     speech.Synthesizer
 	public     *httpx.Client
 	dips       *connectors
@@ -224,7 +225,10 @@ func (s secrets) Open(ctx context.Context, tenant, id string, sealed []byte) ([]
 func (h *Hub) buildSetup(context.Context) error {
 	store := sqlstore.As[registry.Tx](h.db)
 	h.queues = &registry.Collection[registry.Queue]{Kind: registry.KindQueue, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckQueue}
-	h.points = &registry.Collection[registry.EntryPoint]{Kind: registry.KindEntryPoint, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckEntryPoint}
+	h.points = &registry.Collection[registry.EntryPoint]{
+		Kind: registry.KindEntryPoint, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckEntryPoint,
+		Clash: registry.SameNumber(h.numbers.E164),
+	}
 	h.codes = &registry.Collection[registry.Codes]{Kind: registry.KindCodes, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckCodes}
 	h.connectors = &registry.Collection[registry.Connector]{
 		Kind: registry.KindConnector, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckConnector, Sealer: secrets{h.ring},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type prompts struct {
 	speech *speech.Service
 	mute   bool // without a synthesizer texts are passed over: a caller must reach an agent all the same
 	music  []byte
+	voices voices
 }
 
 // Clip implements voice.Prompts.
@@ -44,9 +46,28 @@ func (p *prompts) one(ctx context.Context, tenant string, pr flow.Prompt) ([]byt
 	}
 	prompt := speech.Plain(pr.Text)
 	prompt.Language = pr.Language
-	prompt.Voice = speech.Voice{Pace: pr.Rate}
+	prompt.Voice = speech.Voice{Name: p.voices.find(pr.Voice), Pace: pace(pr.Rate)}
 	prompt.Fragments = []speech.Fragment{{Text: pr.Text, Personal: !pr.Fixed}}
-	return p.speech.Say(ctx, prompt)
+	clip, err := p.speech.Say(ctx, prompt)
+	if err != nil || pr.GainDB == 0 {
+		return clip, err
+	}
+	return louder(clip, pr.GainDB), nil
+}
+
+// pace keeps a flow's speaking rate within what synthesizers take; 0 is the voice's own.
+func pace(rate float64) float64 {
+	if rate == 0 || math.IsNaN(rate) {
+		return 0
+	}
+	return min(max(rate, 0.5), 2)
+}
+
+// louder changes a clip's volume. Flows may ask for -96 to 16 dB (Webex Contact Center, Play Message: volume gain).
+func louder(clip []byte, db float64) []byte {
+	pcm := audio.DecodeULaw(make([]int16, 0, len(clip)), clip)
+	audio.Gain(pcm, min(max(db, -96), 16))
+	return audio.EncodeULaw(make([]byte, 0, len(clip)), pcm)
 }
 
 // Music implements voice.Prompts: a file named like a beep is an attention tone, every other name the hold music.

@@ -18,6 +18,10 @@ import (
 func (h *Hub) buildSpeech(ctx context.Context) error {
 	ctx = caller.With(ctx, service("speech"))
 	h.speechName = "none"
+	var err error
+	if h.voices, err = newVoices(h.cfg.Speech.Voices); err != nil {
+		return err
+	}
 	if flite.Available() {
 		engine, err := flite.New(flite.Options{CacheDir: h.speechCache()})
 		if err != nil {
@@ -43,7 +47,7 @@ func (h *Hub) buildSpeech(ctx context.Context) error {
 }
 
 func (h *Hub) newPrompts() *prompts {
-	return &prompts{speech: h.speech, mute: h.engine == nil, music: audio.HoldMusic()}
+	return &prompts{speech: h.speech, mute: h.engine == nil, music: audio.HoldMusic(), voices: h.voices}
 }
 
 func (h *Hub) stopSpeech(ctx context.Context) error {

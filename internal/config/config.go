@@ -48,6 +48,9 @@ type Config struct {
 		MediaLow  int           `koanf:"media_low"` // RTP ports; 0: the kernel chooses
 		MediaHigh int           `koanf:"media_high"`
 	} `koanf:"voice"`
+	Speech struct {
+		Voices map[string]string `koanf:"voices"` // voices that flows name, to ours: {"Joanna": "slt"}
+	} `koanf:"speech"`
 	Retention struct {
 		Contacts time.Duration `koanf:"contacts"` // closed contacts and their keys
 		Events   time.Duration `koanf:"events"`

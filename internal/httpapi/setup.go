@@ -186,24 +186,13 @@ func (c crud[T, B, V]) allowed(ctx context.Context, a *API, verb string, o regis
 	return c.check(ctx, o)
 }
 
-// checkEntryPoint refuses a flow that does not exist and a number that another entry point has.
+// checkEntryPoint refuses a flow that does not exist.
 func (a *API) checkEntryPoint(ctx context.Context, o registry.Object[registry.EntryPoint]) error {
-	if _, err := a.Library.Get(ctx, a.Tenant, o.Spec.FlowID, 0); errs.Is(err, errs.NotFound) {
+	_, err := a.Library.Get(ctx, a.Tenant, o.Spec.FlowID, 0)
+	if errs.Is(err, errs.NotFound) {
 		return errs.Wrap(errs.Invalid, err, "choose a flow that exists")
-	} else if err != nil {
-		return err
 	}
-	points, err := a.EntryPoints.List(ctx, a.Tenant)
-	if err != nil {
-		return err
-	}
-	number := strings.TrimSpace(o.Spec.Number)
-	for _, p := range points {
-		if p.ID != o.ID && (p.Spec.Number == number || a.Numbers.E164(p.Spec.Number) == a.Numbers.E164(number)) {
-			return errs.New(errs.Conflict, "the entry point %q has this number already", p.Name)
-		}
-	}
-	return nil
+	return err
 }
 
 // seen reads If-Match.

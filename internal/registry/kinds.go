@@ -65,6 +65,16 @@ func CheckEntryPoint(_ string, e *EntryPoint) error {
 	return nil
 }
 
+// SameNumber returns a check that refuses two entry points for one number, however it is written; e164 normalises one.
+func SameNumber(e164 func(string) string) func(o, other Object[EntryPoint]) error {
+	return func(o, other Object[EntryPoint]) error {
+		if o.Spec.Number == other.Spec.Number || e164(o.Spec.Number) == e164(other.Spec.Number) {
+			return errs.New(errs.Conflict, "the entry point %q has this number already", other.Name)
+		}
+		return nil
+	}
+}
+
 // Connector reaches a foreign system with credentials that never leave the hub. The secrets are write-only.
 type Connector struct {
 	Type         string `json:"kind"`    // "salesforce" or "http"

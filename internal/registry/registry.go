@@ -68,6 +68,9 @@ type Collection[T any] struct {
 	Now    func() time.Time
 	Check  func(name string, spec *T) error // errs.Invalid with what to do; may fill in defaults
 	Sealer Sealer                           // nil: stored in clear
+	// Clash returns errs.Conflict when an object cannot stand beside another of the kind. It is asked for each other in the
+	// unit of work that stores the object, so that of two written at once one is refused. Not for a kind with a Sealer.
+	Clash func(o, other Object[T]) error
 	Max    int                              // objects a tenant may have; 0 means 1000
 }
 
@@ -187,11 +190,37 @@ func (c *Collection[T]) put(ctx context.Context, tenant, verb, past string, o *O
 		if err := before(tx); err != nil {
 			return err
 		}
+		if err := c.clash(ctx, tx, tenant, *o); err != nil {
+			return err
+		}
 		if err := tx.PutObject(ctx, row); err != nil {
 			return err
 		}
 		return c.record(ctx, tx, tenant, verb, past, o.ID, o.UpdatedAt)
 	})
+}
+
+func (c *Collection[T]) clash(ctx context.Context, tx Tx, tenant string, o Object[T]) error {
+	if c.Clash == nil {
+		return nil
+	}
+	rows, err := tx.Objects(ctx, tenant, c.Kind)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.ID == o.ID {
+			continue
+		}
+		other, err := c.decode(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := c.Clash(o, other); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Delete removes an object.

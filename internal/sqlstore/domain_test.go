@@ -15,6 +15,10 @@ func TestContactStore(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) { storetest.Contact(t, sqlstore.As[contact.Tx](db)) })
 }
 
+func TestEntryPointNumbers(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) { storetest.Numbers(t, sqlstore.As[registry.Tx](db)) })
+}
+
 func TestRegistryStore(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) { storetest.Registry(t, sqlstore.As[registry.Tx](db)) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,10 +12,48 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandemcc/tandem/internal/authz"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/registry"
 	"github.com/tandemcc/tandem/internal/routing"
 )
+
+// Numbers checks that of entry points for one number that are written at once only one is stored.
+func Numbers(t *testing.T, store registry.Store) {
+	t.Helper()
+	points := &registry.Collection[registry.EntryPoint]{
+		Kind: registry.KindEntryPoint, Store: store, Authz: everything{}, Now: func() time.Time { return contactAt },
+		Check: registry.CheckEntryPoint, Clash: registry.SameNumber(func(n string) string { return strings.TrimPrefix(n, "+") }),
+	}
+	var stored, refused atomic.Int32
+	var wait sync.WaitGroup
+	for i := range 8 {
+		wait.Go(func() {
+			number := []string{"15005550100", "+15005550100"}[i%2]
+			_, err := points.Create(t.Context(), "t", registry.Object[registry.EntryPoint]{
+				Name: fmt.Sprint("Line ", i), Spec: registry.EntryPoint{Number: number, FlowID: "f"},
+			})
+			switch {
+			case err == nil:
+				stored.Add(1)
+			case errs.Is(err, errs.Conflict):
+				refused.Add(1)
+			default:
+				t.Errorf("entry point %d: %v", i, err)
+			}
+		})
+	}
+	wait.Wait()
+	if stored.Load() != 1 || refused.Load() != 7 {
+		t.Errorf("%d entry points were stored and %d refused, want 1 and 7", stored.Load(), refused.Load())
+	}
+}
+
+// everything allows everything.
+type everything struct{}
+
+// Check implements authz.Decider.
+func (everything) Check(context.Context, string, string, ...authz.Attr) error { return nil }
 
 // Registry is the contract of registry.Store.
 func Registry(t *testing.T, store registry.Store) {

@@ -126,7 +126,7 @@ func (h *Hub) buildStore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	h.tracing, err = telemetry.NewTracing(telemetry.TraceOptions{Endpoint: h.cfg.Tracing.Endpoint, Version: h.version})
+	h.tracing, err = telemetry.NewTracing(telemetry.TraceOptions{Endpoint: h.cfg.Tracing.Endpoint, Version: h.version, Log: h.log})
 	return err
 }
 
@@ -249,6 +249,9 @@ func Formats() flow.Registry {
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
 	observe := httpx.Metrics(h.metrics)
+	if h.tracing.On() {
+		observe = tracedRequests(h.tracing.Tracer(scope), observe)
+	}
 	var err error
 	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64}); err != nil {
 		return err

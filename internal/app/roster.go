@@ -52,7 +52,9 @@ func (r *roster) Start(ctx context.Context) error {
 	}
 	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
-	r.done.Go(func() { ; r.follow(loop, after) })
+	r.done.Go(func() {
+		follow(loop, r.bus, r.events, r.tenant, after, func(list []event.Event) { r.changed(loop, list) })
+	})
 	return nil
 }
 
@@ -63,25 +65,15 @@ func (r *roster) Stop(context.Context) error {
 	return nil
 }
 
-func (r *roster) follow(ctx context.Context, after int64) {
-	signals := r.bus.Subscribe(ctx, "events")
-	for range signals {
-		for {
-			list, err := r.events.Read(ctx, r.tenant, after, 500)
-			if err != nil || len(list) == 0 {
-				break
-			}
-			changed := false
-			for _, e := range list {
-				after = e.Seq
-				changed = changed || strings.HasPrefix(e.Type, "queue.") || strings.HasPrefix(e.Type, "user.")
-			}
-			if changed {
-				if err := r.sync(ctx); err != nil && ctx.Err() == nil {
-					r.log.ErrorContext(ctx, "reading queues and agents", slog.Any("error", err))
-				}
-			}
-		}
+// changed reads the configuration again when one of the events says so.
+func (r *roster) changed(ctx context.Context, list []event.Event) {
+	if !slices.ContainsFunc(list, func(e event.Event) bool {
+		return strings.HasPrefix(e.Type, "queue.") || strings.HasPrefix(e.Type, "user.")
+	}) {
+		return
+	}
+	if err := r.sync(ctx); err != nil && ctx.Err() == nil {
+		r.log.ErrorContext(ctx, "reading queues and agents", slog.Any("error", err))
 	}
 }
 

@@ -119,6 +119,9 @@ func (h *Hub) addParts() {
 	h.parts.Add("jobs", h.runner)
 	h.parts.Add("phone", lifecycle.Func{OnStart: h.startPhone, OnStop: h.stopPhone})
 	h.parts.Add("retention", &retention{hub: h})
+	if h.tracing.On() {
+		h.parts.Add("traces", &contactTracer{tenant: Tenant, tracer: h.tracing.Tracer(scope), events: h.db.Events(), bus: h.bus})
+	}
 	h.parts.Add("metrics", h.httpPart(&h.listeners.metrics, "metrics", h.cfg.Metrics, h.metricsHandler()))
 	h.parts.Add("console and API", h.httpPart(&h.listeners.http, "http", h.cfg.HTTP, h.handler()))
 }
@@ -173,7 +176,7 @@ func (h *Hub) httpPart(l *net.Listener, name, address string, handler http.Handl
 
 func (h *Hub) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", h.api)
+	mux.Handle("/api/v1/", h.tracedAPI())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if h.draining.Load() {
@@ -188,6 +191,13 @@ func (h *Hub) handler() http.Handler {
 	}
 	mux.Handle("/", console.Handler(console.FrameOrigins(frames...)))
 	return mux
+}
+
+func (h *Hub) tracedAPI() http.Handler {
+	if !h.tracing.On() {
+		return h.api
+	}
+	return traced(h.tracing.Tracer(scope), h.api)
 }
 
 func text(w http.ResponseWriter, status int, s string) {

@@ -71,7 +71,7 @@ type Collection[T any] struct {
 	// Clash returns errs.Conflict when an object cannot stand beside another of the kind. It is asked for each other in the
 	// unit of work that stores the object, so that of two written at once one is refused. Not for a kind with a Sealer.
 	Clash func(o, other Object[T]) error
-	Max    int                              // objects a tenant may have; 0 means 1000
+	Max   int // objects a tenant may have; 0 means 1000
 }
 
 // ARN is what policies name.

@@ -69,6 +69,9 @@ func NewTracing(o TraceOptions) (*Tracing, error) {
 // Tracer returns the tracer of a package; name is its import path.
 func (t *Tracing) Tracer(name string) trace.Tracer { return t.provider.Tracer(name) }
 
+// On reports whether spans go anywhere.
+func (t *Tracing) On() bool { return t.sdk != nil }
+
 // Provider returns the provider, for libraries that take one.
 func (t *Tracing) Provider() trace.TracerProvider { return t.provider }
 

@@ -24,10 +24,10 @@ func newVoices(set map[string]string) (voices, error) {
 	for _, name := range flite.Voices() {
 		v[name] = name
 	}
-	for _, name := range strings.Fields(pollyWomen) {
+	for name := range strings.FieldsSeq(pollyWomen) {
 		v[name] = female
 	}
-	for _, name := range strings.Fields(pollyMen) {
+	for name := range strings.FieldsSeq(pollyMen) {
 		v[name] = male
 	}
 	own := maps.Clone(v)

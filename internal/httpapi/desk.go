@@ -144,16 +144,17 @@ func (a *API) deskOf(ctx context.Context, agentID string) (desk, error) {
 
 // codesOf leaves of the wrap-up codes those that a queue's agents may choose; a queue that has gone allows all.
 func (a *API) codesOf(queueID string, codes []ref) []ref {
-	q, _ := a.queue(queueID)
+	q := a.queue(queueID)
 	return slices.DeleteFunc(codes, func(c ref) bool { return !q.Allows(c.ID) })
 }
 
-func (a *API) queue(id string) (q routing.Queue, ok bool) {
+// queue returns a queue's rule; the zero value for one that has gone.
+func (a *API) queue(id string) (q routing.Queue) {
 	a.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
-		q, ok = e.Queue(id)
+		q, _ = e.Queue(id)
 		return nil
 	})
-	return q, ok
+	return q
 }
 
 func reasonOf(r *routing.Reason) *ref {
@@ -461,7 +462,7 @@ func (a *API) writtenBy(ctx context.Context, in *wrapUpInput, action string,
 				return err
 			}
 			if v, ok := a.Conductor.View(in.ID); ok {
-				if q, _ := a.queue(v.Contact.QueueID); !q.Allows(c.ID) {
+				if q := a.queue(v.Contact.QueueID); !q.Allows(c.ID) {
 					return errs.New(errs.Invalid, "contacts of the queue %s do not end with %q; choose one of the queue's own codes", q.Name, c.Name)
 				}
 			}

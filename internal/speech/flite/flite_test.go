@@ -11,17 +11,6 @@ import (
 	"github.com/tandemcc/tandem/internal/speech"
 )
 
-func TestNewWithoutModule(t *testing.T) {
-	t.Parallel()
-	if Available() {
-		t.Skip("this build has the module")
-	}
-	_, err := New(Options{})
-	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "fetch.sh") {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	head := []string{"flite", "-voice", "slt", "-o", "/out/speech.wav"}

@@ -193,6 +193,9 @@ func parseAttr(key string, raw json.RawMessage) (Attr, error) {
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err == nil && string(raw) != "null" {
+		if slices.Contains(multiValued, strings.ToLower(key)) {
+			return Strings(key, text), nil // a list of one, however it is written
+		}
 		return String(key, text), nil
 	}
 	s := string(raw)

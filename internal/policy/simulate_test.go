@@ -128,3 +128,19 @@ func TestTextForms(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulateJSONKeyOfManyValues: a key that holds any number of values is a list even when its one value is written alone.
+func TestSimulateJSONKeyOfManyValues(t *testing.T) {
+	t.Parallel()
+	for operator, want := range map[string]string{"StringEquals": "ImplicitlyDenied", "StringNotEquals": "ImplicitlyDenied", "ForAnyValue:StringEquals": "Allowed"} {
+		got, err := policy.ExplainJSON(strings.NewReader(`{"request":{"principal":"arn:aws:iam::111122223333:user/u","action":"a:b","resource":"arn:aws:a::111122223333:r",
+			"contextVariables":{"AWS:CalledVia":"kms.amazonaws.com"}},"identityPolicies":[{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"` + operator + `":{"aws:CalledVia":"kms.amazonaws.com"}}}]}]}`))
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %d results, %v", operator, len(got), err)
+		}
+		if d := got[0].Decision.String(); d != want {
+			t.Errorf("%s: %s, want %s (%s)", operator, d, want, got[0].Error)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -33,7 +34,11 @@ type hubClient struct {
 	http  *http.Client
 }
 
+// newHubClient takes the hub's base URL, or only its host:port as ready.json has it.
 func newHubClient(base, token string) (*hubClient, error) {
+	if _, _, err := net.SplitHostPort(base); err == nil && !strings.Contains(base, "/") {
+		base = "http://" + base
+	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, errs.New(errs.Invalid, "%q is no address of a hub: give one such as http://127.0.0.1:8080", base)

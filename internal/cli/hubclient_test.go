@@ -174,6 +174,14 @@ func TestProblemsAreToldInWords(t *testing.T) {
 			t.Errorf("%q is no hub: %v", bad, err)
 		}
 	}
+	for in, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080/api/v1", "https://hub.example/": "https://hub.example/api/v1", "[::1]:80": "http://[::1]:80/api/v1",
+	} {
+		c, err := newHubClient(in, "")
+		if err != nil || c.base != want {
+			t.Errorf("%s: %+v, %v, want %s", in, c, err, want)
+		}
+	}
 }
 
 // TestWatcherReportsEachMomentOnce feeds timelines that grow, also within one millisecond, and that lost their beginning.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tandemcc/tandem/internal/audio"
 	"github.com/tandemcc/tandem/internal/phone/media"
-	"github.com/tandemcc/tandem/internal/softphone"
 	"github.com/tandemcc/tandem/internal/voice"
 )
 
@@ -51,26 +50,7 @@ func TestBaresipAsAgent(t *testing.T) {
 
 	legs := make(chan voice.Leg, 1)
 	h := startHub(t, func(l voice.Leg) { answer(t)(l); legs <- l })
-	caller, err := softphone.New(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		stop, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = caller.Stop(stop)
-	}()
-	heard := make(chan float64, 1000)
-	call, err := caller.Call(t.Context(), fmt.Sprintf("sip:100@%s", h.Addr()), softphone.Options{
-		Clip: softphone.Tone(440), OnEvent: func(e softphone.Event) {
-			if e.Type == softphone.Audio {
-				heard <- e.Frequency
-			}
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	call, heard := callHub(t, h, 440)
 	in := <-legs
 	out := dialUntilAnswered(t, h, fmt.Sprintf("sip:agent@127.0.0.1:%d", port))
 	if _, err := h.Bridge(in.Media(), out.Media()); err != nil {

@@ -253,26 +253,7 @@ func TestBridgeToEcho(t *testing.T) {
 		}
 	})
 	hubs <- h
-	caller, err := softphone.New(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		stop, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = caller.Stop(stop)
-	}()
-	heard := make(chan float64, 1000)
-	call, err := caller.Call(t.Context(), fmt.Sprintf("sip:100@%s", h.Addr()), softphone.Options{
-		Clip: softphone.Tone(523), OnEvent: func(e softphone.Event) {
-			if e.Type == softphone.Audio {
-				heard <- e.Frequency
-			}
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	call, heard := callHub(t, h, 523)
 	timeout := time.After(15 * time.Second)
 	for n := 0; n < 10; {
 		select {
@@ -290,4 +271,30 @@ func TestBridgeToEcho(t *testing.T) {
 	if received.Received < 50 || received.Lost > 0 {
 		t.Errorf("the echo: %+v", received)
 	}
+}
+
+// callHub calls a hub with a softphone that sends a tone, and returns the frequencies that it hears.
+func callHub(t *testing.T, h *hub, tone int) (*softphone.Session, <-chan float64) {
+	t.Helper()
+	caller, err := softphone.New(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = caller.Stop(stop)
+	})
+	heard := make(chan float64, 1000)
+	call, err := caller.Call(t.Context(), fmt.Sprintf("sip:100@%s", h.Addr()), softphone.Options{
+		Clip: softphone.Tone(tone), OnEvent: func(e softphone.Event) {
+			if e.Type == softphone.Audio {
+				heard <- e.Frequency
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call, heard
 }

@@ -1,35 +1,3 @@
-import { defineConfig } from "@playwright/test";
+import { chromium } from "../chromium.mjs";
 
-const CHROMIUM = process.env.TANDEM_CHROMIUM ?? "/usr/bin/chromium";
-
-export default defineConfig({
-  testDir: ".",
-  outputDir: "../test-results",
-  workers: 1,
-  timeout: 60_000,
-  retries: process.env.CI ? 2 : 0, // a loaded machine is not what is tested
-  expect: { timeout: 12_000 },
-  reporter: [["line"]],
-  use: {
-    browserName: "chromium",
-    viewport: { width: 1440, height: 900 },
-    permissions: ["microphone"],
-    launchOptions: {
-      executablePath: CHROMIUM,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        "--autoplay-policy=no-user-gesture-required",
-        "--allow-loopback-in-peer-connection",
-      ],
-    },
-  },
-});
+export default chromium({ timeout: 60_000, expect: 12_000 });

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
@@ -35,7 +36,13 @@ type outStream struct {
 	keys   keySender
 	relay  relayState
 	buf    [headerSize + maxPayload]byte
+	joint  [FrameSamples]byte // a frame that is not a piece of the clip: its end, or where a loop begins anew
 }
+
+// silence is a frame of it.
+//
+//nolint:gochecknoglobals // a constant
+var silence = [FrameSamples]byte(bytes.Repeat([]byte{Silence}, FrameSamples))
 
 type relayState struct {
 	synced bool
@@ -59,12 +66,18 @@ func (c *playing) finish(completed bool) {
 	}
 }
 
-// frame returns the next 20 ms; the last one is filled up with silence. It returns nil when the clip is over.
-func (c *playing) frame(dst []byte) []byte {
+// frame returns the next 20 ms, as a piece of the clip or made in scratch; the last one is filled up with silence. It returns nil
+// when the clip is over.
+func (c *playing) frame(scratch *[FrameSamples]byte) []byte {
 	if c.pos >= len(c.data) {
 		return nil
 	}
-	dst = dst[:0]
+	if end := c.pos + FrameSamples; end < len(c.data) {
+		piece := c.data[c.pos:end:end]
+		c.pos = end
+		return piece
+	}
+	dst := scratch[:0]
 	for len(dst) < FrameSamples && c.pos < len(c.data) {
 		n := min(FrameSamples-len(dst), len(c.data)-c.pos)
 		dst = append(dst, c.data[c.pos:c.pos+n]...)
@@ -155,10 +168,9 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 		p.sendKey(ts)
 		return
 	}
-	var scratch [FrameSamples]byte
 	var payload []byte
 	if o.clip != nil {
-		if payload = o.clip.frame(scratch[:]); payload == nil {
+		if payload = o.clip.frame(&o.joint); payload == nil {
 			o.clip.finish(true)
 			o.clip = nil
 		}
@@ -167,10 +179,7 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 		if p.peer.Load() != nil && now.Sub(o.relay.at) < fillAfter {
 			return
 		}
-		payload = scratch[:]
-		for i := range payload {
-			payload[i] = Silence
-		}
+		payload = silence[:]
 	}
 	o.relay.synced = false
 	if !o.format.Send {

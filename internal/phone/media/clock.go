@@ -178,11 +178,11 @@ func (s *shard) await(timer *time.Timer, part time.Duration) bool {
 		}
 	}
 	if behind := time.Since(s.base.Add(part)); behind > maxBehind {
-		skip := behind / Frame
-		s.base = s.base.Add(skip * Frame)
+		s.base = s.base.Add(behind.Truncate(Frame))
+		skip := uint32(behind / Frame) //nolint:gosec // a process suspended for years would wrap, harmlessly
 		s.clock.skipped.Add(uint64(skip))
 		for i := range s.slots {
-			s.slots[i].owed += uint32(skip) //nolint:gosec // a process suspended for years would wrap, harmlessly
+			s.slots[i].owed += skip
 		}
 	}
 	return true

@@ -34,16 +34,21 @@ func main() {
 	flag.IntVar(&o.cps, "cps", 0, "calls a second, set up by SIPp and ended at once")
 	flag.StringVar(&o.scenario, "scenario", "test/sipp/back_to_back.xml", "SIPp scenario for -cps")
 	flag.DurationVar(&o.length, "length", 15*time.Second, "of the measurement")
+	realtime := flag.Bool("realtime", false, "take real-time priority, where other work would disturb (needs root)")
 	far := flag.Bool("far", false, "be the far end (used by the program itself)")
 	flag.Parse()
-	if *far {
-		if err := runFar(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	if *realtime {
+		err = becomeRealtime()
 	}
-	if err := run(context.Background(), o, os.Stdout); err != nil {
+	switch {
+	case err != nil:
+	case *far:
+		err = runFar()
+	default:
+		err = run(context.Background(), o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

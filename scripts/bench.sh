@@ -33,10 +33,14 @@ if wanted phone; then
 	go build -o build/benchphone ./bench/phone
 	say "signalling alone: calls a second, set up and cleared"
 	for cps in 800 1500 2000; do ./build/benchphone -cps $cps -length 8s; done
-	say "prompts at once"
-	for n in 500 1000 2000 3000; do ./build/benchphone -prompts $n -length 10s; done
-	say "bridges at once"
-	for n in 250 500 750; do ./build/benchphone -bridges $n -length 10s; done
+	# With REALTIME=1 phone and far end go before all other work (needs root): for a machine that does other things too.
+	flags=${REALTIME:+-realtime}
+	say "prompts at once${REALTIME:+, with real-time priority}"
+	for n in 500 1000 2000 3000 4000; do ./build/benchphone $flags -prompts $n -length 10s; done
+	say "prompts at once, the callers speak too"
+	./build/benchphone $flags -prompts 2000 -talk -length 10s
+	say "bridges at once, both directions"
+	for n in 250 500 1000 1500; do ./build/benchphone $flags -bridges $n -length 10s; done
 fi
 if wanted hub; then
 	say "the whole hub: flow with three dips, durable record, audit"

@@ -1,6 +1,9 @@
 package audio
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // The bytes that stand for silence in G.711.
 const (
@@ -77,6 +80,34 @@ func ALawToULaw(dst, alaw []byte) []byte {
 		dst = append(dst, alawToULaw[b])
 	}
 	return dst
+}
+
+// GainULaw returns a copy of µ-law audio made louder by db decibels, or quieter when db is negative; what would be beyond full
+// scale is clipped there. Silence stays silence, and 0 dB changes no byte. Each possible byte is computed once, so that a
+// clip of any length costs one look-up a byte: use it when a clip is loaded, not while it is played. A gain that is no number counts as 0 dB.
+func GainULaw(clip []byte, db float64) []byte {
+	out := make([]byte, len(clip))
+	if db == 0 || math.IsNaN(db) {
+		copy(out, clip)
+		return out
+	}
+	t := ulawGain(db)
+	for i, b := range clip {
+		out[i] = t[b]
+	}
+	return out
+}
+
+func ulawGain(db float64) (t [256]byte) {
+	f := Amplitude(db)
+	for i, s := range ulawLinear {
+		if s != 0 { // 0 times an infinite factor would be no number
+			t[i] = ULaw(clamp(float64(s) * f))
+		} else {
+			t[i] = byte(i)
+		}
+	}
+	return t
 }
 
 func buildULawLinear() (t [256]int16) {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -159,14 +158,8 @@ type station struct {
 
 type connection struct {
 	pc    *webrtc.PeerConnection
-	track *webrtc.TrackLocalStaticRTP
+	track *Track
 	wg    sync.WaitGroup
-}
-
-// Send implements media.Sender.
-func (c *connection) Send(packet []byte) error {
-	_, err := c.track.Write(packet)
-	return err //nolint:wrapcheck // counted, never shown
 }
 
 func (c *connection) close() {
@@ -259,13 +252,7 @@ func (s *station) connect() (*connection, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, err, "making a connection to a browser")
 	}
-	c := &connection{pc: pc}
-	c.track, err = webrtc.NewTrackLocalStaticRTP(
-		webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: media.SampleRate}, "audio", "tandem")
-	if err != nil {
-		c.close()
-		return nil, errs.Wrap(errs.Internal, err, "making an audio track")
-	}
+	c := &connection{pc: pc, track: NewTrack("tandem")}
 	sender, err := pc.AddTrack(c.track)
 	if err != nil {
 		c.close()
@@ -330,8 +317,9 @@ func (s *station) adopt(c *connection) {
 		return
 	}
 	s.setState(c, voice.StationConnecting)
-	s.port.SetSender(c)
-	s.port.SetFormat(media.Format{Send: true, Receive: true, EventIn: c.events()})
+	s.port.SetSender(c.track)
+	events := NegotiatedEvents(c.pc)
+	s.port.SetFormat(media.Format{Send: true, Receive: true, EventIn: events, EventOut: events})
 	// The state may have changed before this connection counted.
 	if known, ok := stationStates[c.pc.ConnectionState()]; ok {
 		s.setState(c, known)
@@ -339,18 +327,6 @@ func (s *station) adopt(c *connection) {
 	if old != nil {
 		old.close()
 	}
-}
-
-// events returns the negotiated payload type of telephone events; 0: none.
-func (c *connection) events() uint8 {
-	for _, t := range c.pc.GetTransceivers() {
-		for _, codec := range t.Receiver().GetParameters().Codecs {
-			if strings.EqualFold(codec.MimeType, eventMimeType) && codec.ClockRate == media.SampleRate {
-				return uint8(codec.PayloadType)
-			}
-		}
-	}
-	return 0
 }
 
 // hear passes on what the browser sends, until the connection ends.

@@ -70,6 +70,15 @@ func (l *log) waitFor(t *testing.T, typ EventType) Event {
 	return l.wait(t, string(typ), func(e Event) bool { return e.Type == typ })
 }
 
+func (l *log) keys() (keys string) {
+	for _, e := range l.all() {
+		if e.Type == Digit {
+			keys += string(e.Key)
+		}
+	}
+	return keys
+}
+
 func near(hz, want float64) bool { return math.Abs(hz-want) < 15 }
 
 func (l *log) waitTone(t *testing.T, hz float64) {
@@ -225,8 +234,17 @@ func TestBridgeOfCallerAndBrowser(t *testing.T) {
 	if got := station.State(); got != voice.StationConnected {
 		t.Errorf("state %s", got)
 	}
-	if err := first.SendDigits("3"); err == nil {
-		t.Error("a browser leg that took no events sent keys")
+	// Keys pass both ways, as telephone events.
+	if err := first.SendDigits("3"); err != nil {
+		t.Errorf("the browser cannot send keys: %v", err)
+	}
+	callerLog.wait(t, "the browser's key", func(e Event) bool { return e.Type == Digit && e.Key == '3' })
+	if err := call.SendDigits("9#"); err != nil {
+		t.Error(err)
+	}
+	firstLog.wait(t, "the caller's key", func(e Event) bool { return e.Type == Digit && e.Key == '#' })
+	if keys := firstLog.keys(); keys != "9#" {
+		t.Errorf("the browser got %q", keys)
 	}
 	second, err := Connect(t.Context(), station.Offer, Options{Clip: Tone(1200), OnEvent: secondLog.add})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/tandemcc/tandem/internal/phone"
 	"github.com/tandemcc/tandem/internal/phone/media"
 	"github.com/tandemcc/tandem/internal/voice"
 )
@@ -41,14 +42,8 @@ type browser struct {
 	clock *media.Clock
 	port  *media.Port
 	pc    *webrtc.PeerConnection
-	track *webrtc.TrackLocalStaticRTP
+	track *phone.Track
 	once  sync.Once
-}
-
-// Send implements media.Sender.
-func (b *browser) Send(packet []byte) error {
-	_, err := b.track.Write(packet)
-	return err //nolint:wrapcheck // counted, never shown
 }
 
 func newBrowser() (*browser, error) {
@@ -69,13 +64,8 @@ func newBrowser() (*browser, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // wrapped by the caller
 	}
-	b := &browser{pc: pc}
-	b.track, err = webrtc.NewTrackLocalStaticRTP(
-		webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: media.SampleRate}, "audio", "softphone")
-	if err == nil {
-		_, err = pc.AddTrack(b.track)
-	}
-	if err != nil {
+	b := &browser{pc: pc, track: phone.NewTrack("softphone")}
+	if _, err = pc.AddTrack(b.track); err != nil {
 		_ = pc.Close()
 		return nil, err //nolint:wrapcheck // wrapped by the caller
 	}
@@ -90,8 +80,9 @@ func (b *browser) hooks(s *Session) {
 	b.pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
 		case webrtc.PeerConnectionStateConnected:
-			b.port.SetSender(b)
-			b.port.SetFormat(media.Format{Send: true, Receive: true, EventIn: eventPayload})
+			b.port.SetSender(b.track)
+			events := phone.NegotiatedEvents(b.pc)
+			b.port.SetFormat(media.Format{Send: true, Receive: true, EventIn: events, EventOut: events})
 			s.up()
 		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 			s.end(state.String(), 0)

@@ -7,32 +7,54 @@ import (
 	"time"
 )
 
-// maxBehind is how far the clock may fall behind before it skips frames instead of sending them in a burst. Below it, an absolute
-// schedule makes up for each late tick, so that a stream never loses pace.
-const maxBehind = 400 * time.Millisecond
+const (
+	// maxBehind is how far the clock may fall behind before it skips frames instead of sending them in a burst. Below it, an absolute
+	// schedule makes up for each late tick, so that a stream never loses pace.
+	maxBehind = 400 * time.Millisecond
+	// slots is the number of parts a frame has. A port keeps its part: were all sent at once, the last of thousands would leave
+	// when the ones before it let it, and no kernel queue and no network likes such a burst.
+	slots = 20
+	// slot is as fine as the runtime's timers are.
+	slot = Frame / slots
+)
 
 // ticker is what a clock drives. frames is 1, or more after a skip. It must not block.
 type ticker interface {
 	tick(now time.Time, frames uint32)
 }
 
-// Clock drives all ports: a few goroutines, each with an absolute 20 ms schedule, their phases spread over the 20 ms. One
-// clock serves thousands of ports.
+// Clock drives all ports: a few goroutines, each with an absolute schedule in slots of a millisecond, over which the ports are
+// spread. One clock serves thousands of ports.
 type Clock struct {
 	shards  []*shard
 	skipped atomic.Uint64
 	stop    chan struct{}
 	wg      sync.WaitGroup
+
+	mu sync.Mutex // guards which ports there are; taken before that of a slot
 }
 
+// shard is one of the clock's goroutines.
 type shard struct {
 	clock *Clock
-	phase time.Duration
+	base  time.Time // when the current frame began; used by the shard's goroutine alone
+	slots [slots]slotPorts
+	count atomic.Int64
 	wake  chan struct{} // buffered: the first port of an idle shard
+}
 
-	mu    sync.Mutex // guards ports and index
-	ports []ticker   // in a stable order: a port keeps its place within the tick, else streams would jitter
-	index map[ticker]int
+// slotPorts are the ports that a shard ticks in one part of the frame.
+type slotPorts struct {
+	owed uint32 // frames skipped since the last tick; used by the shard's goroutine alone
+
+	mu    sync.Mutex // guards ports
+	ports []*place   // in a stable order
+}
+
+// place is a port's place in a slot.
+type place struct {
+	ticker
+	index int
 }
 
 // NewClock starts a clock of n goroutines; 0 means one per processor.
@@ -41,15 +63,13 @@ func NewClock(n int) *Clock {
 		n = runtime.GOMAXPROCS(0)
 	}
 	c := &Clock{stop: make(chan struct{})}
-	for i := range n {
-		c.shards = append(c.shards, &shard{
-			clock: c, phase: Frame * time.Duration(i) / time.Duration(n),
-			wake: make(chan struct{}, 1), index: map[ticker]int{},
-		})
-	}
 	start := time.Now()
+	for i := range n {
+		s := &shard{clock: c, base: start.Add(slot * time.Duration(i) / time.Duration(n)), wake: make(chan struct{}, 1)}
+		c.shards = append(c.shards, s)
+	}
 	for _, s := range c.shards {
-		c.wg.Go(func() { s.run(start) })
+		c.wg.Go(s.run)
 	}
 	return c
 }
@@ -63,88 +83,128 @@ func (c *Clock) Close() {
 // Skipped returns how many frames were left out because the machine stood still for longer than 400 ms.
 func (c *Clock) Skipped() uint64 { return c.skipped.Load() }
 
-// attach gives t to the shard with the fewest ports and returns how to detach it.
+// attach gives t to the slot with the fewest ports and returns how to detach it.
 func (c *Clock) attach(t ticker) (detach func()) {
-	best, fewest := c.shards[0], int(^uint(0)>>1)
-	for _, s := range c.shards {
-		if n := s.len(); n < fewest {
-			best, fewest = s, n
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	shard, best := c.emptiest()
+	p := &place{t, len(best.ports)}
+	best.mu.Lock()
+	best.ports = append(best.ports, p)
+	best.mu.Unlock()
+	if shard.count.Add(1) == 1 {
+		select {
+		case shard.wake <- struct{}{}:
+		default:
 		}
 	}
-	best.mu.Lock()
-	best.index[t] = len(best.ports)
-	best.ports = append(best.ports, t)
-	best.mu.Unlock()
-	select {
-	case best.wake <- struct{}{}:
-	default:
-	}
-	return func() { best.detach(t) }
+	return func() { c.detach(shard, best, p) }
 }
 
-func (s *shard) detach(t ticker) {
+// emptiest is called with the lock held, under which no slot changes.
+func (c *Clock) emptiest() (in *shard, best *slotPorts) {
+	for i := range slots {
+		for _, s := range c.shards {
+			if p := &s.slots[i]; best == nil || len(p.ports) < len(best.ports) {
+				in, best = s, p
+			}
+		}
+	}
+	return in, best
+}
+
+func (c *Clock) detach(in *shard, s *slotPorts, p *place) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.index[t]
-	if !ok {
+	if p.index < 0 {
 		return
 	}
 	last := len(s.ports) - 1
-	s.ports[i] = s.ports[last]
-	s.index[s.ports[i]] = i
+	s.ports[p.index] = s.ports[last]
+	s.ports[p.index].index = p.index
 	s.ports[last] = nil
 	s.ports = s.ports[:last]
-	delete(s.index, t)
+	p.index = -1
+	in.count.Add(-1)
 }
 
-func (s *shard) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.ports)
-}
-
-func (s *shard) run(start time.Time) {
+func (s *shard) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	next := start.Add(s.phase)
-	var ports []ticker
+	var ports []*place
 	for {
-		if s.len() == 0 {
+		if s.count.Load() == 0 {
 			select {
 			case <-s.wake:
 			case <-s.clock.stop:
 				return
 			}
 			// The schedule is kept through idle times, so that phases stay spread.
-			if idle := time.Since(next); idle > 0 {
-				next = next.Add(idle.Truncate(Frame) + Frame)
+			if idle := time.Since(s.base); idle > 0 {
+				s.base = s.base.Add(idle.Truncate(Frame) + Frame)
 			}
 		}
-		timer.Reset(time.Until(next))
-		select {
-		case <-timer.C:
-		case <-s.clock.stop:
-			return
+		for i := range s.slots {
+			part := &s.slots[i]
+			if part.empty() {
+				continue
+			}
+			if !s.await(timer, slot*time.Duration(i)) {
+				return
+			}
+			ports = part.snapshot(ports[:0])
+			part.tick(ports)
 		}
-		now := time.Now()
-		frames := uint32(1)
-		if behind := now.Sub(next); behind > maxBehind {
-			next = next.Add(behind.Truncate(Frame))
-			skip := behind / Frame
-			frames += uint32(skip) //nolint:gosec // a process suspended for years would wrap, harmlessly
-			s.clock.skipped.Add(uint64(skip))
-		}
-		ports = s.snapshot(ports[:0])
-		for _, p := range ports {
-			p.tick(now, frames)
-		}
-		next = next.Add(Frame)
+		s.base = s.base.Add(Frame)
 	}
 }
 
+// await waits for a moment of the current frame, or skips frames if it was too long ago. It reports false when the clock stops.
+func (s *shard) await(timer *time.Timer, part time.Duration) bool {
+	if wait := time.Until(s.base.Add(part)); wait > 0 {
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-s.clock.stop:
+			return false
+		}
+	} else {
+		select {
+		case <-s.clock.stop:
+			return false
+		default:
+		}
+	}
+	if behind := time.Since(s.base.Add(part)); behind > maxBehind {
+		s.base = s.base.Add(behind.Truncate(Frame))
+		skip := uint32(behind / Frame) //nolint:gosec // a process suspended for years would wrap, harmlessly
+		s.clock.skipped.Add(uint64(skip))
+		for i := range s.slots {
+			s.slots[i].owed += skip
+		}
+	}
+	return true
+}
+
+func (s *slotPorts) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ports) == 0
+}
+
 // snapshot lets ports come and go while the shard sends.
-func (s *shard) snapshot(dst []ticker) []ticker {
+func (s *slotPorts) snapshot(dst []*place) []*place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append(dst, s.ports...)
+}
+
+func (s *slotPorts) tick(ports []*place) {
+	now, frames := time.Now(), 1+s.owed
+	s.owed = 0
+	for _, p := range ports {
+		p.tick(now, frames)
+	}
 }

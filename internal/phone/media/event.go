@@ -62,9 +62,12 @@ func eventCodes(keys string) ([]byte, error) {
 const (
 	// eventLostEnd is how long after the last packet of an event its end is taken as lost. Senders repeat every 20 to 50 ms.
 	eventLostEnd = 160 * time.Millisecond
-	// eventRepeat is how long after its end an event's packets are taken as repetitions or stragglers. A sender that plays a
+	// eventRepeat is how long after its end all of an event's packets are taken as repetitions or stragglers. A sender that plays a
 	// recording twice uses the same timestamp again, later than that.
 	eventRepeat = 250 * time.Millisecond
+	// eventLate is how long its end, or what prolongs it, may be held back by a machine or a network that stands still. A recording that
+	// is played again is told from that by its beginning: its first packets are shorter than the event was.
+	eventLate = 5 * time.Second
 )
 
 type seenEvent struct {
@@ -120,14 +123,21 @@ func (d *Detector) Tick(now time.Time) (voice.Digit, bool) {
 	return digit, n == 1
 }
 
+// Begins reports whether a packet is the first of its press, as far as they came; it is to be asked before Packet.
+func (d *Detector) Begins(now time.Time, ts uint32, e Event) bool {
+	return !d.repeated(now, ts, e) && (!d.active.valid || !d.continues(ts, e))
+}
+
 func (d *Detector) repeated(now time.Time, ts uint32, e Event) bool {
-	if !d.done.valid || now.Sub(d.done.seen) >= eventRepeat {
+	if !d.done.valid || d.active.valid && d.active.ts == ts && d.active.code == e.Code {
 		return false
 	}
+	since := now.Sub(d.done.seen)
 	if ts == d.done.ts {
-		return e.Code == d.done.code
+		prolongs := e.End || uint32(e.Duration) > d.done.duration
+		return e.Code == d.done.code && (since < eventRepeat || since < eventLate && prolongs)
 	}
-	return int32(ts-d.done.ts) < 0 //nolint:gosec // serial number arithmetic: older than what is finished
+	return since < eventRepeat && int32(ts-d.done.ts) < 0 //nolint:gosec // serial number arithmetic: older than what is finished
 }
 
 // continues also takes the next segment of an event longer than 65,535 samples (RFC 4733 §2.5.1.3).

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
@@ -34,8 +35,15 @@ type outStream struct {
 	clip   *playing
 	keys   keySender
 	relay  relayState
+	press  relayedPress
 	buf    [headerSize + maxPayload]byte
+	joint  [FrameSamples]byte // a frame that is not a piece of the clip: its end, or where a loop begins anew
 }
+
+// silence is a frame of it.
+//
+//nolint:gochecknoglobals // a constant
+var silence = [FrameSamples]byte(bytes.Repeat([]byte{Silence}, FrameSamples))
 
 type relayState struct {
 	synced bool
@@ -44,6 +52,13 @@ type relayState struct {
 	tsOff  uint32
 	latest uint16 // of the source
 	at     time.Time
+}
+
+// relayedPress is the press that was relayed last. It keeps its timestamp to the end, by which it is known, whatever interrupts the
+// audio meanwhile.
+type relayedPress struct {
+	id    uint64
+	tsOff uint32
 }
 
 type playing struct {
@@ -59,12 +74,18 @@ func (c *playing) finish(completed bool) {
 	}
 }
 
-// frame returns the next 20 ms; the last one is filled up with silence. It returns nil when the clip is over.
-func (c *playing) frame(dst []byte) []byte {
+// frame returns the next 20 ms, as a piece of the clip or made in scratch; the last one is filled up with silence. It returns nil
+// when the clip is over.
+func (c *playing) frame(scratch *[FrameSamples]byte) []byte {
 	if c.pos >= len(c.data) {
 		return nil
 	}
-	dst = dst[:0]
+	if end := c.pos + FrameSamples; end < len(c.data) {
+		piece := c.data[c.pos:end:end]
+		c.pos = end
+		return piece
+	}
+	dst := scratch[:0]
 	for len(dst) < FrameSamples && c.pos < len(c.data) {
 		n := min(FrameSamples-len(dst), len(c.data)-c.pos)
 		dst = append(dst, c.data[c.pos:c.pos+n]...)
@@ -155,10 +176,9 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 		p.sendKey(ts)
 		return
 	}
-	var scratch [FrameSamples]byte
 	var payload []byte
 	if o.clip != nil {
-		if payload = o.clip.frame(scratch[:]); payload == nil {
+		if payload = o.clip.frame(&o.joint); payload == nil {
 			o.clip.finish(true)
 			o.clip = nil
 		}
@@ -167,10 +187,7 @@ func (p *Port) sendFrame(now time.Time, frames uint32) {
 		if p.peer.Load() != nil && now.Sub(o.relay.at) < fillAfter {
 			return
 		}
-		payload = scratch[:]
-		for i := range payload {
-			payload[i] = Silence
-		}
+		payload = silence[:]
 	}
 	o.relay.synced = false
 	if !o.format.Send {
@@ -193,37 +210,69 @@ func (p *Port) sendKey(ts uint32) {
 }
 
 // relay sends a packet that the other side of a bridge received. Its sequence numbers and timestamps are shifted, not
-// replaced, so that the listener sees what was lost or late on the way.
-func (p *Port) relay(pkt *rtp.Packet, event bool) {
+// replaced, so that the listener sees what was lost or late on the way. A press is relayed whole or not at all: the far end would
+// take a part of it for a press.
+func (p *Port) relay(pkt *rtp.Packet, key press) {
 	o := &p.out
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	pt := uint8(PayloadPCMU)
-	if event {
-		pt = o.format.EventOut
-	}
-	if o.clip != nil || len(o.keys.codes) > 0 || !o.format.Send || (event && pt == 0) || p.closed.Load() {
+	if !o.relays(key) || p.closed.Load() {
 		o.relay.synced = false
 		return
 	}
-	marker := pkt.Marker
+	marker := o.sync(pkt)
+	o.relay.at = now
+	seq, ts := pkt.SequenceNumber+o.relay.seqOff, pkt.Timestamp+o.relay.tsOff
+	if key.id == 0 {
+		p.write(o.packet(PayloadPCMU, marker, seq, ts, pkt.Payload), pkt.Payload)
+		return
+	}
+	if key.begins {
+		o.press = relayedPress{key.id, ts - pkt.Timestamp}
+	}
+	p.write(o.packet(o.format.EventOut, marker, seq, pkt.Timestamp+o.press.tsOff, pkt.Payload), nil)
+}
+
+// relays reports whether a packet may be relayed now. A press that meets keys of our own waits its turn behind them.
+func (o *outStream) relays(key press) bool {
+	free := o.clip == nil && len(o.keys.codes) == 0 && o.format.Send
+	switch {
+	case key.id == 0:
+		return free
+	case o.format.EventOut == 0:
+		return false
+	case !key.begins:
+		return free && o.press.id == key.id
+	}
+	if n := len(o.keys.codes); n > 0 && n < maxKeys && int(key.code) < len(eventKeys) {
+		o.keys.codes = append(o.keys.codes, key.code)
+	}
+	return free
+}
+
+// sync fits the source of a packet to the stream, if it is new or was interrupted, and returns the packet's marker.
+func (o *outStream) sync(pkt *rtp.Packet) (marker bool) {
 	r := &o.relay
-	if jump := int(int16(pkt.SequenceNumber - r.latest)); !r.synced || r.ssrc != pkt.SSRC || jump > maxDropout || jump < -maxMisorder { //nolint:gosec // serial number arithmetic
-		*r = relayState{
-			synced: true, ssrc: pkt.SSRC, latest: pkt.SequenceNumber,
-			seqOff: o.seq - pkt.SequenceNumber, tsOff: o.nextTS() - pkt.Timestamp,
+	jump := int(int16(pkt.SequenceNumber - r.latest)) //nolint:gosec // serial number arithmetic
+	if r.synced && r.ssrc == pkt.SSRC && jump <= maxDropout && jump >= -maxMisorder {
+		if jump > 0 {
+			r.latest = pkt.SequenceNumber
 		}
-		marker = true
-	} else if jump > 0 {
-		r.latest = pkt.SequenceNumber
+		return pkt.Marker
 	}
-	r.at = now
-	var audio []byte
-	if !event {
-		audio = pkt.Payload
+	*r = relayState{
+		synced: true, ssrc: pkt.SSRC, latest: pkt.SequenceNumber,
+		seqOff: o.seq - pkt.SequenceNumber, tsOff: o.nextTS() - pkt.Timestamp,
 	}
-	p.write(o.packet(pt, marker, pkt.SequenceNumber+r.seqOff, pkt.Timestamp+r.tsOff, pkt.Payload), audio)
+	return true
+}
+
+// interruptRelay makes the next packet of the relay follow the latest one, whatever came between at the source.
+func (p *Port) interruptRelay() {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	p.out.relay.synced = false
 }
 
 // write sends a packet; audio, if not nil, also goes to the tap.

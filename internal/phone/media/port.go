@@ -58,6 +58,7 @@ type Port struct {
 		packet   rtp.Packet
 		stats    reception
 		detector Detector
+		latest   press
 		timedOut bool
 	}
 	out outStream
@@ -193,6 +194,7 @@ func (p *Port) Receive(raw []byte, now time.Time) bool {
 	// A DTMF burst ends at most two keys at once; callbacks run without the lock.
 	var keys [2]voice.Digit
 	n, kind, back := 0, packetBad, false
+	var key press
 	pkt := &p.in.packet
 	if len(raw) >= 12 && pkt.Unmarshal(raw) == nil {
 		kind = p.classify(pkt)
@@ -200,6 +202,7 @@ func (p *Port) Receive(raw []byte, now time.Time) bool {
 	switch kind {
 	case packetEvent:
 		e, _ := ParseEvent(pkt.Payload) // classify has parsed it
+		key = p.press(now, pkt.Timestamp, e)
 		keys[0], keys[1], n = p.in.detector.Packet(now, pkt.Timestamp, e)
 		p.in.stats.packet(now, pkt.SSRC, pkt.SequenceNumber, pkt.Timestamp, false)
 	case packetAudio:
@@ -225,9 +228,28 @@ func (p *Port) Receive(raw []byte, now time.Time) bool {
 		p.ReportKey(k)
 	}
 	if kind != packetOther {
-		p.forward(pkt, kind == packetEvent)
+		p.forward(pkt, key)
 	}
 	return true
+}
+
+// press is what a relay must know of a telephone event. The zero press stands for audio.
+type press struct {
+	id     uint64 // one for all packets of a press
+	begins bool   // the first of them
+	code   byte
+}
+
+//nolint:gochecknoglobals // numbers presses of all ports, so that a relay can tell those of one from another's
+var presses atomic.Uint64
+
+// press is called with p.in locked, before the detector takes the packet.
+func (p *Port) press(now time.Time, ts uint32, e Event) press {
+	p.in.latest.begins = p.in.detector.Begins(now, ts, e)
+	if p.in.latest.begins {
+		p.in.latest.id, p.in.latest.code = presses.Add(1), e.Code
+	}
+	return p.in.latest
 }
 
 type packetKind uint8
@@ -263,15 +285,19 @@ func (p *Port) classify(pkt *rtp.Packet) packetKind {
 	}
 }
 
-func (p *Port) forward(pkt *rtp.Packet, event bool) {
+func (p *Port) forward(pkt *rtp.Packet, key press) {
+	peer := p.peer.Load()
 	if p.muted.Load() {
+		if peer != nil {
+			peer.interruptRelay() // else the listener would take what is held back for lost
+		}
 		return
 	}
-	if tap := p.tap.Load(); tap != nil && !event {
+	if tap := p.tap.Load(); tap != nil && key.id == 0 {
 		(*tap)(voice.Received, pkt.Payload)
 	}
-	if peer := p.peer.Load(); peer != nil {
-		peer.relay(pkt, event)
+	if peer != nil {
+		peer.relay(pkt, key)
 	}
 }
 

@@ -172,6 +172,7 @@ func (s *Socket) accept(from netip.AddrPort, now time.Time) bool {
 		return false
 	}
 	s.latched, s.heard = from, now
-	s.remote.Store(&from)
+	remote := from // else every call of this function would allocate
+	s.remote.Store(&remote)
 	return true
 }

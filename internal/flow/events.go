@@ -1,14 +1,25 @@
 package flow
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
 
 // handle keeps what an event brought and starts a handler thread, if the flow has one for the event.
-func (m *machine) handle(name EventName, fields map[string]any) {
-	m.setEventOutputs(name, fields)
+func (m *machine) handle(name EventName, ev *Event) {
+	for k, v := range ev.Fields {
+		m.eventOutput(name, k, v)
+	}
+	if a := ev.Agent; a != nil {
+		m.eventOutput(name, "AgentId", a.ID)
+		m.eventOutput(name, "AgentName", a.Name)
+		m.eventOutput(name, "AgentDN", a.DN)
+		m.eventOutput(name, "AgentEmail", a.Email)
+		m.eventOutput(name, "TeamName", a.Team)
+	}
+	if ev.Reason != "" {
+		m.eventOutput(name, "Reason", ev.Reason)
+	}
 	n := m.p.on[name]
 	if n == nil {
 		return
@@ -18,19 +29,6 @@ func (m *machine) handle(name EventName, fields map[string]any) {
 		return
 	}
 	m.walk(m.newThread(name), n)
-}
-
-func (m *machine) agentFields(ev *Event) map[string]any {
-	out := make(map[string]any, len(ev.Fields)+8)
-	maps.Copy(out, ev.Fields)
-	if a := ev.Agent; a != nil {
-		out["AgentId"], out["AgentName"], out["AgentDN"] = a.ID, a.Name, a.DN
-		out["AgentEmail"], out["TeamName"] = a.Email, a.Team
-	}
-	if ev.Reason != "" {
-		out["Reason"] = ev.Reason
-	}
-	return out
 }
 
 // agentAnswered ends the wait treatment and starts the handler.
@@ -48,7 +46,7 @@ func (m *machine) agentAnswered(ev *Event) {
 	}
 	m.leaveMedia()
 	m.agentState(ev.Agent)
-	m.handle(OnAgentAnswered, m.agentFields(ev))
+	m.handle(OnAgentAnswered, ev)
 }
 
 // leaveMedia takes handlers that talk to the caller on, as if what they play had ended.
@@ -78,7 +76,7 @@ func (m *machine) agentDisconnected(ev *Event) {
 		return
 	}
 	m.s.Talking = false
-	m.handle(OnAgentDisconnected, m.agentFields(ev))
+	m.handle(OnAgentDisconnected, ev)
 	if flow := m.stateOf("$Hooks", "CustomerRemaining"); flow != "" && m.p.connect && m.p.on[OnAgentDisconnected] == nil {
 		m.emit(Command{Kind: CmdGoto, Goto: &Destination{ID: flow}})
 		m.flushCAD()
@@ -116,7 +114,7 @@ func (m *machine) contactEnded(ev *Event) {
 	}
 	m.hungUp()
 	m.s.ContactOver = true
-	m.handle(OnContactEnded, m.agentFields(ev))
+	m.handle(OnContactEnded, ev)
 }
 
 // varsEdited takes over what the agent changed: agent-editable variables only, and only values of the right type.

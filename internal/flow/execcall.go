@@ -86,11 +86,11 @@ func (m *machine) afterHTTP(n *cnode, ev *Event) result {
 	if !h.parse {
 		return on(PortOK, detail)
 	}
-	doc, ok := documentOf(ev.HTTP.Body)
+	d, ok := m.bindText(n, ev.HTTP.Body)
 	if !ok {
 		return on(PortOK, detail+", no JSON in the answer")
 	}
-	if d := m.bindAll(n, doc); d != "" {
+	if d != "" {
 		detail += ", " + d
 	}
 	return on(PortOK, detail)

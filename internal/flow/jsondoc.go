@@ -180,6 +180,14 @@ func (d *docReader) unquote(begin, i int) (string, error) {
 }
 
 func (d *docReader) number() (any, error) {
+	s, err := d.digits()
+	if err != nil {
+		return nil, err
+	}
+	return json.Number(s), nil
+}
+
+func (d *docReader) digits() (string, error) {
 	begin := d.pos
 	for d.pos < len(d.data) {
 		c := d.data[d.pos]
@@ -190,9 +198,9 @@ func (d *docReader) number() (any, error) {
 	}
 	s := d.data[begin:d.pos]
 	if !isNumber(s) {
-		return nil, errJSON
+		return "", errJSON
 	}
-	return json.Number(s), nil
+	return s, nil
 }
 
 // isNumber reports whether s is a number as RFC 8259 §6 has it.

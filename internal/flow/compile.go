@@ -303,6 +303,15 @@ func eachValue(n *Node, fn func(Value)) {
 // secureClosure returns the secure variables and those that are set from them.
 func secureClosure(f *Flow) map[string]bool {
 	hidden := make(map[string]bool)
+	for _, n := range f.Nodes {
+		if n.Op != OpOTP {
+			continue
+		}
+		hidden[n.Name] = true // a one-time password is nobody's business
+		for _, b := range n.Out {
+			hidden[b.Var] = true
+		}
+	}
 	for _, v := range f.Vars {
 		if v.Secure {
 			hidden[v.Name] = true

@@ -233,8 +233,10 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return afterCallback(ev)
 	case OpBot:
 		return m.afterBot(n, ev)
-	case OpHours, OpQueueInfo, OpSub:
+	case OpHours, OpQueueInfo, OpSub, OpSendDigits, OpRecordMessage, OpTask, OpStream:
 		return m.afterAsk(n, ev)
+	case OpView:
+		return m.afterView(n, ev)
 	case OpQueue:
 		return m.afterHookQueue(t, n, ev)
 	case OpFunction:
@@ -360,7 +362,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	outcome := strings.ToLower(ev.Outcome)
 	if ev.Error != "" || outcome == "failed" {
-		if n.op == OpQueueInfo && n.exits[PortFailure] != nil {
+		if (n.op == OpQueueInfo || n.op == OpSendDigits) && n.exits[PortFailure] != nil {
 			return on(PortFailure, clip(ev.Error))
 		}
 		return failed("%s", firstText(clip(ev.Error), "no answer"))
@@ -377,7 +379,11 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		if outcome == "insufficient" && n.exits[PortInsufficient] != nil {
 			return on(PortInsufficient, outcome)
 		}
-	default: // a subflow
+	case OpRecordMessage:
+		if outcome == "timeout" {
+			return on(PortTimeout, "nothing was said")
+		}
+	default: // a subflow, digits, a task
 	}
 	m.bindAll(n, ev.Fields)
 	if n.match != nil {
@@ -413,4 +419,17 @@ func (m *machine) afterBot(n *cnode, ev *Event) result {
 	m.state("$Lex", lex)
 	intent := firstText(text(lex["IntentName"]), ev.Outcome)
 	return m.choose(n, intent, clip(intent))
+}
+
+// afterView keeps what was entered as $.Views.ViewResultData, and chooses by the action that was taken.
+func (m *machine) afterView(n *cnode, ev *Event) result {
+	if ev.Error != "" || strings.EqualFold(ev.Outcome, "failed") {
+		return failed("%s", firstText(clip(ev.Error), "nobody saw the page"))
+	}
+	data := make(map[string]any, len(ev.Fields))
+	for k, v := range ev.Fields {
+		data[k] = plain(v)
+	}
+	m.state("$Views", map[string]any{"ViewResultData": data, "Action": ev.Outcome})
+	return m.choose(n, ev.Outcome, clip(ev.Outcome))
 }

@@ -197,7 +197,7 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 		return firstExit(n, PortInterrupted, PortOK), true
 	case OpMenu, OpCollect:
 		return firstExit(n, PortTimeout, PortNoMatch, PortError), true
-	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto:
+	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto, OpSendDigits, OpRecordMessage:
 		return firstExit(n, PortFailure, PortError), true
 	case OpHangup:
 		return ended("nothing to disconnect"), true

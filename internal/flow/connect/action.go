@@ -36,6 +36,7 @@ var converters = map[string]func(*action) how{
 	"UpdateContactEventHooks": hooks, "TransferParticipantToThirdParty": thirdParty, "CheckHoursOfOperation": hours,
 	"CheckMetricData": metric, "GetMetricData": metric, "CreateCallbackContact": callback, "UpdateContactCallbackNumber": callbackNumber,
 	"UpdateContactRoutingCriteria": criteria, "UpdateRoutingCriteria": criteria, "ConnectParticipantWithLexBot": bot,
+	"UpdateContactMediaStreamingBehavior": mediaStreaming, "ShowView": view, "CreateTask": task,
 }
 
 // simple is for actions that have no parameters we need.

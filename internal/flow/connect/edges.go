@@ -98,7 +98,7 @@ func (im *importing) transitions(a *action) {
 // matches reports whether an operation has a result that conditions are asked of.
 func matches(op flow.Op) bool {
 	switch op {
-	case flow.OpCompare, flow.OpLoop, flow.OpHours, flow.OpMenu, flow.OpMetric, flow.OpWait, flow.OpBot, flow.OpSub, flow.OpLoopPrompts:
+	case flow.OpCompare, flow.OpLoop, flow.OpHours, flow.OpMenu, flow.OpMetric, flow.OpWait, flow.OpBot, flow.OpSub, flow.OpLoopPrompts, flow.OpView:
 		return true
 	default: // has one way on
 		return false

@@ -49,6 +49,9 @@ func (V2Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 		for _, ev := range slices.Sorted(maps.Keys(wired)) {
 			im.handler(ev, wired.text(ev))
 		}
+		if ev := part.text("eventSpecificationName"); ev != "" && wired == nil {
+			im.handler(ev, im.entry(part))
+		}
 	}
 	if im.f.Start == "" {
 		return nil, nil, errors.New("the Webex flow has no start activity")
@@ -57,6 +60,17 @@ func (V2Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 	im.rep.Problems = append(im.rep.Problems, flow.Lint(im.f)...)
 	flow.Finish(im.f, im.rep)
 	return im.f, im.rep, nil
+}
+
+// entry is the event node of a part that is one event's, as hand-written files have it.
+func (im *importing) entry(part props) string {
+	for _, item := range part.list("nodes") {
+		a := asProps(item)
+		if id := firstText(a.text("id"), a.text("name")); im.f.Nodes[im.at[id]] != nil && im.f.Nodes[im.at[id]].Op == flow.OpEvent {
+			return id
+		}
+	}
+	return ""
 }
 
 // lists reads the nodes and edges of one part. An edge names its nodes by identifier or by name.
@@ -80,7 +94,14 @@ func (im *importing) lists(p props, prefix string) {
 		if id, ok := im.at[key]; ok {
 			return id
 		}
-		return byName[key]
+		if id, ok := byName[key]; ok || prefix == "" {
+			return id
+		}
+		if im.f.Nodes[flow.NodeID(key)] != nil {
+			im.problem("", "eventFlows."+prefix+".edges", "the event flow leads into the main flow, to %s: Webex refuses that when the flow is published", key)
+			return flow.NodeID(key)
+		}
+		return ""
 	}
 	for i, item := range p.list("edges") {
 		im.rep.Edges++

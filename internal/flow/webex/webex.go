@@ -174,7 +174,11 @@ func typeOf(a, pr props) string {
 	if kind := strings.ToLower(a.text("activityType")); kind == "start" || kind == "event" {
 		return kind
 	}
-	return firstText(pr.text("activityName"), pr.text("activityId"), group)
+	name := firstText(pr.text("activityName"), pr.text("activityId"), group)
+	if name == "Event" || name == "start" { // as hand-written FlowV2 has it
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 func (im *importing) link(i int, l props) {

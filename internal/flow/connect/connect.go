@@ -7,6 +7,7 @@
 package connect
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,14 +114,14 @@ func (Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 	if !ok {
 		return nil, nil, errors.New("the file has no Actions with a StartAction: it is no flow of Amazon Connect")
 	}
-	return read(doc, data, Format, firstText(doc.obj("Metadata").text("name"), wrapperName(top, path)), nil)
+	return read(doc, data, Format, cmp.Or(doc.obj("Metadata").text("name"), wrapperName(top, path)), nil)
 }
 
 // wrapperName is the name that a wrapper gives the flow.
 func wrapperName(top props, path []string) string {
 	name := ""
 	for _, key := range path {
-		name = firstText(top.text("Name"), top.text("name"), name)
+		name = cmp.Or(top.text("Name"), top.text("name"), name)
 		top = asProps(top[key])
 	}
 	return name
@@ -233,7 +234,7 @@ const fixFile = "correct it in Amazon Connect and export the flow again"
 func (im *importing) action(i int, item any) {
 	a := asProps(item)
 	field := fmt.Sprintf("Actions[%d]", i)
-	id := firstText(a.text("Identifier"), a.text("Id"))
+	id := cmp.Or(a.text("Identifier"), a.text("Id"))
 	if a == nil {
 		im.problem("", field, flow.RuleShape, fixFile, "this is not an action")
 	}

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/tandemcc/tandem/internal/flow"
@@ -170,7 +171,7 @@ func bot(a *action) how {
 	a.n.Op = flow.OpBot
 	v2, v1 := a.params.obj("LexV2Bot"), a.params.obj("LexBot")
 	id := flow.Dynamic(v2.text("AliasArn"), "Parameters.LexV2Bot.AliasArn")
-	name := firstText(a.meta.text("lexV2BotName"), v1.text("Name"))
+	name := cmp.Or(a.meta.text("lexV2BotName"), v1.text("Name"))
 	if v2 == nil {
 		id = flow.Dynamic(v1.text("Name"), "Parameters.LexBot.Name")
 	}

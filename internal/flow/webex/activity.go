@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -286,7 +287,7 @@ func split(n *flow.Node, p props) how {
 	var out []flow.Value
 	for i, item := range p.list("allocations") {
 		a := asProps(item)
-		label := firstText(a.text("desc"), strconv.Itoa(i))
+		label := cmp.Or(a.text("desc"), strconv.Itoa(i))
 		out = append(out, flow.Value{Map: map[string]flow.Value{
 			"label": flow.Lit(label), "percent": {Lit: a.text("percent"), Field: fmt.Sprintf("allocations[%d].percent", i)},
 		}})
@@ -332,7 +333,7 @@ func subflow(n *flow.Node, p props) how {
 	n.Op = flow.OpSub
 	if version := p.obj("subflowVersion"); version.has("id") {
 		n.In["flow"] = input(version.text("id"), "subflowVersion.id")
-		n.In["flowName"] = flow.Value{Lit: firstText(version.text("name"), p.text("subflowName"))}
+		n.In["flowName"] = flow.Value{Lit: cmp.Or(version.text("name"), p.text("subflowName"))}
 	} else {
 		key := firstKey(p, "subflowId", "handOffFlow", "flowId")
 		n.In["flow"] = p.value(key)
@@ -341,7 +342,7 @@ func subflow(n *flow.Node, p props) how {
 	n.In["inputs"] = arguments(p, "subflowInputVariables")
 	for _, item := range p.list("subflowOutputVariables") {
 		o := asProps(item)
-		name, from := o.text("outputVariable"), firstText(o.text("target"), o.text("src"))
+		name, from := o.text("outputVariable"), cmp.Or(o.text("target"), o.text("src"))
 		if name != "" && from != "" {
 			n.Out = append(n.Out, flow.Bind{Path: "$['" + strings.ReplaceAll(from, "'", "\\'") + "']", Var: name})
 		}

@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,7 +231,7 @@ func queuePriority(n *flow.Node, p props) {
 func skill(p props, i int) flow.Value {
 	field := fmt.Sprintf("skills.requirements[%d].value", i)
 	return flow.Value{Map: map[string]flow.Value{
-		"id": flow.Lit(p.text("skill")), "name": flow.Lit(firstText(p.text("skillName"), p.text("skill"))),
+		"id": flow.Lit(p.text("skill")), "name": flow.Lit(cmp.Or(p.text("skillName"), p.text("skill"))),
 		"op": flow.Lit(strings.ToLower(p.text("condition"))), "value": input(p.text("value"), field),
 	}}
 }

@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -392,7 +393,7 @@ func encodeFunction(ex *exporting, n *flow.Node) (string, props) {
 	}
 	return "http-request-v2", props{
 		"authenticated": false, "httpRequestUrl": "", "httpRequestMethod": "POST", "httpContentType": "Application/JSON", "httpRequestBody": string(body),
-		"httpResponseTimeout": firstText(flow.Source(n.In["timeoutMS"]), "3000"), "contentType": "JSON", "outputVariableArray": []any{},
+		"httpResponseTimeout": cmp.Or(flow.Source(n.In["timeoutMS"]), "3000"), "contentType": "JSON", "outputVariableArray": []any{},
 	}
 }
 

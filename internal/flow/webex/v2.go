@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,7 +67,7 @@ func (V2Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 func (im *importing) entry(part props) string {
 	for _, item := range part.list("nodes") {
 		a := asProps(item)
-		if id := firstText(a.text("id"), a.text("name")); im.f.Nodes[im.at[id]] != nil && im.f.Nodes[im.at[id]].Op == flow.OpEvent {
+		if id := cmp.Or(a.text("id"), a.text("name")); im.f.Nodes[im.at[id]] != nil && im.f.Nodes[im.at[id]].Op == flow.OpEvent {
 			return id
 		}
 	}
@@ -81,7 +82,7 @@ func (im *importing) lists(p props, prefix string) {
 	for i, item := range nodes {
 		a := asProps(item)
 		im.rep.Nodes++
-		id := firstText(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1))
+		id := cmp.Or(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1))
 		nid := flow.NodeID(id)
 		if im.f.Nodes[nid] != nil {
 			nid = flow.NodeID(fmt.Sprintf("%s:%s#%d", prefix, id, i+1))
@@ -106,6 +107,6 @@ func (im *importing) lists(p props, prefix string) {
 	for i, item := range p.list("edges") {
 		im.rep.Edges++
 		e := asProps(item)
-		im.edge(fmt.Sprintf("edges[%d]", i), find(e.text("from")), find(e.text("to")), firstText(e.text("condition"), e.obj("properties").text("value")))
+		im.edge(fmt.Sprintf("edges[%d]", i), find(e.text("from")), find(e.text("to")), cmp.Or(e.text("condition"), e.obj("properties").text("value")))
 	}
 }

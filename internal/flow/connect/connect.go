@@ -41,14 +41,14 @@ func (Importer) Format() string { return Format }
 // Format returns the format's name.
 func (LegacyImporter) Format() string { return FormatLegacy }
 
-// Sniff looks for a list of actions with a start, also within a wrapper.
+// Sniff looks for a list of actions with a start, also within a wrapper or a CloudFormation template.
 func (Importer) Sniff(data []byte) bool {
 	top, err := decode(data)
 	if err != nil {
-		return false
+		return isTemplate(data)
 	}
 	_, _, ok := unwrap(top, isFlow, 0)
-	return ok
+	return ok || top.obj("Resources") != nil && isTemplate(data)
 }
 
 // Sniff looks for a list of modules with a start, also within a wrapper.
@@ -107,10 +107,16 @@ func unwrap(p props, is func(props) bool, depth int) (found props, path []string
 // Import reads a flow.
 func (Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 	top, err := decode(data)
+	if err != nil && isTemplate(data) {
+		return importTemplate(data)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading an Amazon Connect flow: %w", err)
 	}
 	doc, path, ok := unwrap(top, isFlow, 0)
+	if !ok && isTemplate(data) {
+		return importTemplate(data)
+	}
 	if !ok {
 		return nil, nil, errors.New("the file has no Actions with a StartAction: it is no flow of Amazon Connect")
 	}

@@ -246,6 +246,11 @@ func Formats() flow.Registry {
 	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}, yaml.Importer{}}
 }
 
+// Exporters are the flow formats that this build writes.
+func Exporters() flow.Exporters {
+	return flow.Exporters{webex.Exporter{}, webex.V2Exporter{}, connect.Exporter{}, yaml.Exporter{}}
+}
+
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
 	observe := httpx.Metrics(h.metrics)
@@ -337,7 +342,7 @@ func (h *Hub) buildJobs(ctx context.Context) error {
 func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
-		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
+		Library: h.library, Exporters: Exporters(), Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
 		Jobs: h.db.Jobs(), Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,

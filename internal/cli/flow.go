@@ -15,6 +15,9 @@ type flowCmd struct {
 	Run  flowRunCmd  `cmd:"" help:"Play a call through a flow, without a telephone, and print where it went."`
 	Mend flowMendCmd `cmd:"" help:"Correct what has a sure correction, and write the flow in its own format."`
 	Test flowTestCmd `cmd:"" help:"Run a flow's tests and say what of it no test reached."`
+
+	Export flowExportCmd `cmd:"" help:"Write a flow in another format, and say what is lost."`
+	Import flowImportCmd `cmd:"" help:"Store a flow in a running hub."`
 }
 
 type flowLintCmd struct {

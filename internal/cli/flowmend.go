@@ -8,7 +8,7 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/connect"
-	"github.com/tandemcc/tandem/internal/flow/webex"
+	"github.com/tandemcc/tandem/internal/flow/yaml"
 )
 
 type flowMendCmd struct {
@@ -27,16 +27,14 @@ func (c *flowMendCmd) Run(e *env) error {
 		return errs.New(errs.Invalid, "%s is not a call flow: %s", c.File, errs.Message(err))
 	}
 	mended, done := flow.Mend(f, rep)
-	text, losses, err := export(rep.Format, mended)
+	text, losses, err := app.Exporters().Export(writtenAs(rep.Format), mended)
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // it says what cannot be written and why
 	}
 	for _, m := range done {
 		fmt.Fprintf(e.stderr, "mended %s, %s: %s\n", m.Node, m.Field, oneLine(m.What))
 	}
-	for _, l := range losses {
-		fmt.Fprintf(e.stderr, "not written %s\n", oneLine(l.Node+" "+l.Field+": "+l.What))
-	}
+	e.tellLosses(losses)
 	fmt.Fprintf(e.stderr, "%d corrections\n", len(done))
 	if c.Out == "" {
 		return e.printf("%s", text)
@@ -47,16 +45,13 @@ func (c *flowMendCmd) Run(e *env) error {
 	return nil
 }
 
-// export writes a flow in the format it came in.
-func export(format string, f *flow.Flow) ([]byte, []flow.Loss, error) {
-	for _, x := range []flow.Exporter{webex.Exporter{}, webex.V2Exporter{}, connect.Exporter{}} {
-		if x.Format() == format {
-			data, losses, err := x.Export(f)
-			if err != nil {
-				return nil, nil, fmt.Errorf("writing the flow: %w", err)
-			}
-			return data, losses, nil
-		}
+// writtenAs is the format in which a flow that was read in a format is written: older exports of Amazon Connect become new ones.
+func writtenAs(format string) string {
+	switch format {
+	case connect.FormatLegacy:
+		return connect.Format
+	case yaml.Format:
+		return yaml.FormatYAML
 	}
-	return nil, nil, errs.New(errs.Invalid, "flows of the format %s cannot be written back: mend it in the console", format)
+	return format
 }

@@ -196,6 +196,17 @@ const (
 	AskQueueInfo = "queueInfo" // ok, insufficient, failed; Fields: PIQ, EWT (ms, -1 unknown), CallsQueuedNow, OldestCallTime, LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents
 	AskBot       = "bot"       // ended, escalate, failed; Fields are the node's outputs
 	AskSub       = "sub"       // ok, failed; Fields are the outputs
+	// AskSendDigits sends Params["digits"] on the caller's line: ok, failed.
+	AskSendDigits = "sendDigits"
+	// AskRecordMessage records what the caller says, by Params tone, silenceMS, maxMS and terminators: ok with Fields that
+	// name the recording, timeout (nothing was said), failed.
+	AskRecordMessage = "recordMessage"
+	// AskView shows the page Ref with Params: the outcome is the action that was chosen there, Fields what was entered; failed.
+	AskView = "view"
+	// AskStream starts or stops sending the audio elsewhere, by Params state (Enabled, Disabled), track and sink: ok, failed.
+	AskStream = "stream"
+	// AskTask makes a task with Params for the flow Ref: ok with its identifier in Fields, failed.
+	AskTask = "task"
 	// AskFunction runs the function Ref names with Payload, a JSON document: ok with its answer as Fields, or failed, also
 	// when it took longer than TimeoutMS. The answer to an Async one is not waited for.
 	AskFunction = "function"
@@ -209,8 +220,8 @@ type Ask struct {
 	Ref    string            `json:"ref,omitempty"`
 	Name   string            `json:"name,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
-	// Payload, TimeoutMS and Async are those of AskFunction. The payload has the form of an Amazon Connect event
-	// ("ContactFlowEvent"), so that functions written for it run unchanged.
+	// Payload, TimeoutMS and Async are those of AskFunction. For flows of Amazon Connect the payload has the form of its event
+	// ("ContactFlowEvent"), so that functions written for it run unchanged; for others it is an object of the parameters.
 	Payload   json.RawMessage `json:"payload,omitempty"`
 	TimeoutMS int             `json:"timeoutMS,omitempty"`
 	Async     bool            `json:"async,omitempty"`

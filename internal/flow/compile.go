@@ -39,7 +39,7 @@ func Compile(f *Flow) (*Program, error) {
 		id: f.ID, name: f.Name, opts: f.Options, maxSteps: f.Options.MaxSteps,
 		nodes: make(map[NodeID]*cnode, len(f.Nodes)), on: make(map[EventName]*cnode, len(f.On)),
 		vars: slices.Clone(f.Vars), varIndex: make(map[string]int, len(f.Vars)),
-		system: make(map[string]bool), eventNames: make(map[EventName][]string), reads: make(map[string]map[string]bool),
+		system: make(map[string]bool), eventNames: make(map[EventName][]string), reads: make(map[string]*fieldReads),
 		zone: time.UTC,
 	}
 	if p.maxSteps <= 0 {
@@ -186,21 +186,23 @@ func namedVars(n *Node) []string {
 // noteRead records that templates read path, whose first name is root.
 func (p *Program) noteRead(root, path string) {
 	field, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, root), "."), ".")
-	set, known := p.reads[root]
+	set := p.reads[root]
+	if set == nil {
+		set = new(fieldReads)
+		p.reads[root] = set
+	}
 	switch {
 	case field == "":
-		p.reads[root] = nil
-	case !known:
-		p.reads[root] = map[string]bool{strings.ToLower(field): true}
-	case set != nil:
-		set[strings.ToLower(field)] = true
+		set.all = true
+	case !set.has(field):
+		set.fields = append(set.fields, field)
 	}
 }
 
 // readsField reports whether a template may read a field of a node or an event.
 func (p *Program) readsField(root, field string) bool {
-	set, known := p.reads[root]
-	return known && (set == nil || set[strings.ToLower(field)])
+	set := p.reads[root]
+	return set != nil && set.has(field)
 }
 
 // eventAliases are the names by which the templates of Webex know the objects of events.
@@ -301,6 +303,15 @@ func eachValue(n *Node, fn func(Value)) {
 // secureClosure returns the secure variables and those that are set from them.
 func secureClosure(f *Flow) map[string]bool {
 	hidden := make(map[string]bool)
+	for _, n := range f.Nodes {
+		if n.Op != OpOTP {
+			continue
+		}
+		hidden[n.Name] = true // a one-time password is nobody's business
+		for _, b := range n.Out {
+			hidden[b.Var] = true
+		}
+	}
 	for _, v := range f.Vars {
 		if v.Secure {
 			hidden[v.Name] = true

@@ -95,6 +95,34 @@ func (c *compiler) connect(n *Node, out *cnode) {
 	case OpRecord:
 		out.data, out.exec = c.record(n), execRecord
 	default:
+		c.more(n, out)
+	}
+}
+
+// more compiles secrets, and what the driver is asked to do.
+func (c *compiler) more(n *Node, out *cnode) {
+	switch n.Op {
+	case OpHash:
+		out.data, out.exec = c.hash(n), execHash
+	case OpOTP:
+		out.data, out.exec = c.otp(n), execOTP
+	case OpVerifyOTP:
+		out.data, out.exec = &cverify{c.text(n.In["reference"]), c.text(n.In["otp"]), c.text(n.In["resend"])}, execVerifyOTP
+	case OpCallerID:
+		out.data, out.exec = c.text(n.In["number"]), execCallerID
+	case OpSendDigits:
+		a := c.ask(n, AskSendDigits, "", "")
+		a.params = append(a.params, cpair{"digits", c.text(n.In["digits"])})
+		out.data, out.exec = a, execAsk
+	case OpRecordMessage:
+		out.data, out.exec = c.ask(n, AskRecordMessage, "", ""), execAsk
+	case OpView:
+		out.data, out.exec = c.ask(n, AskView, RefView, "view"), execAsk
+	case OpStream:
+		out.data, out.exec = c.ask(n, AskStream, "", ""), execAsk
+	case OpTask:
+		out.data, out.exec = c.ask(n, AskTask, RefFlow, "flow"), execAsk
+	default:
 		out.exec = execUnsupported
 	}
 }
@@ -149,8 +177,18 @@ type cmetric struct {
 	metric *ctext
 }
 
-func (c *compiler) record(n *Node) *Record {
-	r := &Record{}
+// crecord is who is recorded; on, if there is one, decides whether anybody is.
+type crecord struct {
+	who Record
+	on  *ctext
+}
+
+func (c *compiler) record(n *Node) *crecord {
+	out := &crecord{}
+	if v, ok := n.In["on"]; ok {
+		out.on, out.who = c.text(v), Record{Agent: true, Customer: true}
+	}
+	r := &out.who
 	for _, v := range n.In["participants"].List {
 		switch text(v.Lit) {
 		case "Agent":
@@ -159,7 +197,7 @@ func (c *compiler) record(n *Node) *Record {
 			r.Customer = true
 		}
 	}
-	return r
+	return out
 }
 
 // MaxLinks is how many other flows Link puts into one.

@@ -193,7 +193,7 @@ func connectReads(src string) []string {
 func usesConnect(f *Flow) bool {
 	for _, n := range f.Nodes {
 		switch n.Op {
-		case OpFunction, OpCompare, OpSetQueue, OpRouting, OpHooks, OpMetric:
+		case OpCompare, OpSetQueue, OpRouting, OpHooks, OpMetric:
 			return true
 		case OpQueue, OpCollect:
 			if n.In["hook"].Lit != nil || n.In["store"].Lit != nil {

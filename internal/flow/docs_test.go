@@ -17,18 +17,27 @@ var update = flag.Bool("update", false, "rewrite the table in docs/flows.md")
 
 // notes say what a reader must know of a type beyond how it is read.
 var notes = map[string]string{
-	"webex subflow-handoff":         "the hub is asked to run the flow; variables go by name",
+	"webex subflow-handoff":         "the hub is asked to run the flow; inputs and outputs go by their names",
 	"webex advanced-queue-info":     "figures of the whole queue, not by skill",
 	"webex scheduled-callback":      "called back at once, not at a time",
 	"webex start-media-stream":      "passed over",
-	"webex RecordingControl":        "passed over: recording follows the queue's settings",
-	"webex SetCallerID":             "passed over",
+	"webex RecordingControl":        "both sides or none, by the variable",
+	"webex SetCallerID":             "what transfers and calls back show from then on",
 	"webex set-whisperannouncement": "passed over", "webex set-announcement": "passed over", "webex Feedback": "passed over", "webex Feedback-V2": "passed over",
-	"webex send-digits": "passed over", "webex escalate-cdg": "passed over: any agent of the queue",
-	"webex bre-request": "leaves by its error port", "webex fn-activity": "leaves by its error port", "webex record": "leaves by its error port",
-	"webex generate-otp": "leaves by its error port", "webex verify-otp": "leaves by its error port", "webex cryptographic-hash": "leaves by its error port",
-	"webex upload-audio": "leaves by its error port", "webex call-progress-analysis": "leaves by its error port",
+	"webex send-digits":        "the hub is asked to send them; where it cannot, it leaves by failure",
+	"webex record":             "the hub is asked to record; where it cannot, it leaves by its error port",
+	"webex escalate-cdg":       "passed over: any agent of the queue",
+	"webex fn-activity":        "the hub calls what stands for the function, with its inputs as a JSON object; the answer is the node's outputs",
+	"webex generate-otp":       "kept for this contact, with as many as 10 wrong entries; every field that is read of the node is the password",
+	"webex verify-otp":         "one that is no longer valid leaves by resend",
+	"webex cryptographic-hash": "hexadecimal, of the salt followed by the input; every field that is read of the node is the hash, or the salt where its name says so",
+	"webex bre-request":        "leaves by its error port", "webex upload-audio": "leaves by its error port", "webex call-progress-analysis": "leaves by its error port",
 
+	"connect ShowView":                                   "the hub is asked to show it; where it cannot, it leaves by its error branch",
+	"connect CreateTask":                                 "the hub is asked to make it; where it cannot, it leaves by its error branch",
+	"connect UpdateContactMediaStreamingBehavior":        "the hub is asked to send the audio; where it cannot, it leaves by its error branch",
+	"connect-legacy StartMediaStreaming":                 "the hub is asked to send the audio; where it cannot, it leaves by its error branch",
+	"connect-legacy StopMediaStreaming":                  "the hub is asked to send the audio; where it cannot, it leaves by its error branch",
 	"connect InvokeLambdaFunction":                       "the hub calls what stands for the function, with the event that Amazon Connect sends; the answer is $.External",
 	"connect GetParticipantInput":                        "approximated with InputEncryption: the entry is kept as a secure variable",
 	"connect UpdateContactEventHooks":                    "CustomerQueue and CustomerRemaining run; flows for other hooks are kept and not played",
@@ -54,12 +63,12 @@ var notes = map[string]string{
 
 // unsupportedTypes are types that are kept, and leave by their error branch.
 var unsupportedTypes = map[string][]string{
-	"webex": {"bre-request", "call-progress-analysis", "cryptographic-hash", "fn-activity", "generate-otp", "record", "upload-audio", "verify-otp"},
+	"webex": {"bre-request", "call-progress-analysis", "upload-audio"},
 	"connect": {
-		"AssociateContactToCustomerProfile", "CreateCase", "CreateCustomerProfile", "CreateTask", "CreateWisdomSession", "GetCalculatedAttributesForCustomerProfile", "GetCase",
-		"GetCustomerProfile", "GetCustomerProfileObject", "ShowView", "UpdateCase", "UpdateContactMediaStreamingBehavior", "UpdateCustomerProfile",
+		"AssociateContactToCustomerProfile", "CreateCase", "CreateCustomerProfile", "CreateWisdomSession", "GetCalculatedAttributesForCustomerProfile", "GetCase",
+		"GetCustomerProfile", "GetCustomerProfileObject", "UpdateCase", "UpdateCustomerProfile",
 	},
-	"connect-legacy": {"CreateTask", "HoldParticipant"},
+	"connect-legacy": {"HoldParticipant"},
 }
 
 // statusOf imports one node of a type and says how it is read.

@@ -1,14 +1,25 @@
 package flow
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
 
 // handle keeps what an event brought and starts a handler thread, if the flow has one for the event.
-func (m *machine) handle(name EventName, fields map[string]any) {
-	m.setEventOutputs(name, fields)
+func (m *machine) handle(name EventName, ev *Event) {
+	for k, v := range ev.Fields {
+		m.eventOutput(name, k, v)
+	}
+	if a := ev.Agent; a != nil {
+		m.eventOutput(name, "AgentId", a.ID)
+		m.eventOutput(name, "AgentName", a.Name)
+		m.eventOutput(name, "AgentDN", a.DN)
+		m.eventOutput(name, "AgentEmail", a.Email)
+		m.eventOutput(name, "TeamName", a.Team)
+	}
+	if ev.Reason != "" {
+		m.eventOutput(name, "Reason", ev.Reason)
+	}
 	n := m.p.on[name]
 	if n == nil {
 		return
@@ -18,19 +29,6 @@ func (m *machine) handle(name EventName, fields map[string]any) {
 		return
 	}
 	m.walk(m.newThread(name), n)
-}
-
-func (m *machine) agentFields(ev *Event) map[string]any {
-	out := make(map[string]any, len(ev.Fields)+8)
-	maps.Copy(out, ev.Fields)
-	if a := ev.Agent; a != nil {
-		out["AgentId"], out["AgentName"], out["AgentDN"] = a.ID, a.Name, a.DN
-		out["AgentEmail"], out["TeamName"] = a.Email, a.Team
-	}
-	if ev.Reason != "" {
-		out["Reason"] = ev.Reason
-	}
-	return out
 }
 
 // agentAnswered ends the wait treatment and starts the handler.
@@ -48,7 +46,7 @@ func (m *machine) agentAnswered(ev *Event) {
 	}
 	m.leaveMedia()
 	m.agentState(ev.Agent)
-	m.handle(OnAgentAnswered, m.agentFields(ev))
+	m.handle(OnAgentAnswered, ev)
 }
 
 // leaveMedia takes handlers that talk to the caller on, as if what they play had ended.
@@ -78,7 +76,7 @@ func (m *machine) agentDisconnected(ev *Event) {
 		return
 	}
 	m.s.Talking = false
-	m.handle(OnAgentDisconnected, m.agentFields(ev))
+	m.handle(OnAgentDisconnected, ev)
 	if flow := m.stateOf("$Hooks", "CustomerRemaining"); flow != "" && m.p.connect && m.p.on[OnAgentDisconnected] == nil {
 		m.emit(Command{Kind: CmdGoto, Goto: &Destination{ID: flow}})
 		m.flushCAD()
@@ -116,7 +114,7 @@ func (m *machine) contactEnded(ev *Event) {
 	}
 	m.hungUp()
 	m.s.ContactOver = true
-	m.handle(OnContactEnded, m.agentFields(ev))
+	m.handle(OnContactEnded, ev)
 }
 
 // varsEdited takes over what the agent changed: agent-editable variables only, and only values of the right type.
@@ -235,8 +233,10 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return afterCallback(ev)
 	case OpBot:
 		return m.afterBot(n, ev)
-	case OpHours, OpQueueInfo, OpSub:
+	case OpHours, OpQueueInfo, OpSub, OpSendDigits, OpRecordMessage, OpTask, OpStream:
 		return m.afterAsk(n, ev)
+	case OpView:
+		return m.afterView(n, ev)
 	case OpQueue:
 		return m.afterHookQueue(t, n, ev)
 	case OpFunction:
@@ -362,7 +362,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	outcome := strings.ToLower(ev.Outcome)
 	if ev.Error != "" || outcome == "failed" {
-		if n.op == OpQueueInfo && n.exits[PortFailure] != nil {
+		if (n.op == OpQueueInfo || n.op == OpSendDigits) && n.exits[PortFailure] != nil {
 			return on(PortFailure, clip(ev.Error))
 		}
 		return failed("%s", firstText(clip(ev.Error), "no answer"))
@@ -379,7 +379,11 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		if outcome == "insufficient" && n.exits[PortInsufficient] != nil {
 			return on(PortInsufficient, outcome)
 		}
-	default: // a subflow
+	case OpRecordMessage:
+		if outcome == "timeout" {
+			return on(PortTimeout, "nothing was said")
+		}
+	default: // a subflow, digits, a task
 	}
 	m.bindAll(n, ev.Fields)
 	if n.match != nil {
@@ -415,4 +419,17 @@ func (m *machine) afterBot(n *cnode, ev *Event) result {
 	m.state("$Lex", lex)
 	intent := firstText(text(lex["IntentName"]), ev.Outcome)
 	return m.choose(n, intent, clip(intent))
+}
+
+// afterView keeps what was entered as $.Views.ViewResultData, and chooses by the action that was taken.
+func (m *machine) afterView(n *cnode, ev *Event) result {
+	if ev.Error != "" || strings.EqualFold(ev.Outcome, "failed") {
+		return failed("%s", firstText(clip(ev.Error), "nobody saw the page"))
+	}
+	data := make(map[string]any, len(ev.Fields))
+	for k, v := range ev.Fields {
+		data[k] = plain(v)
+	}
+	m.state("$Views", map[string]any{"ViewResultData": data, "Action": ev.Outcome})
+	return m.choose(n, ev.Outcome, clip(ev.Outcome))
 }

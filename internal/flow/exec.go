@@ -240,21 +240,64 @@ func (m *machine) bindAll(n *cnode, doc any) string {
 	missing := 0
 	for i := range n.binds {
 		b := &n.binds[i]
-		v := doc
+		v, err := doc, error(nil)
 		if b.path != nil {
-			x, err := b.path.One(doc)
-			if err != nil {
-				missing++
-				continue
-			}
-			v = x
+			v, err = b.path.One(doc)
 		}
-		if err := m.setVar(b.name, v); err != nil {
+		if err == nil {
+			err = m.setVar(b.name, v)
+		}
+		if err != nil {
 			missing++
 		}
 	}
+	return notFound(missing, len(n.binds))
+}
+
+// bindText stores the parts of a result that is still JSON text, as bindAll does; false if it is no JSON. Only what the
+// paths lead to is decoded: answers of other systems are long, and flows take little of them.
+func (m *machine) bindText(n *cnode, body []byte) (string, bool) {
+	if !plainBinds(n) {
+		doc, ok := documentOf(body)
+		if !ok {
+			return "", false
+		}
+		return m.bindAll(n, doc), true
+	}
+	d := docReader{data: string(body)}
+	if !d.valid() {
+		return "", false
+	}
+	missing := 0
+	for i := range n.binds {
+		b := &n.binds[i]
+		steps, _ := b.path.Plain()
+		v, err := d.find(steps)
+		if err == nil {
+			err = m.setVar(b.name, v)
+		}
+		if err != nil {
+			missing++
+		}
+	}
+	return notFound(missing, len(n.binds)), true
+}
+
+func plainBinds(n *cnode) bool {
+	for i := range n.binds {
+		if n.binds[i].path == nil {
+			return false
+		}
+		if _, ok := n.binds[i].path.Plain(); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func notFound(missing, of int) string {
 	if missing > 0 {
-		return strconv.Itoa(missing) + " of " + strconv.Itoa(len(n.binds)) + " outputs not found"
+		return strconv.Itoa(missing) + " of " + strconv.Itoa(of) + " outputs not found"
 	}
 	return ""
 }

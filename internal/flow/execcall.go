@@ -86,11 +86,11 @@ func (m *machine) afterHTTP(n *cnode, ev *Event) result {
 	if !h.parse {
 		return on(PortOK, detail)
 	}
-	doc, ok := documentOf(ev.HTTP.Body)
+	d, ok := m.bindText(n, ev.HTTP.Body)
 	if !ok {
 		return on(PortOK, detail+", no JSON in the answer")
 	}
-	if d := m.bindAll(n, doc); d != "" {
+	if d != "" {
 		detail += ", " + d
 	}
 	return on(PortOK, detail)
@@ -220,7 +220,7 @@ func execTransfer(m *machine, t *Thread, n *cnode) result {
 	}
 	m.cancelPlacement()
 	m.command(t, n.id, Command{Kind: CmdTransfer, Transfer: &Transfer{
-		Number: num, Bridged: d.bridged, TimeoutMS: d.timeoutMS, CallerID: strings.TrimSpace(callerID), Digits: strings.TrimSpace(digits),
+		Number: num, Bridged: d.bridged, TimeoutMS: d.timeoutMS, CallerID: firstText(strings.TrimSpace(callerID), m.callerID()), Digits: strings.TrimSpace(digits),
 	}})
 	return wait("")
 }
@@ -240,7 +240,7 @@ func execCallback(m *machine, t *Thread, n *cnode) result {
 		return on(PortFailure, "no number to call back")
 	}
 	m.command(t, n.id, Command{Kind: CmdCallback, Callback: &Callback{
-		Number: num, Queue: d.resolve(strings.TrimSpace(queue)), ANI: ani, DelaySeconds: d.delay, RetrySeconds: d.retry, Attempts: d.attempts,
+		Number: num, Queue: d.resolve(strings.TrimSpace(queue)), ANI: firstText(ani, m.callerID()), DelaySeconds: d.delay, RetrySeconds: d.retry, Attempts: d.attempts,
 	}})
 	return wait("")
 }

@@ -96,9 +96,17 @@ func execFunction(m *machine, t *Thread, n *cnode) result {
 	if ref == "" && d.ask.name == "" {
 		return failed("no function is named")
 	}
-	m.command(t, n.id, Command{Kind: CmdAsk, Ask: &Ask{
-		What: AskFunction, Ref: ref, Name: d.ask.name, Payload: m.functionEvent(params), TimeoutMS: d.ms, Async: d.async,
-	}})
+	ask := &Ask{What: AskFunction, Ref: ref, Name: d.ask.name, TimeoutMS: d.ms, Async: d.async}
+	if m.p.connect {
+		ask.Payload = m.functionEvent(params)
+	} else {
+		in := make(map[string]any, len(params))
+		for k, v := range params {
+			in[k] = v
+		}
+		ask.Payload = appendValue(nil, in)
+	}
+	m.command(t, n.id, Command{Kind: CmdAsk, Ask: ask})
 	return wait(firstText(d.ask.name, ref))
 }
 
@@ -161,8 +169,17 @@ func (m *machine) afterFunction(n *cnode, ev *Event) result {
 	if len(appendValue(nil, answer)) > maxFunctionAnswer {
 		return failed("the function's answer has more than %d bytes", maxFunctionAnswer)
 	}
+	detail := strconv.Itoa(len(answer)) + " values"
+	if !m.p.connect {
+		for k, v := range answer {
+			if m.p.readsField(n.name, k) {
+				m.output(n.name, k, v)
+			}
+		}
+		return on(PortOK, firstText(m.bindAll(n, answer), detail))
+	}
 	m.state("$External", answer)
-	return m.choose(n, "", strconv.Itoa(len(answer))+" values")
+	return m.choose(n, "", detail)
 }
 
 func execLoopPrompts(m *machine, t *Thread, n *cnode) result {
@@ -401,8 +418,22 @@ func (m *machine) afterMetric(n *cnode, ev *Event) result {
 }
 
 func execRecord(m *machine, t *Thread, n *cnode) result {
-	r, _ := n.data.(*Record)
-	m.emit(Command{Kind: CmdRecord, Thread: t.ID, Node: n.id, Record: r})
+	d, _ := n.data.(*crecord)
+	r := d.who
+	if d.on != nil {
+		v, err := d.on.value(m.env)
+		if err != nil {
+			return failedErr("reading whether to record", err)
+		}
+		yes, err := toBoolean(v)
+		if err != nil {
+			return failedErr("reading whether to record", err)
+		}
+		if yes == false {
+			r = Record{}
+		}
+	}
+	m.emit(Command{Kind: CmdRecord, Thread: t.ID, Node: n.id, Record: &r})
 	return on(PortOK, "")
 }
 

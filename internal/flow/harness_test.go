@@ -178,7 +178,7 @@ func example(t testing.TB, name string) (*flow.Flow, *flow.Report) {
 
 func imported(t testing.TB, data []byte) (*flow.Flow, *flow.Report) {
 	t.Helper()
-	f, rep, err := flow.Registry{webex.Importer{}}.Import(data)
+	f, rep, err := flow.Registry{webex.Importer{}, webex.V2Importer{}}.Import(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,11 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -180,6 +183,14 @@ func (d *docReader) unquote(begin, i int) (string, error) {
 }
 
 func (d *docReader) number() (any, error) {
+	s, err := d.digits()
+	if err != nil {
+		return nil, err
+	}
+	return json.Number(s), nil
+}
+
+func (d *docReader) digits() (string, error) {
 	begin := d.pos
 	for d.pos < len(d.data) {
 		c := d.data[d.pos]
@@ -190,9 +201,9 @@ func (d *docReader) number() (any, error) {
 	}
 	s := d.data[begin:d.pos]
 	if !isNumber(s) {
-		return nil, errJSON
+		return "", errJSON
 	}
-	return json.Number(s), nil
+	return s, nil
 }
 
 // isNumber reports whether s is a number as RFC 8259 §6 has it.
@@ -227,4 +238,28 @@ func digits(s string) int {
 		}
 	}
 	return len(s)
+}
+
+// DecodeObject reads one JSON object with its numbers as written (json.Number), for importers: real files have fields that are
+// absent, null or of another type than expected, and a decoded object shows them all.
+func DecodeObject(data []byte) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil {
+		return nil, wrapf(err, "reading a JSON object")
+	}
+	if m == nil {
+		return nil, errors.New("it is not an object")
+	}
+	return m, nil
+}
+
+// ParseNumber reads a finite number from a text with blanks around it; 0 and false if it is none.
+func ParseNumber(s string) (float64, bool) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/flow/expr"
@@ -17,6 +18,26 @@ type machine struct {
 	seed  uint64
 	out   Output
 	dirty []int // agent-viewable variables that changed, by index
+}
+
+// machines are to be used again: their parts live in the session or in what a step returns.
+var machines = sync.Pool{New: func() any { return new(machine) }}
+
+func newMachine(p *Program, s *Session, seed uint64) *machine {
+	m, ok := machines.Get().(*machine)
+	if !ok {
+		m = new(machine)
+	}
+	m.p, m.s, m.env, m.seed = p, s, p.envOf(s), seed
+	return m
+}
+
+// done takes the step's output and gives the machine back.
+func (m *machine) done() Output {
+	out := m.out
+	*m = machine{dirty: m.dirty[:0]}
+	machines.Put(m)
+	return out
 }
 
 // way is how a node was left.
@@ -65,11 +86,11 @@ func Start(p *Program, in Input) (*Session, Output, error) {
 	if p.connect {
 		carryOver(s, in.Vars)
 	}
-	m := &machine{p: p, s: s, env: p.envOf(s), seed: in.Seed}
+	m := newMachine(p, s, in.Seed)
 	t := m.newThread("")
 	m.walk(t, p.start)
 	m.finish()
-	return s, m.out, nil
+	return s, m.done(), nil
 }
 
 // Step takes the session one event further. A result of a command that is not outstanding, and any event after the
@@ -87,10 +108,10 @@ func Step(p *Program, s *Session, ev Event) (Output, error) {
 	if s.Vars == nil { // JSON leaves it out when it is empty
 		s.Vars = make(Values)
 	}
-	m := &machine{p: p, s: s, env: p.envOf(s), seed: ev.Seed}
+	m := newMachine(p, s, ev.Seed)
 	m.dispatch(&ev)
 	m.finish()
-	return m.out, nil
+	return m.done(), nil
 }
 
 func (m *machine) dispatch(ev *Event) {
@@ -100,7 +121,7 @@ func (m *machine) dispatch(ev *Event) {
 	case EvQueueFailed:
 		m.queueFailed(ev)
 	case EvAgentOffered:
-		m.handle(OnAgentOffered, m.agentFields(ev))
+		m.handle(OnAgentOffered, ev)
 	case EvAgentAnswered:
 		m.agentAnswered(ev)
 	case EvAgentDisconnected:
@@ -112,7 +133,7 @@ func (m *machine) dispatch(ev *Event) {
 	case EvVarsEdited:
 		m.varsEdited(ev)
 	case EvCustom:
-		m.handle(ev.Name, ev.Fields)
+		m.handle(ev.Name, ev)
 	case EvQueued, EvAgentNoAnswer:
 		// what they say changes nothing here: the treatment goes on
 	}
@@ -176,7 +197,7 @@ func withoutCaller(n *cnode, quiet bool) (result, bool) {
 		return firstExit(n, PortInterrupted, PortOK), true
 	case OpMenu, OpCollect:
 		return firstExit(n, PortTimeout, PortNoMatch, PortError), true
-	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto:
+	case OpQueue, OpQueueAgent, OpTransfer, OpBot, OpGoto, OpSendDigits, OpRecordMessage:
 		return firstExit(n, PortFailure, PortError), true
 	case OpHangup:
 		return ended("nothing to disconnect"), true
@@ -246,7 +267,8 @@ func (m *machine) failure(t *Thread, n *cnode, why string) *cnode {
 	if handler != nil && !t.Failing {
 		t.Failing = true
 		t.Quiet = t.Quiet || t.Handler != "" || m.s.Talking || m.s.HungUp
-		m.setEventOutputs(OnError, map[string]any{"errorMessage": why, "activityName": n.name})
+		m.eventOutput(OnError, "errorMessage", why)
+		m.eventOutput(OnError, "activityName", n.name)
 		return handler
 	}
 	// Music that cannot be played is no reason to lose a caller who waits, nor a failed look-up one who is talking.
@@ -312,6 +334,9 @@ func (m *machine) hangup(thread int, node NodeID) {
 func (m *machine) emit(c Command) CommandID {
 	m.s.LastCommand++
 	c.ID = m.s.LastCommand
+	if m.out.Commands == nil {
+		m.out.Commands = make([]Command, 0, 2) // most steps end one thing and begin another
+	}
 	m.out.Commands = append(m.out.Commands, c)
 	return c.ID
 }
@@ -415,14 +440,11 @@ func (m *machine) output(node, field string, v any) {
 	o[field] = v
 }
 
-// setEventOutputs stores the fields of an event under each name of it that some template reads.
-func (m *machine) setEventOutputs(ev EventName, fields map[string]any) {
-	names := m.p.eventNames[ev]
-	for _, name := range names {
-		for k, v := range fields {
-			if m.p.readsField(name, k) {
-				m.output(name, k, plain(v))
-			}
+// eventOutput stores a field of an event under each name of the event by which some template reads it.
+func (m *machine) eventOutput(ev EventName, field string, v any) {
+	for _, name := range m.p.eventNames[ev] {
+		if m.p.readsField(name, field) {
+			m.output(name, field, plain(v))
 		}
 	}
 }

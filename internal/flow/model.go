@@ -170,6 +170,7 @@ const (
 	RefSkill     RefKind = "skill"
 	RefBot       RefKind = "bot"
 	RefFunction  RefKind = "function"
+	RefView      RefKind = "view"
 	RefOther     RefKind = "other"
 )
 

@@ -70,7 +70,8 @@ const (
 	// OpPass does nothing: a step whose effect we have in another way or not at all. Ports: ok.
 	OpPass Op = "pass"
 	// OpFunction calls a function of the installation (AWS Lambda in Amazon Connect). In: function, functionName, params (map),
-	// timeoutMS, response (STRING_MAP or JSON), async. Its answer is $.External. Ports: as matched, ok, error.
+	// timeoutMS, response (STRING_MAP or JSON), async. Its answer is $.External in flows of Amazon Connect, and the
+	// node's outputs in others. Ports: as matched, ok, error.
 	OpFunction Op = "function"
 	// OpCompare branches on a value. In: value, match. Ports: as matched, nomatch, ok, error.
 	OpCompare Op = "compare"
@@ -88,8 +89,32 @@ const (
 	// OpMetric asks for figures of a queue. In: queue, queueName, metric (empty: all of them, as $.Metrics), match.
 	// Ports: as matched, ok, error.
 	OpMetric Op = "metric"
-	// OpRecord turns recording on or off. In: participants (list of Agent, Customer; empty is off). Ports: ok, error.
+	// OpRecord turns recording on or off. In: participants (list of Agent, Customer; empty is off), on (an expression; the
+	// participants are then both or none). Ports: ok, error.
 	OpRecord Op = "record"
+	// OpRecordMessage records what the caller says. In: params (tone, silenceMS, maxMS, terminators). Outputs by the hub. Ports:
+	// ok, timeout (nothing was said), error.
+	OpRecordMessage Op = "recordMessage"
+	// OpSendDigits sends keys on the caller's line. In: digits. Ports: ok, failure, error.
+	OpSendDigits Op = "sendDigits"
+	// OpCallerID sets the number that transfers and calls back show from now on. In: number. Ports: ok, error.
+	OpCallerID Op = "callerId"
+	// OpHash computes a digest, in hexadecimal digits. In: input, algorithm (SHA256 or SHA512), salt, saltEncoding (TEXT, HEX, BASE64,
+	// AUTO: drawn by chance). Outputs: hash, salt. Ports: ok, error.
+	OpHash Op = "hash"
+	// OpOTP makes a one-time password, which is kept until OpVerifyOTP is passed with the same reference. In: reference, format
+	// (NUMERIC, ALPHA, ALPHANUMERIC), length (4 to 64), validSeconds, reuse (a valid one is given again). Outputs: otp. Ports: ok, error.
+	OpOTP Op = "otp"
+	// OpVerifyOTP judges a one-time password. In: reference, otp, resend (what the caller enters to get another). Ports: ok, resend
+	// (also when it is no longer valid), failure, error.
+	OpVerifyOTP Op = "verifyOtp"
+	// OpView shows a page to whoever handles the contact and goes on with what was done there. In: view, params (map), match.
+	// Outputs by the hub. Ports: as matched, ok, error.
+	OpView Op = "view"
+	// OpStream starts or stops sending a contact's audio to another system. In: params (state, track, sink). Ports: ok, error.
+	OpStream Op = "stream"
+	// OpTask gives somebody a task. In: flow (that takes the task up), params (map). Ports: ok, error.
+	OpTask Op = "task"
 	// OpHangup disconnects the caller.
 	OpHangup Op = "hangup"
 	// OpEnd ends the thread. A caller who is then neither queued nor talking is disconnected, so that nobody listens to silence.
@@ -112,6 +137,7 @@ const (
 	PortError        Port = "error"
 	PortContinue     Port = "continue"
 	PortInterrupted  Port = "interrupted"
+	PortResend       Port = "resend"
 	PortCapacity     Port = "capacity"
 	PortHoursWork    Port = "hours:work"
 	PortHoursHoliday Port = "hours:holiday"

@@ -2,6 +2,8 @@ package flow
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/flow/expr"
@@ -24,14 +26,24 @@ type Program struct {
 	contactReads []contactField
 	// eventNames are the names under which templates read the fields of an event.
 	eventNames map[EventName][]string
-	// reads says which fields of which node or event templates read: all of it when the inner map is nil.
-	reads map[string]map[string]bool
+	// reads says which fields of which node or event templates read.
+	reads map[string]*fieldReads
 	// hidden are variables that hold a secure value at some time: they are kept out of traces.
 	hidden map[string]bool
 	// connect says that the flow reads and keeps state as Amazon Connect does; links are the entries of flows put into it.
 	connect bool
 	links   map[string]*cnode
 	flows   map[string]string // our identifiers of flows, by the source system's
+}
+
+// fieldReads are the fields of an object that templates read; all of it is more than can be named.
+type fieldReads struct {
+	all    bool
+	fields []string
+}
+
+func (r *fieldReads) has(field string) bool {
+	return r.all || slices.ContainsFunc(r.fields, func(f string) bool { return strings.EqualFold(f, field) })
 }
 
 // cnode is a node with everything parsed that can be.

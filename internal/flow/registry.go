@@ -86,3 +86,21 @@ func depth(data []byte) int {
 	}
 	return deepest
 }
+
+// Exporters is the list of formats a program writes. It is safe for concurrent use once built.
+type Exporters []Exporter
+
+// Export writes a flow in a format and says what it could not write. An unknown format is errs.Invalid.
+func (x Exporters) Export(format string, f *Flow) ([]byte, []Loss, error) {
+	names := make([]string, len(x))
+	for i, e := range x {
+		if names[i] = e.Format(); names[i] == format {
+			data, losses, err := e.Export(f)
+			if err != nil {
+				return nil, nil, errs.Wrap(errs.Invalid, err, "the flow cannot be written as %s", format)
+			}
+			return data, losses, nil
+		}
+	}
+	return nil, nil, errs.New(errs.Invalid, "flows are not written as %q: the formats are %s", format, strings.Join(names, ", "))
+}

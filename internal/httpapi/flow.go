@@ -3,10 +3,13 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -115,7 +118,7 @@ func (a *API) flowOps() {
 	add(a, op("PUT", "/flows/{id}/bindings", "bindFlow", "Bind references to objects of this installation", "flows", 200), a.bindFlow)
 	add(a, op("POST", "/flows/{id}/publish", "publishFlow", "Make a version the one that new calls run", "flows", 200), a.publishFlow)
 	a.flowEditOps()
-	add(a, op("GET", "/flows/{id}/export", "exportFlow", "The original file", "flows", 200), a.exportFlow)
+	add(a, op("GET", "/flows/{id}/export", "exportFlow", "A flow as a file: the original, or in another format", "flows", 200), a.exportFlow)
 	add(a, op("DELETE", "/flows/{id}", "deleteFlow", "Delete a flow with its versions", "flows", 204), a.deleteFlow)
 }
 
@@ -261,23 +264,66 @@ func (a *API) publishFlow(ctx context.Context, in *publishInput) (*body[flowDeta
 
 type exportInput struct {
 	IDInput
-	Version int `query:"version" minimum:"0"`
+	Version int    `query:"version" minimum:"0"`
+	Format  string `query:"format" enum:"webex,webex-v2,connect,yaml" doc:"write the flow in this format; without it the original file is given"`
 }
 
+// exportFlow gives the original file of a version, or writes the flow in the format that is asked for. How much of the flow
+// the format cannot hold is told in the header Tandem-Losses, a JSON list as in "tandem flow export".
 func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
 	d, err := a.Library.Get(ctx, a.Tenant, in.ID, in.Version)
 	if err != nil {
 		return nil, err
 	}
-	if len(d.Flow.Origin.Raw) == 0 {
-		return nil, errs.New(errs.NotFound, "this version has no original file")
+	data, losses := []byte(d.Flow.Origin.Raw), []flow.Loss(nil)
+	if in.Format != "" {
+		if data, losses, err = a.Exporters.Export(in.Format, d.Flow); err != nil {
+			return nil, err
+		}
+	}
+	if len(data) == 0 {
+		return nil, errs.New(errs.NotFound, "this version has no original file: choose a format")
+	}
+	ext, typ := ".json", "application/json"
+	if !json.Valid(data) {
+		ext, typ = ".yaml", "application/yaml"
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		hc.SetHeader("Content-Type", "application/json")
-		hc.SetHeader("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.ID+".json"))
+		hc.SetHeader("Content-Type", typ)
+		hc.SetHeader("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.ID+ext))
+		if in.Format != "" {
+			hc.SetHeader("Tandem-Losses", lossHeader(losses))
+		}
 		// An error means that the peer has gone.
-		_, _ = hc.BodyWriter().Write(d.Flow.Origin.Raw)
+		_, _ = hc.BodyWriter().Write(data)
 	}}, nil
+}
+
+// maxLossHeader bounds the header, which servers between may refuse when it is long.
+const maxLossHeader = 4 << 10
+
+// lossHeader is a JSON list in ASCII; of a long one the first that fit.
+func lossHeader(losses []flow.Loss) string {
+	for n := len(losses); n > 0; n-- {
+		data, err := json.Marshal(losses[:n])
+		if s := asciiJSON(data); err == nil && len(s) <= maxLossHeader {
+			return s
+		}
+	}
+	return "[]"
+}
+
+// asciiJSON writes what is not ASCII in a JSON text as \uXXXX.
+func asciiJSON(data []byte) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(string(data))) {
+		if u < 0x80 {
+			b.WriteByte(byte(u))
+			continue
+		}
+		fmt.Fprintf(&b, "\\u%04x", u)
+	}
+	return b.String()
 }
 
 func (a *API) deleteFlow(ctx context.Context, in *IDInput) (*none, error) {

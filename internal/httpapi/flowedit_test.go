@@ -1,9 +1,15 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	examples "github.com/tandemcc/tandem/examples/flows"
+	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
+	"github.com/tandemcc/tandem/internal/flow/webex"
+	"github.com/tandemcc/tandem/internal/flow/yaml"
+	"github.com/tandemcc/tandem/internal/testkit/flows"
 )
 
 // TestFlowEdit takes one flow through editing, a conflict, comparing, a test run and restoring, as the console does.
@@ -62,4 +68,31 @@ func TestFlowEdit(t *testing.T) {
 	if list, _ := same.json["changed"].([]any); len(list) != 0 {
 		t.Errorf("what was restored differs: %s", same.raw)
 	}
+}
+
+// TestFlowExport gives a flow as it came, and in each format, with what that format cannot hold.
+func TestFlowExport(t *testing.T) {
+	a := startAPI(t)
+	file, err := examples.Files.ReadFile("data-dip.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := a.do(t, req{method: "POST", path: "/flows/import?name=Exported", as: "admin", body: file})
+	path := "/flows/" + r.text("flow", "id") + "/export"
+	if got := a.do(t, req{method: "GET", path: path, as: "sam"}); got.status != 200 || len(flows.Differences("", flows.Tree(t, file), flows.Tree(t, []byte(got.raw)))) > 0 {
+		t.Errorf("the original: %d %s", got.status, got.raw)
+	}
+	formats := flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, yaml.Importer{}}
+	for format, lossy := range map[string]bool{"webex": false, "webex-v2": false, "connect": true, "yaml": false} {
+		got := a.do(t, req{method: "GET", path: path + "?format=" + format, as: "sam"})
+		f, _, err := formats.Import([]byte(got.raw))
+		if got.status != 200 || err != nil || f.Name != "Exported" && f.Name != "Salesforce data dip" {
+			t.Errorf("%s: %d %v", format, got.status, err)
+		}
+		var losses []flow.Loss
+		if err := json.Unmarshal([]byte(got.header.Get("Tandem-Losses")), &losses); err != nil || (len(losses) > 0) != lossy {
+			t.Errorf("%s loses %v, %v", format, losses, err)
+		}
+	}
+	a.do(t, req{method: "GET", path: path + "?format=visio", as: "sam"}).problem(t, "an unknown format", 422, "invalid")
 }

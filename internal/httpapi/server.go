@@ -26,6 +26,7 @@ import (
 	"github.com/tandemcc/tandem/internal/contact"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/event"
+	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/library"
 	"github.com/tandemcc/tandem/internal/identity"
 	"github.com/tandemcc/tandem/internal/job"
@@ -71,6 +72,7 @@ type Deps struct {
 	Conductor   *voice.Conductor
 	Router      *routing.Router
 	Library     *library.Service
+	Exporters   flow.Exporters
 	Queues      *registry.Collection[registry.Queue]
 	EntryPoints *registry.Collection[registry.EntryPoint]
 	Connectors  *registry.Collection[registry.Connector]

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ var converters = map[string]func(*action) how{
 	"UpdateContactEventHooks": hooks, "TransferParticipantToThirdParty": thirdParty, "CheckHoursOfOperation": hours,
 	"CheckMetricData": metric, "GetMetricData": metric, "CreateCallbackContact": callback, "UpdateContactCallbackNumber": callbackNumber,
 	"UpdateContactRoutingCriteria": criteria, "UpdateRoutingCriteria": criteria, "ConnectParticipantWithLexBot": bot,
+	"UpdateContactMediaStreamingBehavior": mediaStreaming, "ShowView": view, "CreateTask": task,
 }
 
 // simple is for actions that have no parameters we need.
@@ -83,7 +85,7 @@ func set(name string, v flow.Value) flow.Value {
 func (a *action) shown(param string, keys ...string) string {
 	name := a.meta.obj("parameters").obj(param).text("displayName")
 	for _, k := range keys {
-		name = firstText(name, a.meta.obj(k).text("text"), a.meta.text(k))
+		name = cmp.Or(name, a.meta.obj(k).text("text"), a.meta.text(k))
 	}
 	return name
 }
@@ -163,13 +165,13 @@ func getInput(a *action) how {
 	}
 	a.n.Op = flow.OpCollect
 	in["store"], in["min"], in["max"] = flow.Lit(stored), flow.Lit("1"), flow.Lit("20")
-	in["terminators"] = flow.Value{Lit: firstText(dtmf.text("InputTerminationSequence"), "#"), Field: "Parameters.DTMFConfiguration.InputTerminationSequence"}
+	in["terminators"] = flow.Value{Lit: cmp.Or(dtmf.text("InputTerminationSequence"), "#"), Field: "Parameters.DTMFConfiguration.InputTerminationSequence"}
 	check := a.params.obj("InputValidation")
 	if n, ok := check.obj("CustomValidation").number("MaximumLength"); ok && n >= 1 && n <= 128 {
 		in["max"] = flow.Value{Lit: strconv.Itoa(int(n)), Field: "Parameters.InputValidation.CustomValidation.MaximumLength"}
 	}
 	if phone := check.obj("PhoneNumberValidation"); phone != nil {
-		in["phone"] = flow.Lit(firstText(phone.text("NumberFormat"), "E164"))
+		in["phone"] = flow.Lit(cmp.Or(phone.text("NumberFormat"), "E164"))
 		if code := phonenumbers.GetCountryCodeForRegion(strings.ToUpper(phone.text("CountryCode"))); code > 0 {
 			in["phonePrefix"] = flow.Lit("+" + strconv.Itoa(code))
 		}
@@ -259,7 +261,7 @@ func lambda(a *action) how {
 	if v, ok := millis(a.params, "InvocationTimeLimitSeconds", "Parameters.InvocationTimeLimitSeconds"); ok {
 		a.n.In["timeoutMS"] = v
 	}
-	a.n.In["response"] = flow.Lit(firstText(a.params.obj("ResponseValidation").text("ResponseType"), "STRING_MAP"))
+	a.n.In["response"] = flow.Lit(cmp.Or(a.params.obj("ResponseValidation").text("ResponseType"), "STRING_MAP"))
 	if strings.HasPrefix(strings.ToUpper(a.params.text("InvocationType")), "ASYNC") {
 		a.n.In["async"] = flow.Lit(true)
 	}

@@ -7,6 +7,7 @@
 package connect
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,14 +41,14 @@ func (Importer) Format() string { return Format }
 // Format returns the format's name.
 func (LegacyImporter) Format() string { return FormatLegacy }
 
-// Sniff looks for a list of actions with a start, also within a wrapper.
+// Sniff looks for a list of actions with a start, also within a wrapper or a CloudFormation template.
 func (Importer) Sniff(data []byte) bool {
 	top, err := decode(data)
 	if err != nil {
-		return false
+		return isTemplate(data)
 	}
 	_, _, ok := unwrap(top, isFlow, 0)
-	return ok
+	return ok || top.obj("Resources") != nil && isTemplate(data)
 }
 
 // Sniff looks for a list of modules with a start, also within a wrapper.
@@ -106,21 +107,27 @@ func unwrap(p props, is func(props) bool, depth int) (found props, path []string
 // Import reads a flow.
 func (Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 	top, err := decode(data)
+	if err != nil && isTemplate(data) {
+		return importTemplate(data)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading an Amazon Connect flow: %w", err)
 	}
 	doc, path, ok := unwrap(top, isFlow, 0)
+	if !ok && isTemplate(data) {
+		return importTemplate(data)
+	}
 	if !ok {
 		return nil, nil, errors.New("the file has no Actions with a StartAction: it is no flow of Amazon Connect")
 	}
-	return read(doc, data, Format, firstText(doc.obj("Metadata").text("name"), wrapperName(top, path)), nil)
+	return read(doc, data, Format, cmp.Or(doc.obj("Metadata").text("name"), wrapperName(top, path)), nil)
 }
 
 // wrapperName is the name that a wrapper gives the flow.
 func wrapperName(top props, path []string) string {
 	name := ""
 	for _, key := range path {
-		name = firstText(top.text("Name"), top.text("name"), name)
+		name = cmp.Or(top.text("Name"), top.text("name"), name)
 		top = asProps(top[key])
 	}
 	return name
@@ -233,7 +240,7 @@ const fixFile = "correct it in Amazon Connect and export the flow again"
 func (im *importing) action(i int, item any) {
 	a := asProps(item)
 	field := fmt.Sprintf("Actions[%d]", i)
-	id := firstText(a.text("Identifier"), a.text("Id"))
+	id := cmp.Or(a.text("Identifier"), a.text("Id"))
 	if a == nil {
 		im.problem("", field, flow.RuleShape, fixFile, "this is not an action")
 	}

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -65,7 +66,7 @@ func (im *importing) transitions(a *action) {
 		port := unused(n, conditionPort(n.Op, cond.text("Operator"), first))
 		if im.edge(n, field, port, c.text("NextAction"), field) {
 			match = append(match, flow.Value{Map: map[string]flow.Value{
-				"op": {Lit: firstText(cond.text("Operator"), "Equals"), Field: field + ".Condition.Operator"}, "operands": {List: values}, "port": flow.Lit(string(port)),
+				"op": {Lit: cmp.Or(cond.text("Operator"), "Equals"), Field: field + ".Condition.Operator"}, "operands": {List: values}, "port": flow.Lit(string(port)),
 			}})
 		}
 	}
@@ -98,7 +99,7 @@ func (im *importing) transitions(a *action) {
 // matches reports whether an operation has a result that conditions are asked of.
 func matches(op flow.Op) bool {
 	switch op {
-	case flow.OpCompare, flow.OpLoop, flow.OpHours, flow.OpMenu, flow.OpMetric, flow.OpWait, flow.OpBot, flow.OpSub, flow.OpLoopPrompts:
+	case flow.OpCompare, flow.OpLoop, flow.OpHours, flow.OpMenu, flow.OpMetric, flow.OpWait, flow.OpBot, flow.OpSub, flow.OpLoopPrompts, flow.OpView:
 		return true
 	default: // has one way on
 		return false

@@ -295,7 +295,7 @@ func encodeFunction(ex *exporting, n *flow.Node) (string, props) {
 		in[name] = ex.write(n, "params", v)
 	}
 	out["LambdaInvocationAttributes"] = in
-	out["ResponseValidation"] = map[string]any{"ResponseType": firstText(flow.Source(n.In["response"]), "STRING_MAP")}
+	out["ResponseValidation"] = map[string]any{"ResponseType": cmp.Or(flow.Source(n.In["response"]), "STRING_MAP")}
 	return "InvokeLambdaFunction", out
 }
 

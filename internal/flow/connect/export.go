@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,7 +195,7 @@ func (ex *exporting) index(list []any) {
 		n := im.actions[i].n
 		o, _ := item.(map[string]any)
 		ex.objs[n.ID] = o
-		id := firstText(asProps(item).text("Identifier"), asProps(item).text("Id"))
+		id := cmp.Or(asProps(item).text("Identifier"), asProps(item).text("Id"))
 		ex.ids[n.ID] = id
 		ex.taken[id] = true
 		ex.order = append(ex.order, n.ID)
@@ -465,10 +466,10 @@ func (ex *exporting) mirrors() {
 			}
 		}
 		for _, c := range trans.list("Conditions") {
-			to = firstText(to, asProps(c).text("NextAction"))
+			to = cmp.Or(to, asProps(c).text("NextAction"))
 		}
 		for _, e := range trans.list("Errors") {
-			to = firstText(to, asProps(e).text("NextAction"))
+			to = cmp.Or(to, asProps(e).text("NextAction"))
 		}
 		if to != "" {
 			trans["NextAction"] = to

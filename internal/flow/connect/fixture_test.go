@@ -1,9 +1,7 @@
 package connect_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,9 +15,20 @@ import (
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/connect"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
+	"github.com/tandemcc/tandem/internal/testkit/flows"
 )
 
-// files calls fn for each flow of a folder; what is no JSON is left out.
+// nothingIn reports whether a file is an empty list of steps, which is no flow.
+func nothingIn(data []byte) bool {
+	var raw struct {
+		Actions, Modules []any
+		Content          struct{ Actions []any }
+	}
+	return json.Unmarshal(data, &raw) == nil && raw.Content.Actions != nil && len(raw.Content.Actions) == 0 ||
+		raw.Actions != nil && len(raw.Actions) == 0 || raw.Modules != nil && len(raw.Modules) == 0
+}
+
+// files calls fn for each flow of a folder; what is no JSON, or an empty list of steps, is left out.
 func files(t *testing.T, dir string, fn func(t *testing.T, data []byte)) {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(fixtures.Dir(t, "flows", dir), "*"))
@@ -31,23 +40,11 @@ func files(t *testing.T, dir string, fn func(t *testing.T, data []byte)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !json.Valid(data) {
+		if !json.Valid(data) || nothingIn(data) {
 			continue
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) { fn(t, data) })
 	}
-}
-
-// tree decodes JSON with its numbers as written.
-func tree(t *testing.T, data []byte) any {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 // shares sums up reports.
@@ -241,28 +238,14 @@ func (s script) answer(c flow.Command) flow.Event {
 func TestFixtureConnectRoundTrip(t *testing.T) {
 	files(t, "connect", func(t *testing.T, data []byte) {
 		f, _ := imported(t, data)
-		out, losses, err := connect.Exporter{}.Export(stored(t, f))
+		out, losses, err := connect.Exporter{}.Export(flows.Stored(t, f))
 		if err != nil || len(losses) > 0 {
 			t.Fatalf("%v, losses %v", err, losses)
 		}
-		if diff := cmp.Diff(tree(t, data), tree(t, out)); diff != "" {
+		if diff := cmp.Diff(flows.Tree(t, data), flows.Tree(t, out)); diff != "" {
 			t.Error(diff)
 		}
 	})
-}
-
-// stored is the flow as it comes back from a database.
-func stored(t *testing.T, f *flow.Flow) *flow.Flow {
-	t.Helper()
-	data, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := new(flow.Flow)
-	if err := json.Unmarshal(data, g); err != nil {
-		t.Fatal(err)
-	}
-	return g
 }
 
 // editPrompt changes the first spoken text of a flow and returns the node, or nil when the flow says nothing.
@@ -284,7 +267,7 @@ func editPrompt(f *flow.Flow, text string) *flow.Node {
 func TestFixtureConnectEditedRoundTrip(t *testing.T) {
 	files(t, "connect", func(t *testing.T, data []byte) {
 		f, _ := imported(t, data)
-		g := stored(t, f)
+		g := flows.Stored(t, f)
 		n := editPrompt(g, "A new greeting.")
 		if n == nil {
 			t.Skip("the flow says nothing")
@@ -297,41 +280,11 @@ func TestFixtureConnectEditedRoundTrip(t *testing.T) {
 		if got := flow.Source(back.Nodes[n.ID].In["prompts"].List[0].Map["text"]); got != "A new greeting." && n.Op != flow.OpLoopPrompts {
 			t.Errorf("it came back as %q", got)
 		}
-		changed := differences("", tree(t, data), tree(t, out))
+		changed := flows.Differences("", flows.Tree(t, data), flows.Tree(t, out))
 		if len(changed) != 1 || !strings.HasSuffix(changed[0], "Text") {
 			t.Errorf("changed: %v", changed)
 		}
 	})
-}
-
-// differences lists the places where two documents differ.
-func differences(at string, a, b any) []string {
-	switch x := a.(type) {
-	case map[string]any:
-		y, ok := b.(map[string]any)
-		if !ok || len(x) != len(y) {
-			return []string{at}
-		}
-		var out []string
-		for _, k := range slices.Sorted(maps.Keys(x)) {
-			out = append(out, differences(at+"."+k, x[k], y[k])...)
-		}
-		return out
-	case []any:
-		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return []string{at}
-		}
-		var out []string
-		for i := range x {
-			out = append(out, differences(fmt.Sprintf("%s[%d]", at, i), x[i], y[i])...)
-		}
-		return out
-	}
-	if a != b {
-		return []string{at}
-	}
-	return nil
 }
 
 // An older export, written in the newer language, is the same flow.

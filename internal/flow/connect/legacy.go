@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"strconv"
@@ -130,7 +131,7 @@ func (m *step) action() (typ string, params props) {
 	params = props{}
 	for _, item := range m.list("parameters") {
 		p := asProps(item)
-		params[firstText(p.text("name"), "Parameter")] = dynamicOf(p)
+		params[cmp.Or(p.text("name"), "Parameter")] = dynamicOf(p)
 	}
 	return m.text("type"), params
 }
@@ -163,7 +164,7 @@ func (m *step) prompt() props {
 		out[key] = v
 	}
 	if p := m.param("AudioPrompt"); p != nil && out["Text"] == nil && out["SSML"] == nil {
-		out["PromptId"] = firstText(dynamicOf(p), p.text("resourceName"))
+		out["PromptId"] = cmp.Or(dynamicOf(p), p.text("resourceName"))
 		m.shown("PromptId", p)
 	}
 	return out
@@ -197,7 +198,7 @@ func legacyLoopPrompts(m *step) (string, props) {
 			}
 			list = append(list, map[string]any{key: dynamicOf(p)})
 		case "AudioPrompt":
-			list = append(list, map[string]any{"PromptId": firstText(dynamicOf(p), p.text("resourceName"))})
+			list = append(list, map[string]any{"PromptId": cmp.Or(dynamicOf(p), p.text("resourceName"))})
 		}
 	}
 	out := props{"Messages": list}
@@ -217,13 +218,13 @@ func legacyInput(m *step) (string, props) {
 		}
 		return "ConnectParticipantWithLexBot", out
 	}
-	out["StoreInput"], out["InputTimeLimitSeconds"] = "False", firstText(m.value("Timeout"), "5")
+	out["StoreInput"], out["InputTimeLimitSeconds"] = "False", cmp.Or(m.value("Timeout"), "5")
 	return "GetParticipantInput", out
 }
 
 func legacyStore(m *step) (string, props) {
 	out := m.prompt()
-	out["StoreInput"], out["InputTimeLimitSeconds"] = "True", firstText(m.value("Timeout"), "5")
+	out["StoreInput"], out["InputTimeLimitSeconds"] = "True", cmp.Or(m.value("Timeout"), "5")
 	if kind := m.value("CustomerInputType"); strings.Contains(strings.ToLower(kind), "phone") {
 		format := "E164"
 		if strings.Contains(strings.ToLower(kind+m.first("PhoneNumberFormat", "NumberFormat")), "local") {
@@ -231,9 +232,9 @@ func legacyStore(m *step) (string, props) {
 		}
 		out["InputValidation"] = map[string]any{"PhoneNumberValidation": map[string]any{"NumberFormat": format, "CountryCode": m.value("CountryCode")}}
 	} else {
-		out["InputValidation"] = map[string]any{"CustomValidation": map[string]any{"MaximumLength": firstText(m.value("MaxDigits"), "20")}}
+		out["InputValidation"] = map[string]any{"CustomValidation": map[string]any{"MaximumLength": cmp.Or(m.value("MaxDigits"), "20")}}
 	}
-	dtmf := map[string]any{"DisableCancelKey": capital(firstText(m.value("DisableCancel"), "false"))}
+	dtmf := map[string]any{"DisableCancelKey": capital(cmp.Or(m.value("DisableCancel"), "false"))}
 	if v := m.value("TerminatorDigits"); v != "" {
 		dtmf["InputTerminationSequence"] = v
 	}
@@ -274,7 +275,7 @@ func legacyCheck(m *step) (string, props) {
 }
 
 func legacyLambda(m *step) (string, props) {
-	out := props{"LambdaFunctionARN": m.value("FunctionArn"), "InvocationTimeLimitSeconds": firstText(m.value("TimeLimit"), "3")}
+	out := props{"LambdaFunctionARN": m.value("FunctionArn"), "InvocationTimeLimitSeconds": cmp.Or(m.value("TimeLimit"), "3")}
 	if in := m.keyed("Parameter"); len(in) > 0 {
 		out["LambdaInvocationAttributes"] = in
 	}
@@ -289,7 +290,7 @@ func (m *step) queueOrAgent() props {
 		out["AgentId"] = dynamicOf(p)
 	}
 	if p := m.param("Queue"); p != nil {
-		out["QueueId"] = firstText(dynamicOf(p), p.text("resourceName"))
+		out["QueueId"] = cmp.Or(dynamicOf(p), p.text("resourceName"))
 		m.shown("QueueId", p)
 	}
 	return out
@@ -302,10 +303,10 @@ func legacyTransfer(m *step) (string, props) {
 	case "flow", "contactflow":
 		p := m.param("ContactFlowId")
 		m.shown("ContactFlowId", p)
-		return "TransferToFlow", props{"ContactFlowId": firstText(dynamicOf(p), p.text("resourceName"))}
+		return "TransferToFlow", props{"ContactFlowId": cmp.Or(dynamicOf(p), p.text("resourceName"))}
 	case "phonenumber":
 		out := props{
-			"ThirdPartyPhoneNumber": m.value("PhoneNumber"), "ThirdPartyConnectionTimeLimitSeconds": firstText(m.value("TimeLimit"), "30"),
+			"ThirdPartyPhoneNumber": m.value("PhoneNumber"), "ThirdPartyConnectionTimeLimitSeconds": cmp.Or(m.value("TimeLimit"), "30"),
 			"ContinueFlowExecution": "True",
 		}
 		if m.param("BlindTransfer").flag("value") {
@@ -370,11 +371,11 @@ func legacyWait(m *step) (string, props) {
 
 func legacyHook(m *step) (string, props) {
 	p := m.param("ContactFlowId")
-	hook := firstText(m.value("Type"), "CustomerQueue")
+	hook := cmp.Or(m.value("Type"), "CustomerQueue")
 	if name := p.text("resourceName"); name != "" {
 		m.meta["contactFlow"] = map[string]any{"text": name}
 	}
-	return "UpdateContactEventHooks", props{"EventHooks": map[string]any{hook: firstText(dynamicOf(p), p.text("resourceName"))}}
+	return "UpdateContactEventHooks", props{"EventHooks": map[string]any{hook: cmp.Or(dynamicOf(p), p.text("resourceName"))}}
 }
 
 func legacyHours(m *step) (string, props) {
@@ -383,12 +384,12 @@ func legacyHours(m *step) (string, props) {
 		return "CheckHoursOfOperation", props{}
 	}
 	m.shown("HoursOfOperationId", p)
-	return "CheckHoursOfOperation", props{"HoursOfOperationId": firstText(dynamicOf(p), p.text("resourceName"))}
+	return "CheckHoursOfOperation", props{"HoursOfOperationId": cmp.Or(dynamicOf(p), p.text("resourceName"))}
 }
 
 func legacyStaffing(m *step) (string, props) {
 	out := m.queueOrAgent()
-	out["MetricType"] = "NumberOfAgents" + capital(firstText(m.value("Status"), "Available"))
+	out["MetricType"] = "NumberOfAgents" + capital(cmp.Or(m.value("Status"), "Available"))
 	return "CheckMetricData", out
 }
 
@@ -471,7 +472,7 @@ func (m *step) transitions(typ string) map[string]any {
 		case legacyErrors[name] != "":
 			fail(legacyErrors[name])
 		default:
-			fail(firstText(b.text("condition"), "NoMatchingError"))
+			fail(cmp.Or(b.text("condition"), "NoMatchingError"))
 		}
 	}
 	out["Conditions"], out["Errors"] = conditions, errs

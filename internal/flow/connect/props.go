@@ -1,14 +1,12 @@
 package connect
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/tandemcc/tandem/internal/flow"
 )
 
 // props is a JSON object whose fields may be absent, null, of another type than expected, or written with another first
@@ -17,16 +15,8 @@ type props map[string]any
 
 // decode reads a JSON object with its numbers as written.
 func decode(data []byte) (props, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what was read
-	}
-	if m == nil {
-		return nil, errors.New("it is not an object")
-	}
-	return m, nil
+	m, err := flow.DecodeObject(data)
+	return m, err //nolint:wrapcheck // the caller says what was read
 }
 
 func asProps(v any) props {
@@ -95,18 +85,8 @@ func (p props) has(name string) bool { return strings.TrimSpace(p.text(name)) !=
 
 // number reads a number, which may be a text.
 func (p props) number(name string) (float64, bool) {
-	f, err := strconv.ParseFloat(strings.TrimSpace(p.text(name)), 64)
-	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+	return flow.ParseNumber(p.text(name))
 }
 
 // names are the object's names in order.
 func (p props) names() []string { return slices.Sorted(maps.Keys(p)) }
-
-func firstText(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
-		}
-	}
-	return ""
-}

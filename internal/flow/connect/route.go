@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/tandemcc/tandem/internal/flow"
@@ -129,12 +130,48 @@ func callbackNumber(a *action) how {
 	return mapped
 }
 
+// mediaStreaming reads where the audio is to go, which the hub is asked to do.
+func mediaStreaming(a *action) how {
+	a.n.Op = flow.OpStream
+	a.n.In["params"] = flow.Value{Map: map[string]flow.Value{"state": a.dyn("MediaStreamingState"), "sink": a.dyn("MediaStreamType")}}
+	return approximated
+}
+
+// view reads a page for the agent or the caller, which the hub is asked to show.
+func view(a *action) how {
+	a.n.Op = flow.OpView
+	res := a.params.obj("ViewResource")
+	id := flow.Dynamic(res.text("Id"), "Parameters.ViewResource."+res.key("Id"))
+	a.n.In["view"] = id
+	name := a.shown("ViewResource", "viewName", "view")
+	a.n.In["viewName"] = flow.Lit(name)
+	a.n.In["params"] = values(a.params.obj("ViewData"), "Parameters.ViewData")
+	return approximated
+}
+
+// task reads a task that is made for somebody, which the hub is asked to do.
+func task(a *action) how {
+	a.n.Op = flow.OpTask
+	a.n.In["flow"] = a.dyn("ContactFlowId")
+	name := a.shown("ContactFlowId", "contactFlow", "ContactFlow")
+	a.n.In["flowName"] = flow.Lit(name)
+	a.ref(flow.RefFlow, a.n.In["flow"], name)
+	params := values(a.params.obj("Attributes"), "Parameters.Attributes")
+	for _, key := range []string{"Name", "Description", "TaskTemplateId"} {
+		if a.params.has(key) {
+			params.Map[strings.ToLower(key[:1])+key[1:]] = a.dyn(key)
+		}
+	}
+	a.n.In["params"] = params
+	return approximated
+}
+
 // bot reads a dialogue with Amazon Lex; which platform answers is the driver's to say.
 func bot(a *action) how {
 	a.n.Op = flow.OpBot
 	v2, v1 := a.params.obj("LexV2Bot"), a.params.obj("LexBot")
 	id := flow.Dynamic(v2.text("AliasArn"), "Parameters.LexV2Bot.AliasArn")
-	name := firstText(a.meta.text("lexV2BotName"), v1.text("Name"))
+	name := cmp.Or(a.meta.text("lexV2BotName"), v1.text("Name"))
 	if v2 == nil {
 		id = flow.Dynamic(v1.text("Name"), "Parameters.LexBot.Name")
 	}

@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -419,14 +420,40 @@ func TestOtherActions(t *testing.T) {
 	}
 }
 
-// What does not run here leaves by its error branch, visibly.
+// What does not run here leaves by its error branch, visibly: at once, or when the hub was asked and cannot.
 func TestUnsupportedTakesErrorBranch(t *testing.T) {
-	for _, typ := range []string{"ShowView", "CreateTask", "GetCustomerProfile", "UpdateContactMediaStreamingBehavior", "SomethingNew"} {
-		c := begin(t, doc(act("u", typ, `{}`, "next", "a", "on NoMatchingError", "b", "on TimeLimitExceeded", "a"), says("a"), says("b")), nil).hear("b")
-		if e := c.trace[0]; e.Node != "u" || e.Port != flow.PortError || !strings.Contains(e.Detail, "not supported") {
-			t.Errorf("%s: %+v", typ, e)
+	for typ, asks := range map[string]string{
+		"ShowView": flow.AskView, "CreateTask": flow.AskTask, "UpdateContactMediaStreamingBehavior": flow.AskStream, "GetCustomerProfile": "", "SomethingNew": "",
+	} {
+		c := begin(t, doc(act("u", typ, `{}`, "next", "a", "on NoMatchingError", "b", "on TimeLimitExceeded", "a"), says("a"), says("b")), nil)
+		want := "not supported"
+		if asks != "" {
+			ask := c.open()
+			if ask.Ask.What != asks {
+				t.Errorf("%s asks for %s", typ, ask.Ask.What)
+			}
+			want = "cannot answer"
+			c.step(flow.Event{Kind: flow.EvAnswer, Command: ask.ID, Outcome: "failed", Error: "this installation cannot answer " + asks})
+		}
+		c.hear("b")
+		found := slices.ContainsFunc(c.trace, func(e flow.TraceEntry) bool {
+			return e.Node == "u" && e.Port == flow.PortError && strings.Contains(e.Detail, want)
+		})
+		if !found {
+			t.Errorf("%s: %+v", typ, c.trace)
 		}
 	}
+}
+
+// A page goes on by the action that was chosen on it, with what was entered there.
+func TestShowViewGoesOnByItsAction(t *testing.T) {
+	c := begin(t, doc(act("v", "ShowView", `{"ViewResource":{"Id":"form"},"ViewData":{"title":"Hello"}}`, "if Equals Back", "a", "if Equals Next", "b", "on NoMatchingCondition", "a"),
+		says("a"), act("b", "MessageParticipant", `{"Text":"$.Views.ViewResultData.name"}`)), nil)
+	ask := c.open()
+	if ask.Ask.Ref != "form" || ask.Ask.Params["title"] != "Hello" {
+		t.Errorf("%+v", ask.Ask)
+	}
+	c.step(flow.Event{Kind: flow.EvAnswer, Command: ask.ID, Outcome: "Next", Fields: map[string]any{"name": "Ada"}}).hear("Ada")
 }
 
 // A caller whose agent has left goes on with the flow that was chosen for that.

@@ -12,6 +12,7 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/connect"
+	"github.com/tandemcc/tandem/internal/testkit/flows"
 )
 
 // Files differ from the documentation in many small ways, and are read all the same.
@@ -86,7 +87,7 @@ func TestWrappers(t *testing.T) {
 		if err != nil || len(losses) > 0 {
 			t.Fatal(err, losses)
 		}
-		if diff := cmp.Diff(tree(t, []byte(data)), tree(t, out)); diff != "" {
+		if diff := cmp.Diff(flows.Tree(t, []byte(data)), flows.Tree(t, out)); diff != "" {
 			t.Error(diff)
 		}
 		editPrompt(f, "changed")

@@ -124,8 +124,9 @@ func (e *filterExpr) eval(r *run) (any, error) {
 	if err := r.step(1); err != nil {
 		return nil, at(e.call.pos, err)
 	}
-	var a arguments
-	if err := r.bind(e.call, e.fn, &a); err != nil {
+	a := r.borrow()
+	defer r.giveBack(a)
+	if err := r.bind(e.call, e.fn, a); err != nil {
 		return nil, err
 	}
 	a.pre = e.pre
@@ -136,7 +137,7 @@ func (e *filterExpr) eval(r *run) (any, error) {
 	if s, ok := in.(safe); ok && e.call.name != "escape" {
 		in = string(s)
 	}
-	v, err := e.fn.apply(r, in, &a)
+	v, err := e.fn.apply(r, in, a)
 	return v, at(e.call.pos, err)
 }
 
@@ -157,8 +158,9 @@ func (e *testExpr) eval(r *run) (any, error) {
 		return nil, at(e.call.pos, failFix("Test ["+e.call.name+"] does not exist.",
 			"tests are defined, empty, even, iterable, map, null, odd"))
 	}
-	var a arguments
-	if err := r.bindFree(e.call, &a); err != nil {
+	a := r.borrow()
+	defer r.giveBack(a)
+	if err := r.bindFree(e.call, a); err != nil {
 		return nil, err
 	}
 	in, err := e.left.eval(r)
@@ -235,11 +237,12 @@ func (e *funcExpr) eval(r *run) (any, error) {
 	if e.fn == nil {
 		return e.macro(r)
 	}
-	var a arguments
-	if err := r.bind(e.call, e.fn, &a); err != nil {
+	a := r.borrow()
+	defer r.giveBack(a)
+	if err := r.bind(e.call, e.fn, a); err != nil {
 		return nil, err
 	}
-	v, err := e.fn.apply(r, nil, &a)
+	v, err := e.fn.apply(r, nil, a)
 	return v, at(e.call.pos, err)
 }
 

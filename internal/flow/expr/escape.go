@@ -32,7 +32,7 @@ func filterEscape(r *run, in any, a *arguments) (any, error) {
 	}
 	switch strategy {
 	case "html":
-		s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(s)
+		s = htmlReplacer.Replace(s)
 	case "js":
 		s = escapeScript(s, false)
 	case "json":
@@ -46,6 +46,8 @@ func filterEscape(r *run, in any, a *arguments) (any, error) {
 	}
 	return safe(s), r.build(len(s))
 }
+
+var htmlReplacer = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
 
 // escapeScript escapes what a JavaScript or JSON string cannot hold, all that is not ASCII, "&", and "/" after "<".
 func escapeScript(s string, json bool) string {

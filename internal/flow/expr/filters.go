@@ -232,8 +232,10 @@ func filterNl2br(r *run, in any, a *arguments) (any, error) {
 	if err := r.build(len(s) + 6*strings.Count(s, "\n") + 6*strings.Count(s, "\r")); err != nil {
 		return nil, err
 	}
-	return strings.NewReplacer("\r\n", "<br />", "\r", "<br />", "\n", "<br />").Replace(s), nil
+	return breakReplacer.Replace(s), nil
 }
+
+var breakReplacer = strings.NewReplacer("\r\n", "<br />", "\r", "<br />", "\n", "<br />")
 
 func filterRaw(r *run, in any, _ *arguments) (any, error) {
 	if in == nil {
@@ -257,9 +259,9 @@ func filterReplace(r *run, in any, a *arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range entriesOf(a.get(0)) {
-		e, ok := v.(*entry)
-		if !ok || e.key == nil || e.val == nil {
+	before := s
+	for _, e := range pairsOf(a.get(0)) {
+		if e.key == nil || e.val == nil {
 			return nil, fail("replace cannot replace null, nor by null")
 		}
 		old, err := r.str(e.key)
@@ -274,7 +276,30 @@ func filterReplace(r *run, in any, a *arguments) (any, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	return same(in, before, s), nil
+}
+
+// same gives back the value a text came from where the text is still the same.
+func same(in any, before, after string) any {
+	if was, ok := in.(string); ok && before == after && len(was) == len(after) {
+		return in
+	}
+	return after
+}
+
+// pairsOf are the entries of a map in Java's order.
+func pairsOf(v any) []entry {
+	if m, ok := v.(*hashMap); ok && m.frozen != nil {
+		return m.frozen
+	}
+	items := entriesOf(v)
+	out := make([]entry, 0, len(items))
+	for _, item := range items {
+		if e, ok := item.(*entry); ok {
+			out = append(out, *e)
+		}
+	}
+	return out
 }
 
 func filterSha256(r *run, in any, a *arguments) (any, error) {
@@ -352,8 +377,24 @@ func filterURLEncode(r *run, in any, a *arguments) (any, error) {
 	if err := r.build(len(s) * 3); err != nil {
 		return nil, err
 	}
+	if plainForm(s) {
+		return in, nil
+	}
 	s = url.QueryEscape(strings.ToValidUTF8(s, "?"))
-	return strings.NewReplacer("%2A", "*", "~", "%7E").Replace(s), nil
+	return formReplacer.Replace(s), nil
+}
+
+var formReplacer = strings.NewReplacer("%2A", "*", "~", "%7E")
+
+// plainForm reports whether a text is its own encoding.
+func plainForm(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' && c != '*' {
+			return false
+		}
+	}
+	return true
 }
 
 func filterDefault(_ *run, in any, a *arguments) (any, error) {

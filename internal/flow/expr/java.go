@@ -19,9 +19,14 @@ func unitString(u uint16) string { return utf16String([]uint16{u}) }
 type hashMap struct {
 	keys, vals []any
 	hashes     []int32
-	index      map[string]int // of string keys; others are searched
+	index      map[string]int // of string keys, once there are more than smallMap; others are searched
 	capacity   int
+	// frozen are the entries in order of a map that is part of a template and never changes.
+	frozen []entry
 }
+
+// smallMap is how many keys are found faster by comparing than by hashing.
+const smallMap = 8
 
 // newHashMap makes a map with the table that Java allots for an initial capacity of n.
 func newHashMap(n int) *hashMap {
@@ -29,16 +34,36 @@ func newHashMap(n int) *hashMap {
 	for c < n {
 		c <<= 1
 	}
-	return &hashMap{index: make(map[string]int, n), capacity: c}
+	return &hashMap{capacity: c}
+}
+
+// freeze keeps the entries of a map that will not change any more.
+func (m *hashMap) freeze() {
+	m.frozen = make([]entry, 0, len(m.keys))
+	for _, i := range m.order() {
+		m.frozen = append(m.frozen, entry{m.keys[i], m.vals[i]})
+	}
 }
 
 func (m *hashMap) find(k any) (int, bool) {
 	if s, ok := k.(string); ok {
+		return m.findString(s)
+	}
+	for i, have := range m.keys {
+		if javaEquals(have, k) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (m *hashMap) findString(s string) (int, bool) {
+	if m.index != nil {
 		i, found := m.index[s]
 		return i, found
 	}
 	for i, have := range m.keys {
-		if javaEquals(have, k) {
+		if t, ok := have.(string); ok && t == s {
 			return i, true
 		}
 	}
@@ -57,10 +82,18 @@ func (m *hashMap) put(k, v any) {
 		m.vals[i] = v
 		return
 	}
-	if s, ok := k.(string); ok {
+	if s, ok := k.(string); ok && m.index != nil {
 		m.index[s] = len(m.keys)
 	}
 	m.keys, m.vals, m.hashes = append(m.keys, k), append(m.vals, v), append(m.hashes, javaHash(k))
+	if m.index == nil && len(m.keys) > smallMap {
+		m.index = make(map[string]int, 2*smallMap)
+		for i, have := range m.keys {
+			if s, ok := have.(string); ok {
+				m.index[s] = i
+			}
+		}
+	}
 	if len(m.keys) > m.capacity*3/4 {
 		m.capacity <<= 1
 	}

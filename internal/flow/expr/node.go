@@ -32,6 +32,7 @@ type (
 	mapExpr struct {
 		pos        int
 		keys, vals []expression
+		fixed      *hashMap // the map itself, when keys and values are texts of the template
 	}
 	ternary struct {
 		pos           int
@@ -86,6 +87,9 @@ func (e *mapExpr) eval(r *run) (any, error) {
 	if err := r.build(len(e.keys) * 64); err != nil {
 		return nil, at(e.pos, err)
 	}
+	if e.fixed != nil {
+		return e.fixed, r.step(1 + 3*len(e.keys))
+	}
 	m := newHashMap((len(e.keys)*4 + 2) / 3)
 	for i := range e.keys {
 		k, err := e.keys[i].eval(r)
@@ -101,6 +105,22 @@ func (e *mapExpr) eval(r *run) (any, error) {
 		}
 	}
 	return m, r.step(1)
+}
+
+// fix builds the map of a literal that is the same in every evaluation.
+func (e *mapExpr) fix() *mapExpr {
+	m := newHashMap((len(e.keys)*4 + 2) / 3)
+	for i := range e.keys {
+		k, ok := constant(e.keys[i])
+		v, ok2 := constant(e.vals[i])
+		if !ok || !ok2 {
+			return e
+		}
+		m.put(k, v)
+	}
+	m.freeze()
+	e.fixed = m
+	return e
 }
 
 // put pays for the search that a key other than a string needs.

@@ -374,7 +374,7 @@ func (p *parser) parseMap() (expression, error) {
 	m := &mapExpr{pos: p.next().pos}
 	if p.is(tokPunct, "}") {
 		p.next()
-		return m, nil
+		return m.fix(), nil
 	}
 	for {
 		k, err := p.parseExpression(0)
@@ -391,7 +391,7 @@ func (p *parser) parseMap() (expression, error) {
 		m.keys, m.vals = append(m.keys, k), append(m.vals, v)
 		if p.is(tokPunct, "}") {
 			p.next()
-			return m, nil
+			return m.fix(), nil
 		}
 		if _, err := p.expect(tokPunct, ","); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package expr
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -44,6 +45,9 @@ func (r *run) split(s, delimiter string, limit int) (any, error) {
 	if err := r.read(len(s)); err != nil {
 		return nil, err
 	}
+	if delimiter == "" && limit == 0 && s != "" {
+		return r.letters(s)
+	}
 	parts, err := r.splitParts(s, delimiter, limit)
 	if err != nil {
 		return nil, err
@@ -65,6 +69,34 @@ func (r *run) split(s, delimiter string, limit int) (any, error) {
 	}
 	return &array{items}, nil
 }
+
+// letters splits a text into its characters.
+func (r *run) letters(s string) (any, error) {
+	n := utf8.RuneCountInString(s)
+	if err := r.list(n); err != nil {
+		return nil, err
+	}
+	items := make([]any, 0, n)
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			items = append(items, asciiLetters[c])
+			i++
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(s[i:])
+		items = append(items, s[i:i+size])
+		i += size
+	}
+	return &array{items}, nil
+}
+
+// asciiLetters are the texts of one letter, as values; it is never changed.
+var asciiLetters = func() (out [utf8.RuneSelf]any) {
+	for i := range out {
+		out[i] = string(rune(i))
+	}
+	return out
+}()
 
 func (r *run) splitParts(s, delimiter string, limit int) ([]string, error) {
 	if s == "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,6 +28,37 @@ type run struct {
 	out    strings.Builder
 	// regexps are the patterns compiled so far.
 	regexps map[string]*regexp.Regexp
+	// spare are arguments to use again.
+	spare []*arguments
+}
+
+// runs are evaluations to use again: an expression is evaluated at nearly every step of a call.
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// release gives an evaluation back, with nothing of what it saw.
+func (r *run) release() {
+	r.t, r.env, r.regexps, r.calls = nil, nil, nil, 0
+	r.out = strings.Builder{}
+	for i := range r.scopes {
+		r.scopes[i].clear()
+	}
+	r.scopes = r.scopes[:0]
+	runs.Put(r)
+}
+
+// borrow gives the arguments of one call; they are given back when it is over.
+func (r *run) borrow() *arguments {
+	if n := len(r.spare); n > 0 {
+		a := r.spare[n-1]
+		r.spare = r.spare[:n-1]
+		return a
+	}
+	return new(arguments)
+}
+
+func (r *run) giveBack(a *arguments) {
+	*a = arguments{}
+	r.spare = append(r.spare, a)
 }
 
 // scope is one level of names that a tag defined. A local scope hides all below it, Env.Vars included.
@@ -43,6 +75,12 @@ func (s *scope) find(name string) int {
 		}
 	}
 	return -1
+}
+
+// clear forgets the names and keeps their room.
+func (s *scope) clear() {
+	clear(s.vals)
+	s.names, s.vals, s.local = s.names[:0], s.vals[:0], false
 }
 
 func (s *scope) put(name string, v any) {
@@ -78,9 +116,17 @@ type located struct {
 func (l *located) Error() string { return l.err.Error() }
 func (l *located) Unwrap() error { return l.err }
 
+// at gives a failure its position; it costs nothing where nothing failed, which is the way of every evaluation.
 func at(pos int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return locatedAt(pos, err)
+}
+
+func locatedAt(pos int, err error) error {
 	var l *located
-	if err == nil || errors.As(err, &l) {
+	if errors.As(err, &l) {
 		return err
 	}
 	return &located{pos, err}
@@ -201,9 +247,20 @@ func (r *run) set(name string, v any) {
 	r.scopes[top].put(name, v)
 }
 
-func (r *run) push(local bool) { r.scopes = append(r.scopes, scope{local: local}) }
+func (r *run) push(local bool) {
+	if n := len(r.scopes); n < cap(r.scopes) {
+		r.scopes = r.scopes[:n+1]
+		r.scopes[n].local = local
+		return
+	}
+	r.scopes = append(r.scopes, scope{local: local})
+}
 
-func (r *run) pop() { r.scopes = r.scopes[:len(r.scopes)-1] }
+func (r *run) pop() {
+	top := len(r.scopes) - 1
+	r.scopes[top].clear()
+	r.scopes = r.scopes[:top]
+}
 
 func (e *Env) zone() *time.Location {
 	if e.Zone == nil {

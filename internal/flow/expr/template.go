@@ -95,12 +95,13 @@ func (t *Template) Render(env *Env) (string, error) {
 		return s, nil
 	}
 	r := t.start(env)
+	defer r.release()
 	if t.single != nil {
 		s, err := r.renderSingle(t.single)
 		return s, t.locate(err)
 	}
 	for _, s := range t.body {
-		if err := s.render(&r); err != nil {
+		if err := s.render(r); err != nil {
 			return "", t.locate(err)
 		}
 	}
@@ -139,7 +140,8 @@ func (t *Template) Value(env *Env) (any, error) {
 		return t.Render(env)
 	}
 	r := t.start(env)
-	v, err := t.single.eval(&r)
+	defer r.release()
+	v, err := t.single.eval(r)
 	if err == nil {
 		err = r.build(size(v, r.bytes))
 	}
@@ -149,13 +151,18 @@ func (t *Template) Value(env *Env) (any, error) {
 	return export(v), nil
 }
 
-func (t *Template) start(env *Env) run {
+// start takes an evaluation, which is to be released.
+func (t *Template) start(env *Env) *run {
 	if env == nil {
 		env = &Env{}
 	}
-	r := run{t: t, env: env, steps: limit(env.Limits.Steps, defaultSteps), bytes: limit(env.Limits.Bytes, defaultBytes)}
+	r, ok := runs.Get().(*run)
+	if !ok {
+		r = new(run)
+	}
+	r.t, r.env, r.steps, r.bytes = t, env, limit(env.Limits.Steps, defaultSteps), limit(env.Limits.Bytes, defaultBytes)
 	if t.scoped {
-		r.scopes = make([]scope, 1, 4)
+		r.push(false)
 	}
 	return r
 }

@@ -11,6 +11,62 @@ type Path struct {
 	segments []segment
 	root     byte // $ or @
 	definite bool
+	plain    []Step // the whole path, if it is nothing but names and indexes
+}
+
+// A Step is one name or index of a plain path. A negative index counts from the end.
+type Step struct {
+	Name  string
+	Index int64
+	List  bool // it is an index
+}
+
+// Plain returns the steps of a path that is nothing but single names and indexes, so that a caller may walk them in a
+// document of its own; false if it is more than that. Such a path leads to one value or, in both modes, to ErrNotFound.
+func (p *Path) Plain() ([]Step, bool) { return p.plain, p.plain != nil }
+
+// steps are those of a plain path.
+func (p *Path) steps() []Step {
+	out := make([]Step, 0, len(p.segments))
+	for i := range p.segments {
+		s := &p.segments[i]
+		if s.descend || s.fn != nil || len(s.selectors) != 1 {
+			return nil
+		}
+		switch sel := &s.selectors[0]; sel.kind {
+		case selectName:
+			out = append(out, Step{Name: sel.name})
+		case selectIndex:
+			out = append(out, Step{Index: sel.index, List: true})
+		default:
+			return nil
+		}
+	}
+	return out
+}
+
+// walk follows a plain path.
+func (p *Path) walk(doc any) (any, error) {
+	for i := range p.plain {
+		s := &p.plain[i]
+		if !s.List {
+			m, ok := doc.(map[string]any)
+			if !ok {
+				return nil, ErrNotFound
+			}
+			if doc, ok = m[s.Name]; !ok {
+				return nil, ErrNotFound
+			}
+			continue
+		}
+		l, ok := doc.([]any)
+		at := absolute(s.Index, int64(len(l)))
+		if !ok || at < 0 || at >= int64(len(l)) {
+			return nil, ErrNotFound
+		}
+		doc = l[at]
+	}
+	return doc, nil
 }
 
 // segment is one step of a path: what it selects among the children of a node, or among all its descendants.
@@ -44,6 +100,7 @@ type selector struct {
 func Parse(src string, mode Mode) (*Path, error) {
 	p, err := parseMode(src, mode)
 	if err == nil {
+		p.plain = p.steps()
 		return p, nil
 	}
 	var bad *SyntaxError
@@ -91,6 +148,9 @@ func (p *Path) Query(doc any) ([]any, error) {
 // One returns the one value of a definite path, or the list of values of an indefinite one. A definite path that leads
 // to nothing gives ErrNotFound; one that leads to null gives nil.
 func (p *Path) One(doc any) (any, error) {
+	if p.plain != nil {
+		return p.walk(doc)
+	}
 	out, err := p.Query(doc)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ func Ops() []flow.Op {
 		flow.OpBot, flow.OpCallback, flow.OpCase, flow.OpCollect, flow.OpCompare, flow.OpCond, flow.OpEnd, flow.OpEndSub, flow.OpFunction,
 		flow.OpGoto, flow.OpHangup, flow.OpHooks, flow.OpHours, flow.OpHTTP, flow.OpLoop, flow.OpLoopPrompts, flow.OpMenu, flow.OpMetric,
 		flow.OpMusic, flow.OpParse, flow.OpPass, flow.OpPop, flow.OpPriority, flow.OpQueue, flow.OpQueueAgent, flow.OpQueueInfo, flow.OpRecord,
+		flow.OpCallerID, flow.OpHash, flow.OpOTP, flow.OpRecordMessage, flow.OpSendDigits, flow.OpStream, flow.OpTask, flow.OpVerifyOTP, flow.OpView,
 		flow.OpRouting, flow.OpSay, flow.OpSet, flow.OpSetQueue, flow.OpSplit, flow.OpSub, flow.OpTransfer, flow.OpWait,
 	}
 }

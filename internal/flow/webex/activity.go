@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,7 @@ const (
 // convert fills in what a node does from an activity's properties.
 func convert(n *flow.Node, p props) how {
 	switch n.Type {
-	case "start":
+	case "start", "start-subflow", "NewSubFlowStart":
 		n.Op = flow.OpStart
 		return mapped
 	case "event":
@@ -53,13 +54,14 @@ var (
 	media = map[string]func(*flow.Node, props) how{
 		"play-message": say, "play-music": music, "ivr-menu": menu, "ivr-collectdigits": collect,
 		"ivr-virtualassistant": bot, "ivr-virtualassistantvoice": bot, "virtual-agent-v2": bot,
-		"start-media-stream": pass, "RecordingControl": pass, "SetCallerID": pass, "set-whisperannouncement": pass,
-		"set-announcement": pass, "Feedback": pass, "Feedback-V2": pass, "send-digits": pass, "escalate-cdg": pass,
+		"start-media-stream": pass, "RecordingControl": recordingControl, "SetCallerID": callerID, "set-whisperannouncement": pass,
+		"set-announcement": pass, "Feedback": pass, "Feedback-V2": pass, "send-digits": sendDigits, "escalate-cdg": pass, "record": recordMessage,
 	}
 	logic = map[string]func(*flow.Node, props) how{
-		"set-variable": set, "condition-activity": condition, "case-statement": cases, "http-request-v2": request,
+		"set-variable": set, "condition-activity": condition, "case-statement": cases, "http-request-v2": request, "http-request": request,
 		"parse-activity": parse, "percent-allocation": split, "wait-activity": pause, "business-hours": hours,
-		"hand-off": handOff, "subflow-handoff": subflow, "end-subflow": endSub,
+		"hand-off": handOff, "subflow-handoff": subflow, "end-subflow": endSub, "fn-activity": function,
+		"cryptographic-hash": hash, "generate-otp": generateOTP, "verify-otp": verifyOTP,
 	}
 	routing = map[string]func(*flow.Node, props) how{
 		"queue-contact": queue, "queue-to-agent": queueAgent, "queue-lookup": queueInfo, "advanced-queue-info": nearly(queueInfo), "callback": callback, "scheduled-callback": nearly(callback),
@@ -93,6 +95,8 @@ func portOf(n *flow.Node, name string) flow.Port {
 		return flow.PortNoMatch
 	case "failure":
 		return flow.PortFailure
+	case "resend":
+		return flow.PortResend
 	case "error", "errored":
 		return flow.PortError
 	case "insufficientdata":
@@ -127,6 +131,13 @@ func specialPort(n *flow.Node, name string) (flow.Port, bool) {
 			return flow.PortHoursHoliday, true
 		case "override":
 			return flow.PortHoursSpecial, true
+		}
+	case flow.OpRecordMessage:
+		switch strings.ToLower(name) {
+		case "noinputtimeout":
+			return flow.PortTimeout, true
+		case "undefinederrors":
+			return flow.PortError, true
 		}
 	case flow.OpSplit:
 		if !strings.EqualFold(name, "error") {
@@ -243,14 +254,7 @@ func request(n *flow.Node, p props) how {
 
 // outputs reads which part of an answer goes into which variable. "Select" without a path is an empty row of the editor.
 func outputs(n *flow.Node, p props) how {
-	for i, item := range p.list("outputVariableArray") {
-		o := asProps(item)
-		name, path := o.text("outputVariable"), strings.TrimSpace(o.text("jsonPathExp"))
-		if name == "" || path == "" {
-			continue
-		}
-		n.Out = append(n.Out, flow.Bind{Path: path, Var: name, Field: fmt.Sprintf("outputVariableArray[%d].jsonPathExp", i)})
-	}
+	binds(n, p, "outputVariableArray")
 	switch strings.ToUpper(p.text("contentType")) {
 	case "XML", "TOML", "YAML":
 		if len(n.Out) > 0 {
@@ -258,6 +262,17 @@ func outputs(n *flow.Node, p props) how {
 		}
 	}
 	return mapped
+}
+
+func binds(n *flow.Node, p props, key string) {
+	for i, item := range p.list(key) {
+		o := asProps(item)
+		name, path := o.text("outputVariable"), strings.TrimSpace(o.text("jsonPathExp"))
+		if name == "" || path == "" {
+			continue
+		}
+		n.Out = append(n.Out, flow.Bind{Path: path, Var: name, Field: fmt.Sprintf("%s[%d].jsonPathExp", key, i)})
+	}
 }
 
 func parse(n *flow.Node, p props) how {
@@ -272,7 +287,7 @@ func split(n *flow.Node, p props) how {
 	var out []flow.Value
 	for i, item := range p.list("allocations") {
 		a := asProps(item)
-		label := firstText(a.text("desc"), strconv.Itoa(i))
+		label := cmp.Or(a.text("desc"), strconv.Itoa(i))
 		out = append(out, flow.Value{Map: map[string]flow.Value{
 			"label": flow.Lit(label), "percent": {Lit: a.text("percent"), Field: fmt.Sprintf("allocations[%d].percent", i)},
 		}})
@@ -316,10 +331,77 @@ func handOff(n *flow.Node, p props) how {
 
 func subflow(n *flow.Node, p props) how {
 	n.Op = flow.OpSub
-	key := firstKey(p, "subflowId", "handOffFlow", "flowId")
-	n.In["flow"] = p.value(key)
-	n.In["flowName"] = flow.Value{Lit: p.twin(key, "name")}
+	if version := p.obj("subflowVersion"); version.has("id") {
+		n.In["flow"] = input(version.text("id"), "subflowVersion.id")
+		n.In["flowName"] = flow.Value{Lit: cmp.Or(version.text("name"), p.text("subflowName"))}
+	} else {
+		key := firstKey(p, "subflowId", "handOffFlow", "flowId")
+		n.In["flow"] = p.value(key)
+		n.In["flowName"] = flow.Value{Lit: p.twin(key, "name")}
+	}
+	n.In["inputs"] = arguments(p, "subflowInputVariables")
+	for _, item := range p.list("subflowOutputVariables") {
+		o := asProps(item)
+		name, from := o.text("outputVariable"), cmp.Or(o.text("target"), o.text("src"))
+		if name != "" && from != "" {
+			n.Out = append(n.Out, flow.Bind{Path: "$['" + strings.ReplaceAll(from, "'", "\\'") + "']", Var: name})
+		}
+	}
 	return approximated
+}
+
+// arguments reads what a function or a subflow is given: variables by bare names.
+func arguments(p props, key string) flow.Value {
+	m := make(map[string]flow.Value)
+	for i, item := range p.list(key) {
+		a := asProps(item)
+		if name := a.text("target"); name != "" {
+			v := a.variable("src")
+			v.Field = fmt.Sprintf("%s[%d].src", key, i)
+			m[name] = v
+		}
+	}
+	return flow.Value{Map: m, Field: key}
+}
+
+// function reads a call of a function of the organisation. Exports may lack its name.
+func function(n *flow.Node, p props) how {
+	n.Op = flow.OpFunction
+	version := p.obj("fnVersionConfig")
+	n.In["function"] = input(version.text("id"), "fnVersionConfig.id")
+	n.In["functionName"] = flow.Value{Lit: p.text("fnName"), Field: "fnName"}
+	n.In["response"] = flow.Lit("JSON")
+	n.In["params"] = arguments(p, "fnInputVariables")
+	binds(n, p, "fnOutputVariables")
+	return mapped
+}
+
+func hash(n *flow.Node, p props) how {
+	n.Op = flow.OpHash
+	n.In["input"] = p.value("input")
+	n.In["algorithm"] = flow.Value{Lit: p.text("algorithm"), Field: "algorithm"}
+	if p.flag("applySalt") {
+		n.In["salt"] = p.value("salt")
+		n.In["saltEncoding"] = flow.Value{Lit: p.text("saltEncoding"), Field: "saltEncoding"}
+	}
+	return mapped
+}
+
+func generateOTP(n *flow.Node, p props) how {
+	n.Op = flow.OpOTP
+	n.In["reference"] = p.value("transactionReference")
+	n.In["format"] = flow.Value{Lit: p.text("pinFormat"), Field: "pinFormat"}
+	n.In["length"], n.In["validSeconds"] = p.value("pinLength"), p.value("pinValidity")
+	if strings.EqualFold(p.text("pinResend"), "REUSE_SAME") {
+		n.In["reuse"] = flow.Lit(true)
+	}
+	return mapped
+}
+
+func verifyOTP(n *flow.Node, p props) how {
+	n.Op = flow.OpVerifyOTP
+	n.In["reference"], n.In["otp"], n.In["resend"] = p.value("transactionReference"), p.variable("pin"), p.value("resendCommand")
+	return mapped
 }
 
 func endSub(n *flow.Node, _ props) how {

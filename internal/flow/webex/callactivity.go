@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -154,6 +155,42 @@ func pass(n *flow.Node, _ props) how {
 	return approximated
 }
 
+func recordingControl(n *flow.Node, p props) how {
+	n.Op = flow.OpRecord
+	n.In["on"] = p.variable("enableRecording")
+	return mapped
+}
+
+func callerID(n *flow.Node, p props) how {
+	n.Op = flow.OpCallerID
+	n.In["number"] = byMode(p, "callerId")
+	return mapped
+}
+
+func sendDigits(n *flow.Node, p props) how {
+	n.Op = flow.OpSendDigits
+	n.In["digits"] = byMode(p, "transferoutdigits")
+	return approximated
+}
+
+func recordMessage(n *flow.Node, p props) how {
+	n.Op = flow.OpRecordMessage
+	params := make(map[string]flow.Value)
+	if p.has("playStartTone") {
+		params["tone"] = flow.Value{Lit: p.text("playStartTone"), Field: "playStartTone"}
+	}
+	if p.has("terminationSymbol") {
+		params["terminators"] = flow.Value{Lit: p.text("terminationSymbol"), Field: "terminationSymbol"}
+	}
+	for name, key := range map[string]string{"silenceMS": "silenceTimeout", "maxMS": "maxRecordingTime"} {
+		if v, ok := seconds(p, key); ok {
+			params[name] = v
+		}
+	}
+	n.In["params"] = flow.Value{Map: params}
+	return approximated
+}
+
 func queue(n *flow.Node, p props) how {
 	n.Op = flow.OpQueue
 	key := firstKey(p, "destination", "queueId")
@@ -194,7 +231,7 @@ func queuePriority(n *flow.Node, p props) {
 func skill(p props, i int) flow.Value {
 	field := fmt.Sprintf("skills.requirements[%d].value", i)
 	return flow.Value{Map: map[string]flow.Value{
-		"id": flow.Lit(p.text("skill")), "name": flow.Lit(firstText(p.text("skillName"), p.text("skill"))),
+		"id": flow.Lit(p.text("skill")), "name": flow.Lit(cmp.Or(p.text("skillName"), p.text("skill"))),
 		"op": flow.Lit(strings.ToLower(p.text("condition"))), "value": input(p.text("value"), field),
 	}}
 }
@@ -284,6 +321,8 @@ func (im *importing) refs() {
 			im.ref(n, flow.RefConnector, n.In["connector"], n.In["connectorName"])
 		case flow.OpBot:
 			im.ref(n, flow.RefBot, n.In["bot"], n.In["botName"])
+		case flow.OpFunction:
+			im.ref(n, flow.RefFunction, n.In["function"], n.In["functionName"])
 		case flow.OpHours:
 			im.ref(n, flow.RefHours, n.In["hours"], n.In["hoursName"])
 		case flow.OpSub, flow.OpGoto:

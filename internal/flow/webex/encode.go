@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -103,7 +104,7 @@ func (ex *exporting) reaches(from, to flow.NodeID) bool {
 // fixedPorts are the ports that are called the same on every activity.
 var fixedPorts = map[flow.Port]string{
 	flow.PortHoursWork: "workingHours", flow.PortHoursHoliday: "holidays", flow.PortHoursSpecial: "override", flow.PortInsufficient: "insufficientdata",
-	flow.PortCapacity: "failure", flow.PortFailure: "failure", flow.PortDone: "ENDED", flow.PortEscalate: "ESCALATE",
+	flow.PortResend: "resend", flow.PortCapacity: "failure", flow.PortFailure: "failure", flow.PortDone: "ENDED", flow.PortEscalate: "ESCALATE",
 }
 
 // portName names a port as Webex does.
@@ -220,7 +221,25 @@ var encoders = map[flow.Op]func(*exporting, *flow.Node) (string, props){
 	flow.OpTransfer: encodeTransfer, flow.OpPop: encodePop, flow.OpHours: fields("business-hours", "businessHoursId", "hours", "businessHoursId:name", "hoursName"),
 	flow.OpSplit: encodeSplit, flow.OpGoto: fields("hand-off", "handOffFlow", "flow", "handOffFlow:name", "flowName"),
 	flow.OpSub: fields("subflow-handoff", "subflowId", "flow", "subflowId:name", "flowName"), flow.OpWait: encodeWait,
-	flow.OpPriority: fields("set-contact-priority", "priority", "priority"), flow.OpQueueInfo: fields("queue-lookup", "destination", "queue", "destination:name", "queueName", "ewtLookbackMinutes", "lookbackMinutes"),
+	flow.OpHash: encodeHash, flow.OpOTP: encodeOTP, flow.OpCallerID: fields("SetCallerID", "callerId", "number"),
+	flow.OpVerifyOTP:  fields("verify-otp", "pin", "otp", "transactionReference", "reference", "resendCommand", "resend"),
+	flow.OpSendDigits: fields("send-digits", "transferoutdigits", "digits"),
+	flow.OpPriority:   fields("set-contact-priority", "priority", "priority"), flow.OpQueueInfo: fields("queue-lookup", "destination", "queue", "destination:name", "queueName", "ewtLookbackMinutes", "lookbackMinutes"),
+}
+
+func encodeHash(ex *exporting, n *flow.Node) (string, props) {
+	name, out := fields("cryptographic-hash", "algorithm", "algorithm", "input", "input", "salt", "salt", "saltEncoding", "saltEncoding")(ex, n)
+	out["applySalt"] = flow.Source(n.In["salt"]) != "" || flow.Source(n.In["saltEncoding"]) != ""
+	return name, out
+}
+
+func encodeOTP(ex *exporting, n *flow.Node) (string, props) {
+	name, out := fields("generate-otp", "pinFormat", "format", "pinLength", "length", "pinValidity", "validSeconds", "transactionReference", "reference")(ex, n)
+	out["pinResend"] = "GENERATE_NEW"
+	if n.In["reuse"].Lit == true {
+		out["pinResend"] = "REUSE_SAME"
+	}
+	return name, out
 }
 
 func encodeEvent(_ *exporting, n *flow.Node) (string, props) {
@@ -374,7 +393,7 @@ func encodeFunction(ex *exporting, n *flow.Node) (string, props) {
 	}
 	return "http-request-v2", props{
 		"authenticated": false, "httpRequestUrl": "", "httpRequestMethod": "POST", "httpContentType": "Application/JSON", "httpRequestBody": string(body),
-		"httpResponseTimeout": firstText(flow.Source(n.In["timeoutMS"]), "3000"), "contentType": "JSON", "outputVariableArray": []any{},
+		"httpResponseTimeout": cmp.Or(flow.Source(n.In["timeoutMS"]), "3000"), "contentType": "JSON", "outputVariableArray": []any{},
 	}
 }
 

@@ -1,7 +1,6 @@
 package webex_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,10 +15,11 @@ import (
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
+	"github.com/tandemcc/tandem/internal/testkit/flows"
 )
 
-// exports calls fn for each real export.
-func exports(t *testing.T, fn func(t *testing.T, data []byte, f *flow.Flow)) {
+// exports calls fn for each file of the importer's format.
+func exports(t *testing.T, im flow.Importer, fn func(t *testing.T, data []byte, f *flow.Flow)) {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(fixtures.Dir(t, "flows", "webex"), "*"))
 	if err != nil || len(list) == 0 {
@@ -30,42 +30,17 @@ func exports(t *testing.T, fn func(t *testing.T, data []byte, f *flow.Flow)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !(webex.Importer{}).Sniff(data) {
+		if !im.Sniff(data) {
 			continue
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			f, _, err := webex.Importer{}.Import(data)
+			f, _, err := im.Import(data)
 			if err != nil {
 				t.Fatal(err)
 			}
 			fn(t, data, f)
 		})
 	}
-}
-
-func tree(t *testing.T, data []byte) any {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// stored is the flow as it comes back from a database.
-func stored(t *testing.T, f *flow.Flow) *flow.Flow {
-	t.Helper()
-	data, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := new(flow.Flow)
-	if err := json.Unmarshal(data, g); err != nil {
-		t.Fatal(err)
-	}
-	return g
 }
 
 // write exports without a loss.
@@ -80,8 +55,13 @@ func write(t *testing.T, ex flow.Exporter, f *flow.Flow) []byte {
 
 // What was imported is exported as it was.
 func TestFixtureWebexRoundTrip(t *testing.T) {
-	exports(t, func(t *testing.T, data []byte, f *flow.Flow) {
-		if diff := cmp.Diff(tree(t, data), tree(t, write(t, webex.Exporter{}, stored(t, f)))); diff != "" {
+	exports(t, webex.Importer{}, func(t *testing.T, data []byte, f *flow.Flow) {
+		if diff := cmp.Diff(flows.Tree(t, data), flows.Tree(t, write(t, webex.Exporter{}, flows.Stored(t, f)))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	exports(t, webex.V2Importer{}, func(t *testing.T, data []byte, f *flow.Flow) {
+		if diff := cmp.Diff(flows.Tree(t, data), flows.Tree(t, write(t, webex.V2Exporter{}, flows.Stored(t, f)))); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -89,7 +69,7 @@ func TestFixtureWebexRoundTrip(t *testing.T) {
 
 // A raw export written as FlowV2 is the same flow, and FlowV2 is written back as it was.
 func TestFixtureWebexV2RoundTrip(t *testing.T) {
-	exports(t, func(t *testing.T, _ []byte, f *flow.Flow) {
+	exports(t, webex.Importer{}, func(t *testing.T, _ []byte, f *flow.Flow) {
 		v2, losses, err := webex.V2Exporter{}.Export(f)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +78,7 @@ func TestFixtureWebexV2RoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tree(t, v2), tree(t, write(t, webex.V2Exporter{}, stored(t, g)))); diff != "" {
+		if diff := cmp.Diff(flows.Tree(t, v2), flows.Tree(t, write(t, webex.V2Exporter{}, flows.Stored(t, g)))); diff != "" {
 			t.Error(diff)
 		}
 		lost := map[string]bool{}
@@ -121,40 +101,10 @@ func TestFixtureWebexV2RoundTrip(t *testing.T) {
 	})
 }
 
-// differences lists the places where two documents differ.
-func differences(at string, a, b any) []string {
-	switch x := a.(type) {
-	case map[string]any:
-		y, ok := b.(map[string]any)
-		if !ok || len(x) != len(y) {
-			return []string{at}
-		}
-		var out []string
-		for _, k := range slices.Sorted(maps.Keys(x)) {
-			out = append(out, differences(at+"."+k, x[k], y[k])...)
-		}
-		return out
-	case []any:
-		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return []string{at}
-		}
-		var out []string
-		for i := range x {
-			out = append(out, differences(fmt.Sprintf("%s[%d]", at, i), x[i], y[i])...)
-		}
-		return out
-	}
-	if a != b {
-		return []string{at}
-	}
-	return nil
-}
-
 // A prompt that was edited changes where it stands and where the diagram repeats it, and nowhere else.
 func TestFixtureWebexEditedRoundTrip(t *testing.T) {
-	exports(t, func(t *testing.T, data []byte, f *flow.Flow) {
-		g := stored(t, f)
+	exports(t, webex.Importer{}, func(t *testing.T, data []byte, f *flow.Flow) {
+		g := flows.Stored(t, f)
 		var edited *flow.Node
 		for _, id := range slices.Sorted(maps.Keys(g.Nodes)) {
 			if list := g.Nodes[id].In["prompts"].List; len(list) > 0 && edited == nil {
@@ -173,7 +123,7 @@ func TestFixtureWebexEditedRoundTrip(t *testing.T) {
 		if got := flow.Source(back.Nodes[edited.ID].In["prompts"].List[0].Map["text"]); got != "A new greeting." {
 			t.Errorf("it came back as %q", got)
 		}
-		changed := differences("", tree(t, data), tree(t, out))
+		changed := flows.Differences("", flows.Tree(t, data), flows.Tree(t, out))
 		if len(changed) == 0 || len(changed) > 2 {
 			t.Errorf("changed: %v", changed)
 		}
@@ -198,7 +148,7 @@ func TestExportTwinsAndUnits(t *testing.T) {
 	f.Nodes["a"].Exits[flow.PortOK] = "e1"
 	f.Vars[1].Value = "other"
 	f.Vars = append(f.Vars, flow.Var{Name: "new", Type: flow.TypeInteger, Value: int64(5)})
-	changed := differences("", tree(t, data), tree(t, write(t, webex.Exporter{}, f)))
+	changed := flows.Differences("", flows.Tree(t, data), flows.Tree(t, write(t, webex.Exporter{}, f)))
 	want := []string{
 		".process.activities.a.properties.expr", ".process.activities.a.properties.literal", ".process.activities.a.properties.setVariablesArray[0].expr",
 		".process.activities.a.properties.setVariablesArray[0].literal", ".process.links[1].targetActivityId", ".variables",
@@ -248,7 +198,7 @@ func TestExportMenuTwins(t *testing.T) {
 	}
 	l := f.Nodes["a"].In["labels"].List
 	l[1] = flow.Value{Lit: "Support", Field: l[1].Field}
-	changed := differences("", tree(t, data), tree(t, write(t, webex.Exporter{}, f)))
+	changed := flows.Differences("", flows.Tree(t, data), flows.Tree(t, write(t, webex.Exporter{}, f)))
 	if len(changed) != 2 || !strings.HasSuffix(changed[0], "menuLinks:input[1]") || !strings.HasSuffix(changed[1], "menuLinks_input[1]") {
 		t.Errorf("changed: %v", changed)
 	}

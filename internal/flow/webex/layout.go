@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,7 +44,7 @@ func (rawLayout) setLinks(part props, links []any) { part["links"] = links }
 func (rawLayout) ends() (from, to string) { return "sourceActivityId", "targetActivityId" }
 
 func (rawLayout) name(l props) string {
-	return firstText(l.text("conditionExpr"), l.obj("properties").text("value"))
+	return cmp.Or(l.text("conditionExpr"), l.obj("properties").text("value"))
 }
 
 func (rawLayout) setName(l map[string]any, name string) {
@@ -81,7 +82,7 @@ func (v2Layout) part(doc props, name string) props {
 func (v2Layout) activities(part props, fn func(int, string, props)) {
 	for i, item := range part.list("nodes") {
 		a := asProps(item)
-		fn(i, firstText(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1)), a)
+		fn(i, cmp.Or(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1)), a)
 	}
 }
 
@@ -99,7 +100,7 @@ func (v2Layout) addActivity(part props, id string, a map[string]any) {
 }
 
 func (v2Layout) removeActivity(part props, id string) {
-	part["nodes"] = slices.DeleteFunc(part.list("nodes"), func(x any) bool { return firstText(asProps(x).text("id"), asProps(x).text("name")) == id })
+	part["nodes"] = slices.DeleteFunc(part.list("nodes"), func(x any) bool { return cmp.Or(asProps(x).text("id"), asProps(x).text("name")) == id })
 }
 
 func (v2Layout) links(part props) []any { return part.list("edges") }
@@ -109,7 +110,7 @@ func (v2Layout) setLinks(part props, links []any) { part["edges"] = links }
 func (v2Layout) ends() (from, to string) { return "from", "to" }
 
 func (v2Layout) name(l props) string {
-	return firstText(l.text("condition"), l.obj("properties").text("value"))
+	return cmp.Or(l.text("condition"), l.obj("properties").text("value"))
 }
 
 func (v2Layout) setName(l map[string]any, name string) { l["condition"] = name }

@@ -1,9 +1,8 @@
 package webex
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -14,18 +13,10 @@ import (
 // props is a JSON object whose fields may be absent, null or of another type than expected: real files have all of these.
 type props map[string]any
 
-// object decodes a JSON object with its numbers as written.
+// object reads a JSON object with its numbers as written.
 func object(data []byte) (props, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what was read
-	}
-	if m == nil {
-		return nil, errors.New("it is not an object")
-	}
-	return m, nil
+	m, err := flow.DecodeObject(data)
+	return m, err //nolint:wrapcheck // the caller says what was read
 }
 
 func asProps(v any) props {
@@ -57,7 +48,7 @@ func scalar(v any) string {
 
 // twin returns a field that Webex writes as X:suffix and as X_suffix.
 func (p props) twin(key, suffix string) string {
-	return firstText(p.text(key+":"+suffix), p.text(key+"_"+suffix))
+	return cmp.Or(p.text(key+":"+suffix), p.text(key+"_"+suffix))
 }
 
 // flag reads a boolean, which may be a text.
@@ -73,10 +64,7 @@ func (p props) number(key string) int {
 }
 
 func (p props) float(key string) float64 {
-	f, err := strconv.ParseFloat(strings.TrimSpace(p.text(key)), 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0
-	}
+	f, _ := flow.ParseNumber(p.text(key))
 	return f
 }
 
@@ -136,13 +124,4 @@ func plainLit(v any) any {
 		return f
 	}
 	return string(n)
-}
-
-func firstText(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
-		}
-	}
-	return ""
 }

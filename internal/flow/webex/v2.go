@@ -1,6 +1,7 @@
 package webex
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,6 +50,9 @@ func (V2Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 		for _, ev := range slices.Sorted(maps.Keys(wired)) {
 			im.handler(ev, wired.text(ev))
 		}
+		if ev := part.text("eventSpecificationName"); ev != "" && wired == nil {
+			im.handler(ev, im.entry(part))
+		}
 	}
 	if im.f.Start == "" {
 		return nil, nil, errors.New("the Webex flow has no start activity")
@@ -59,6 +63,17 @@ func (V2Importer) Import(data []byte) (*flow.Flow, *flow.Report, error) {
 	return im.f, im.rep, nil
 }
 
+// entry is the event node of a part that is one event's, as hand-written files have it.
+func (im *importing) entry(part props) string {
+	for _, item := range part.list("nodes") {
+		a := asProps(item)
+		if id := cmp.Or(a.text("id"), a.text("name")); im.f.Nodes[im.at[id]] != nil && im.f.Nodes[im.at[id]].Op == flow.OpEvent {
+			return id
+		}
+	}
+	return ""
+}
+
 // lists reads the nodes and edges of one part. An edge names its nodes by identifier or by name.
 func (im *importing) lists(p props, prefix string) {
 	nodes := p.list("nodes")
@@ -67,7 +82,7 @@ func (im *importing) lists(p props, prefix string) {
 	for i, item := range nodes {
 		a := asProps(item)
 		im.rep.Nodes++
-		id := firstText(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1))
+		id := cmp.Or(a.text("id"), a.text("name"), fmt.Sprintf("node-%d", i+1))
 		nid := flow.NodeID(id)
 		if im.f.Nodes[nid] != nil {
 			nid = flow.NodeID(fmt.Sprintf("%s:%s#%d", prefix, id, i+1))
@@ -80,11 +95,18 @@ func (im *importing) lists(p props, prefix string) {
 		if id, ok := im.at[key]; ok {
 			return id
 		}
-		return byName[key]
+		if id, ok := byName[key]; ok || prefix == "" {
+			return id
+		}
+		if im.f.Nodes[flow.NodeID(key)] != nil {
+			im.problem("", "eventFlows."+prefix+".edges", "the event flow leads into the main flow, to %s: Webex refuses that when the flow is published", key)
+			return flow.NodeID(key)
+		}
+		return ""
 	}
 	for i, item := range p.list("edges") {
 		im.rep.Edges++
 		e := asProps(item)
-		im.edge(fmt.Sprintf("edges[%d]", i), find(e.text("from")), find(e.text("to")), firstText(e.text("condition"), e.obj("properties").text("value")))
+		im.edge(fmt.Sprintf("edges[%d]", i), find(e.text("from")), find(e.text("to")), cmp.Or(e.text("condition"), e.obj("properties").text("value")))
 	}
 }

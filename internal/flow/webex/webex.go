@@ -6,6 +6,7 @@ package webex
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ type importing struct {
 
 func newImport(top props, data []byte) *importing {
 	f := &flow.Flow{
-		ID: firstText(top.text("flowId"), top.text("id")), Name: top.text("name"), Description: top.text("description"),
+		ID: cmp.Or(top.text("flowId"), top.text("id")), Name: top.text("name"), Description: top.text("description"),
 		Kind: flow.KindInbound, Version: top.number("version"),
 		Nodes: make(map[flow.NodeID]*flow.Node), On: make(map[flow.EventName]flow.NodeID), Layout: make(map[flow.NodeID]flow.Point),
 		Origin: flow.Origin{Format: Format, Raw: slices.Clone(data)},
@@ -139,7 +140,7 @@ func (im *importing) process(p props, prefix string) {
 func (im *importing) activity(id flow.NodeID, a props) {
 	pr := a.obj("properties")
 	n := &flow.Node{
-		ID: id, Name: firstText(a.text("name"), pr.text("name"), string(id)), Type: typeOf(a, pr),
+		ID: id, Name: cmp.Or(a.text("name"), pr.text("name"), string(id)), Type: typeOf(a, pr),
 		In: make(map[string]flow.Value), Exits: make(map[flow.Port]flow.NodeID), PortNames: make(map[flow.Port]string),
 	}
 	if raw, err := json.Marshal(map[string]any(a)); err == nil {
@@ -167,19 +168,23 @@ func (im *importing) activity(id flow.NodeID, a props) {
 
 // typeOf names an activity. Start and event activities carry the event's name where others carry their type.
 func typeOf(a, pr props) string {
-	group := strings.ToLower(firstText(a.text("group"), a.text("activityType")))
+	group := strings.ToLower(cmp.Or(a.text("group"), a.text("activityType")))
 	if group == "start" || group == "event" {
 		return group
 	}
 	if kind := strings.ToLower(a.text("activityType")); kind == "start" || kind == "event" {
 		return kind
 	}
-	return firstText(pr.text("activityName"), pr.text("activityId"), group)
+	name := cmp.Or(pr.text("activityName"), pr.text("activityId"), group)
+	if name == "Event" || name == "start" { // as hand-written FlowV2 has it
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 func (im *importing) link(i int, l props) {
 	from, to := im.at[l.text("sourceActivityId")], im.at[l.text("targetActivityId")]
-	im.edge(fmt.Sprintf("links[%d]", i), from, to, firstText(l.text("conditionExpr"), l.obj("properties").text("value")))
+	im.edge(fmt.Sprintf("links[%d]", i), from, to, cmp.Or(l.text("conditionExpr"), l.obj("properties").text("value")))
 }
 
 // edge adds one way from a node to another by the source format's port name.

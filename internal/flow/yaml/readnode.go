@@ -136,7 +136,7 @@ func (r *reader) inputs(n *flow.Node, v *yaml3.Node) {
 // prompts reads a list of prompts: a text, {tts: text} or {file: name}, or the long form.
 func (r *reader) prompts(n *yaml3.Node, field string) flow.Value {
 	v := r.resolve(n)
-	if v == nil {
+	if v == nil || v.Kind == yaml3.ScalarNode && v.Tag == "!!null" {
 		return flow.Value{}
 	}
 	items := []*yaml3.Node{v}

@@ -16,6 +16,23 @@ import (
 	"github.com/tandemcc/tandem/internal/flow"
 )
 
+// FormatYAML is the name of the format for those who write it.
+const FormatYAML = "yaml"
+
+// Exporter writes the format; nothing of a flow's model is lost in it. The zero value is ready and safe for concurrent use.
+type Exporter struct{}
+
+var _ flow.Exporter = Exporter{}
+
+// Format returns the format's name.
+func (Exporter) Format() string { return FormatYAML }
+
+// Export writes the flow.
+func (Exporter) Export(f *flow.Flow) ([]byte, []flow.Loss, error) {
+	data, err := Export(f)
+	return data, nil, err
+}
+
 // Export writes a flow as YAML. Reading it again gives the same flow, but for the source text of nodes and of the flow, which
 // belongs to the format it came from, and the places where values stand. Export does not change f and may run concurrently.
 func Export(f *flow.Flow) ([]byte, error) {

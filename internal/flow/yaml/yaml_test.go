@@ -232,3 +232,13 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// A step that plays nothing stays one that plays nothing.
+func TestNoPromptsStayNone(t *testing.T) {
+	t.Parallel()
+	f, _ := read(t, "tandem: flow/1\nname: x\nnodes:\n  A:\n    op: say\n    in: {prompts: null}\n")
+	if p := f.Nodes["A"].In["prompts"]; len(p.List) != 0 {
+		t.Errorf("the prompts are %+v", p)
+	}
+	same(t, "no prompts", f)
+}

@@ -30,7 +30,7 @@ type saveResult struct {
 // sobjects answers below /sobjects.
 func (o *Org) sobjects(rq *request) (*response, error) {
 	if len(rq.segs) == 1 {
-		return rq.get(func() (*response, error) { return ok(o.describeGlobal(rq)), nil })
+		return rq.get(func() (*response, error) { return o.describeAll(rq), nil })
 	}
 	obj := o.seen(rq).object(rq.segs[1])
 	if obj == nil {

@@ -33,11 +33,7 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	case *soql.In:
 		return s.in(out, c)
 	case *soql.Includes:
-		v, err := s.operand(c.Left)
-		if err != nil {
-			return err
-		}
-		return badRequest("INVALID_QUERY_FILTER_OPERATOR", "includes and excludes operators are not valid on field '%s'", v.name)
+		return s.includes(out, c)
 	}
 	return badRequest("MALFORMED_QUERY", "the condition %s is not understood", c)
 }
@@ -94,6 +90,44 @@ func (s *scope) calc(out *sqlText, c *soql.Calc) error {
 	}
 	sum := "(" + a.sql + sign + b.sql + ")"
 	return s.compare(out, &value{sql: sum, folded: sum, kind: typeDouble, name: c.A.Name}, c.Op, c.Value)
+}
+
+// includes compares a multi-select picklist: of each value, which may be several with ; between them, all must be set, and
+// one of the values is enough. What has no value excludes all.
+func (s *scope) includes(out *sqlText, c *soql.Includes) error {
+	v, err := s.operand(c.Left)
+	if err != nil {
+		return err
+	}
+	if v.kind != typeMulti {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, c.Left.Position(), "includes and excludes operators are not valid on field '%s'", v.name)
+	}
+	if c.Excludes {
+		out.WriteString("NOT ")
+	}
+	out.WriteString("COALESCE((")
+	for i, lit := range c.Values {
+		if lit.Kind != soql.Text && lit.Kind != soql.Null {
+			return s.wrongType(v, lit)
+		}
+		if i > 0 {
+			out.WriteString(" OR ")
+		}
+		if lit.Str == "" {
+			out.WriteString(v.folded + " IS NULL")
+			continue
+		}
+		for k, part := range strings.Split(strings.ToLower(lit.Str), ";") {
+			if k > 0 {
+				out.WriteString(" AND ")
+			}
+			out.WriteString("instr(';' || " + v.folded + " || ';', ")
+			out.arg(";" + strings.TrimSpace(part) + ";")
+			out.WriteString(") > 0")
+		}
+	}
+	out.WriteString("), 0)")
+	return nil
 }
 
 func isNumber(kind fieldType) bool {

@@ -154,11 +154,11 @@ func describeValues(f *field) []map[string]any {
 // describeAccess says what may be done with a field.
 func describeAccess(d map[string]any, obj *object, f *field) {
 	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
-	listed := !f.longText && !f.writeOnly
+	listed := !f.writeOnly
 	automatic := f.kind == typeBoolean || f.kind == typeID
 	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, writable && !f.required
 	d["nillable"] = !f.required && !automatic
-	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed, listed, listed, listed && f.kind != typeBoolean
+	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed && !f.longText, listed && f.sortable(), listed && f.groupable(), listed && f.aggregatable()
 	d["defaultedOnCreate"] = f.defaultTo != "" || automatic || f.name == "OwnerId"
 	d["defaultValue"] = nil
 	switch {

@@ -380,7 +380,7 @@ func (o *Org) update(rq *request, fn func(tx *sql.Tx) error) error {
 }
 
 func (o *Org) environment(rq *request) environment {
-	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, view: o.viewOf(rq.ctx, rq.user.user)}
+	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, api: rq.version, view: o.viewOf(rq.ctx, rq.user.user)}
 }
 
 // zoneOf is the time zone of the user: GMT unless the user record names another.

@@ -59,6 +59,21 @@ func (f *field) text() bool {
 
 func (f *field) isID() bool { return f.kind == typeID || f.kind == typeReference }
 
+// What a query may do with a field, as the platform's object reference states it for types of field.
+
+func (f *field) sortable() bool { return !f.longText && f.kind != typeMulti }
+
+func (f *field) groupable() bool {
+	switch f.kind {
+	case typeDateTime, typeDouble, typeCurrency, typeMulti:
+		return false
+	default:
+		return !f.longText && !f.auto
+	}
+}
+
+func (f *field) aggregatable() bool { return f.sortable() && f.kind != typeBoolean }
+
 func (f *field) number() bool {
 	return f.kind == typeInt || f.kind == typeDouble || f.kind == typeCurrency
 }

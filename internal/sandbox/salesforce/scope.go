@@ -17,6 +17,11 @@ type scope struct {
 	joined strings.Builder
 	having bool           // aggregates may stand in conditions
 	tables int            // joined
+
+	nested     int  // ORs and NOTs around the condition being compiled
+	semiJoins  int  // seen so far
+	inSemiJoin bool // this SELECT is the inside of one
+
 	rolled map[string]int // of ROLLUP and CUBE: the fields grouped by, and their places
 }
 

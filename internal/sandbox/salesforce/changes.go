@@ -61,7 +61,7 @@ func (b *bell) ring() {
 
 // tracked reports whether changes of an entity are events.
 func (o *object) tracked() bool {
-	return !o.readOnly && !o.event && o.name != "PushTopic" && o.name != "Group"
+	return !o.event && !o.setup
 }
 
 // channelOf is the name change events of an entity are logged under: Account is AccountChangeEvent, Foo__c is Foo__ChangeEvent.
@@ -95,6 +95,9 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 		if err := o.prune(ctx, tx); err != nil {
 			return err
 		}
+	}
+	if kind, data = o.strikeEvent(ctx, channel, kind, user, data); kind == "" {
+		return nil
 	}
 	err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
 	if err != nil {
@@ -197,7 +200,7 @@ func storedValue(f *field, text []byte) (any, error) {
 
 const (
 	qChanges    = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND channel = ? ORDER BY seq LIMIT ?`
-	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind IN ('CREATE', 'UPDATE', 'DELETE') ORDER BY seq LIMIT ?`
+	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind NOT IN ('TOPIC', 'EVENT') ORDER BY seq LIMIT ?`
 	qLastChange = `SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)`
 )
 

@@ -32,7 +32,7 @@ func (o *Org) Handler() http.Handler {
 	streams := limits
 	streams.Concurrent = 2 * maxClients // most of them wait
 	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
-	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
+	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessionsOf, User: o.struckUser}, platform)
 	platform = o.requests.Middleware(o.now, platform)
 	human := o.guard(limits.Middleware(o.refuse, o.pages()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -97,26 +97,6 @@ func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	_ = r
 }
 
-// answerFault writes a fault that was asked for as the platform would.
-func (o *Org) answerFault(w http.ResponseWriter, r *http.Request, f kit.Fault) {
-	code, message := f.Code, f.Message
-	usual := map[int][2]string{
-		401: {"INVALID_SESSION_ID", "Session expired or invalid"}, 403: {"REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."},
-		404: {"NOT_FOUND", "The requested resource does not exist"}, 503: {"SERVER_UNAVAILABLE", "Server unavailable"},
-	}[f.Status]
-	if usual[0] == "" {
-		usual = [2]string{"UNKNOWN_EXCEPTION", "An unexpected error occurred"}
-	}
-	if code == "" {
-		code = usual[0]
-	}
-	if message == "" {
-		message = usual[1]
-	}
-	writeFault(w, fault(f.Status, code, "%s", message))
-	_ = r
-}
-
 func writeFault(w http.ResponseWriter, e *apiError) { writeJSON(w, e.Status, []*apiError{e}) }
 
 func (o *Org) writeFault(w http.ResponseWriter, r *http.Request, err error) {
@@ -148,11 +128,7 @@ func encode(v any) ([]byte, error) {
 }
 
 // note tells the request log who is signed in.
-func note(w http.ResponseWriter, s *session) {
-	if rec, ok := w.(*kit.Recorder); ok {
-		rec.User = s.name
-	}
-}
+func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 
 // platform routes what a client program asks. Names are matched without regard to case.
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
@@ -166,6 +142,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.userinfo(w, r)
 	case area == "services/oauth2/authorize":
 		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+	case area == "services/oauth2/singleaccess":
+		o.singleAccess(w, r)
 	case area == "services/oauth2/introspect":
 		o.introspect(w, r)
 	case area == ".well-known/openid-configuration":
@@ -178,6 +156,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.cometd(w, r, segs[1:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
+	case strings.HasPrefix(area, "services/apexrest"):
+		o.apexREST(w, r, segs[2:])
 	case area == "services/data":
 		writeJSON(w, http.StatusOK, versionList())
 	case strings.HasPrefix(area, "services/data/"):
@@ -229,10 +209,11 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	note(w, s)
-	used := o.countRequest()
-	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
-	if used > int64(o.opts.DailyRequests) {
-		writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	if !o.spend(w) {
+		return
+	}
+	if err := errors.Join(checkHead(r), checkMedia(r, segs[1:])); err != nil {
+		o.writeFault(w, r, err)
 		return
 	}
 	rq := &request{
@@ -270,6 +251,17 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	writeJSON(w, res.status, res.body)
+}
+
+// spend counts a request and says so in the header; false: the day's are used up, which was answered.
+func (o *Org) spend(w http.ResponseWriter) bool {
+	used := o.countRequest()
+	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
+	if used <= int64(o.opts.DailyRequests) {
+		return true
+	}
+	writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	return false
 }
 
 // isUpload reports whether a request brings the data of a bulk job, which is larger than others may be.
@@ -340,6 +332,8 @@ func (o *Org) route(rq *request) (*response, error) {
 		return o.jobs(rq)
 	case "tooling":
 		return o.tooling(rq)
+	case "connect":
+		return o.connect(rq)
 	}
 	return nil, notFound()
 }
@@ -373,6 +367,7 @@ func (o *Org) resources(rq *request) map[string]string {
 		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
 		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
 		"identity": "/id/" + orgID + "/" + rq.user.user, "jobs": base + "/jobs", "tooling": base + "/tooling",
+		"connect": base + "/connect",
 	}
 }
 
@@ -404,7 +399,7 @@ func (o *Org) update(rq *request, fn func(tx *sql.Tx) error) error {
 }
 
 func (o *Org) environment(rq *request) environment {
-	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, view: o.viewOf(rq.ctx, rq.user.user)}
+	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, api: rq.version, view: o.viewOf(rq.ctx, rq.user.user)}
 }
 
 // zoneOf is the time zone of the user: GMT unless the user record names another.

@@ -28,7 +28,7 @@ const (
 
 // page is what a template is filled with; each uses the part it needs.
 type pageData struct {
-	Title, Here, Query, Kind, Problem, Prev, Next string
+	Title, Here, Query, Kind, Problem, Done, Prev, Next string
 	// FormTarget is where a form may lead besides this org, for the security policy.
 	FormTarget string
 
@@ -80,6 +80,9 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /sandbox/log", s.log)
 	mux.HandleFunc("GET /sandbox/faults", s.faults)
 	mux.HandleFunc("POST /sandbox/faults", s.switchFault)
+	mux.HandleFunc("GET /setup/connect", s.connectPage)
+	mux.HandleFunc("POST /setup/connect", s.connectPage)
+	mux.HandleFunc("GET /secur/frontdoor.jsp", s.frontDoor)
 	mux.HandleFunc("GET /sandbox/list/{entity}", s.list)
 	mux.HandleFunc("GET /lightning/o/{entity}/list", s.list)
 	mux.HandleFunc("GET /lightning/r/{entity}/{id}/view", s.record)

@@ -30,7 +30,7 @@ type saveResult struct {
 // sobjects answers below /sobjects.
 func (o *Org) sobjects(rq *request) (*response, error) {
 	if len(rq.segs) == 1 {
-		return rq.get(func() (*response, error) { return ok(o.describeGlobal(rq)), nil })
+		return rq.get(func() (*response, error) { return o.describeAll(rq), nil })
 	}
 	obj := o.seen(rq).object(rq.segs[1])
 	if obj == nil {
@@ -205,6 +205,9 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err != nil {
 			return err
 		}
+		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
+			return err
+		}
 		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
 		return err
 	})
@@ -221,6 +224,9 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err != nil {
 			return err
 		}
+		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
+			return err
+		}
 		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
 }
@@ -230,7 +236,12 @@ func (o *Org) removeOne(rq *request, obj *object, id string) error {
 	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeDelete, nil); err != nil {
 		return err
 	}
-	return o.update(rq, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
+	return o.update(rq, func(tx *sql.Tx) error {
+		if err := o.strikeRecord(rq.ctx, http.MethodDelete, restRecords, obj, id, rq.user.user); err != nil {
+			return err
+		}
+		return o.remove(rq.ctx, tx, rq.user.user, obj, id)
+	})
 }
 
 // seen is the entities and fields a call may know of.
@@ -364,7 +375,7 @@ const (
 	binTime   = 15 * 24 * time.Hour
 )
 
-func window(rq *request) (from, to time.Time, err error) {
+func window(rq *request, now time.Time) (from, to time.Time, err error) {
 	var bounds [2]time.Time
 	for i, name := range []string{"start", "end"} {
 		// A + that was not encoded arrives as a space.
@@ -373,14 +384,25 @@ func window(rq *request) (from, to time.Time, err error) {
 			return from, to, badRequest("INVALID_REPLICATION_DATE", "%s: %s", name, err)
 		}
 	}
-	from, to = bounds[0], bounds[1]
+	// Seconds are left out of account.
+	from, to = bounds[0].Truncate(time.Minute), bounds[1].Truncate(time.Minute)
 	switch {
 	case !to.After(from):
-		return from, to, badRequest("INVALID_REPLICATION_DATE", "endDate should be greater than startDate")
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "endDate should be at least a minute greater than startDate")
 	case to.Sub(from) > maxWindow:
-		return from, to, badRequest("EXCEEDED_ID_LIMIT", "the time span is longer than 30 days: shorten it")
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "the time span is longer than 30 days: shorten it")
+	case from.Before(now.Add(-maxWindow - time.Minute)):
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
 	}
 	return from, to, nil
+}
+
+// covered is how far a list reaches: to the end that was asked for, but never into the future.
+func covered(to, now time.Time) string {
+	if to.After(now) {
+		to = now.Truncate(time.Minute)
+	}
+	return to.UTC().Format(wireTime)
 }
 
 func (o *Org) inWindow(rq *request, obj *object, deleted bool, from, to time.Time) ([][]any, error) {
@@ -397,7 +419,7 @@ func (o *Org) inWindow(rq *request, obj *object, deleted bool, from, to time.Tim
 }
 
 func (o *Org) updated(rq *request, obj *object) (*response, error) {
-	from, to, err := window(rq)
+	from, to, err := window(rq, o.now())
 	if err != nil {
 		return nil, err
 	}
@@ -409,11 +431,11 @@ func (o *Org) updated(rq *request, obj *object) (*response, error) {
 	for _, row := range raw {
 		ids = append(ids, row[0])
 	}
-	return ok(map[string]any{"ids": ids, "latestDateCovered": to.UTC().Format(wireTime)}), nil
+	return ok(map[string]any{"ids": ids, "latestDateCovered": covered(to, o.now())}), nil
 }
 
 func (o *Org) deleted(rq *request, obj *object) (*response, error) {
-	from, to, err := window(rq)
+	from, to, err := window(rq, o.now())
 	if err != nil {
 		return nil, err
 	}
@@ -428,7 +450,7 @@ func (o *Org) deleted(rq *request, obj *object) (*response, error) {
 		list = append(list, map[string]any{"id": row[0], "deletedDate": time.UnixMilli(ms).UTC().Format(wireTime)})
 	}
 	return ok(map[string]any{
-		"deletedRecords": list, "earliestDateAvailable": earliest.UTC().Format(wireTime), "latestDateCovered": to.UTC().Format(wireTime),
+		"deletedRecords": list, "earliestDateAvailable": earliest.UTC().Format(wireTime), "latestDateCovered": covered(to, o.now()),
 	}), nil
 }
 

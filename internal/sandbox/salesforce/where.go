@@ -13,8 +13,12 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	case *soql.And:
 		return s.joinConds(out, c.Terms, " AND ")
 	case *soql.Or:
+		s.nested++
+		defer func() { s.nested-- }()
 		return s.joinConds(out, c.Terms, " OR ")
 	case *soql.Not:
+		s.nested++
+		defer func() { s.nested-- }()
 		// A condition over a missing value is false, and its negation true: there is no third answer.
 		out.WriteString("NOT COALESCE((")
 		if err := s.cond(out, c.Term); err != nil {
@@ -33,11 +37,7 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	case *soql.In:
 		return s.in(out, c)
 	case *soql.Includes:
-		v, err := s.operand(c.Left)
-		if err != nil {
-			return err
-		}
-		return badRequest("INVALID_QUERY_FILTER_OPERATOR", "includes and excludes operators are not valid on field '%s'", v.name)
+		return s.includes(out, c)
 	}
 	return badRequest("MALFORMED_QUERY", "the condition %s is not understood", c)
 }
@@ -94,6 +94,44 @@ func (s *scope) calc(out *sqlText, c *soql.Calc) error {
 	}
 	sum := "(" + a.sql + sign + b.sql + ")"
 	return s.compare(out, &value{sql: sum, folded: sum, kind: typeDouble, name: c.A.Name}, c.Op, c.Value)
+}
+
+// includes compares a multi-select picklist: of each value, which may be several with ; between them, all must be set, and
+// one of the values is enough. What has no value excludes all.
+func (s *scope) includes(out *sqlText, c *soql.Includes) error {
+	v, err := s.operand(c.Left)
+	if err != nil {
+		return err
+	}
+	if v.kind != typeMulti {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, c.Left.Position(), "includes and excludes operators are not valid on field '%s'", v.name)
+	}
+	if c.Excludes {
+		out.WriteString("NOT ")
+	}
+	out.WriteString("COALESCE((")
+	for i, lit := range c.Values {
+		if lit.Kind != soql.Text && lit.Kind != soql.Null {
+			return s.wrongType(v, lit)
+		}
+		if i > 0 {
+			out.WriteString(" OR ")
+		}
+		if lit.Str == "" {
+			out.WriteString(v.folded + " IS NULL")
+			continue
+		}
+		for k, part := range strings.Split(strings.ToLower(lit.Str), ";") {
+			if k > 0 {
+				out.WriteString(" AND ")
+			}
+			out.WriteString("instr(';' || " + v.folded + " || ';', ")
+			out.arg(";" + strings.TrimSpace(part) + ";")
+			out.WriteString(") > 0")
+		}
+	}
+	out.WriteString("), 0)")
+	return nil
 }
 
 func isNumber(kind fieldType) bool {
@@ -303,6 +341,9 @@ func (s *scope) in(out *sqlText, c *soql.In) error {
 		return err
 	}
 	if c.Sub != nil {
+		if err := s.checkSemiJoin(v, c); err != nil {
+			return err
+		}
 		return s.semiJoin(out, v, c)
 	}
 	if len(c.Values) > maxValues {
@@ -357,6 +398,51 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 	return nil
 }
 
+// maxSemiJoins is the number of semi-joins a query takes (SOQL and SOSL reference, "Comparison Operators").
+const maxSemiJoins = 2
+
+// checkSemiJoin refuses the places where the platform takes no semi-join.
+func (s *scope) checkSemiJoin(v *value, c *soql.In) error {
+	refuse := func(format string, args ...any) error {
+		return atQuery("MALFORMED_QUERY", s.c.src, c.Sub.Pos, format, args...)
+	}
+	s.semiJoins++
+	inner := c.Sub.From[0].Name
+	switch {
+	case s.inSemiJoin:
+		return refuse("Nesting of semi join sub-selects is not supported")
+	case s.nested > 0:
+		return refuse("Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
+	case s.semiJoins > maxSemiJoins:
+		return refuse("Maximum %d semi join sub-selects are allowed", maxSemiJoins)
+	case strings.EqualFold(inner, s.obj.name) && v.kind == typeID:
+		return refuse("The inner and outer selects should not be on the same object type")
+	case strings.EqualFold(inner, "Task"):
+		return refuse("Entity '%s' is not supported for semi join inner selects", inner)
+	}
+	return nil
+}
+
+// pointAlike reports whether both sides of a semi-join can be the id of the same entity.
+func pointAlike(v *value, outer *object, r *reference, inner *object) bool {
+	left, right := v.field.refs, r.field.refs
+	switch {
+	case v.kind == typeID && !v.direct || r.field.kind == typeID && !r.direct:
+		return true // of a parent: nothing is known here of which
+	case v.kind == typeID:
+		left = []string{outer.name}
+	}
+	if r.field.kind == typeID {
+		right = []string{inner.name}
+	}
+	for _, name := range left {
+		if listed(right, name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 	f, ok := c.Sub.Select[0].Expr.(*soql.Field)
 	obj := s.c.schema.object(c.Sub.From[0].Name)
@@ -378,6 +464,11 @@ func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 		return atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+
 			"expression in the outer query '%s' should point to the same object type", f.Name, v.name)
 	}
+	if !pointAlike(v, s.obj, r, obj) {
+		return atQuery("INVALID_FIELD", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+
+			"expression in the outer query '%s' should point to the same object type", f.Name, v.name)
+	}
+	inner.inSemiJoin = true
 	b := &builder{scope: inner, plan: &plan{object: obj}}
 	where, err := b.filter(c.Sub, nil)
 	if err != nil {

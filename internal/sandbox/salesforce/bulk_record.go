@@ -141,7 +141,7 @@ func (l *loader) column(name string) (csvColumn, error) {
 
 // insertPlan is the statement for new records of this chunk: it names only the columns the upload and the platform fill.
 type insertPlan struct {
-	sql    string
+	row    *insertion
 	fields []*field
 	next   int64 // ids are taken in blocks
 	last   int64
@@ -176,13 +176,13 @@ func (l *loader) create(ctx context.Context, tx *sql.Tx, r record) (string, erro
 			args = append(args, fold(v))
 		}
 	}
-	if err := l.org.store.exec(ctx, tx, p.sql, args...); err != nil {
+	if err := l.org.store.add(ctx, tx, p.row, args...); err != nil {
 		return "", fmt.Errorf("storing a %s: %w", l.obj.name, err)
 	}
 	return id, l.org.created(ctx, tx, l.job.User, l.obj, r)
 }
 
-const idBlock = 200
+const idBlock = 1000
 
 func (l *loader) planInsert() *insertPlan {
 	given := map[string]bool{}
@@ -205,6 +205,6 @@ func (l *loader) planInsert() *insertPlan {
 			names = append(names, f.folded())
 		}
 	}
-	p.sql = "INSERT INTO " + l.obj.table() + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", ") + ")"
+	p.row = newInsertion(l.obj.table(), names, "")
 	return p
 }

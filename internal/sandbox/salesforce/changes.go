@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS change (
   user_id TEXT NOT NULL, txn TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS change_channel ON change (channel, seq);`
 
-const qAddChange = `INSERT INTO change (at, channel, kind, id, user_id, txn, n, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+var addChangeRow = newInsertion("change", []string{"at", "channel", "kind", "id", "user_id", "txn", "n", "data"}, "") //nolint:gochecknoglobals // never changed
 
 // bell wakes whoever waits for commits.
 type bell struct {
@@ -96,7 +96,7 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 			return err
 		}
 	}
-	err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
+	err := o.store.add(ctx, tx, addChangeRow, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
 	if err != nil {
 		return fmt.Errorf("logging a change: %w", err)
 	}

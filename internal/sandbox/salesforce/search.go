@@ -213,10 +213,9 @@ func reverse(s string) string {
 	return string(b)
 }
 
-const (
-	qAddPhone  = `INSERT INTO phone (entity, reversed, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
-	qDropPhone = `DELETE FROM phone WHERE entity = ? AND reversed = ? AND id = ?`
-)
+var addPhoneRow = newInsertion("phone", []string{"entity", "reversed", "id"}, " ON CONFLICT DO NOTHING") //nolint:gochecknoglobals // never changed
+
+const qDropPhone = `DELETE FROM phone WHERE entity = ? AND reversed = ? AND id = ?`
 
 // indexPhones keeps the numbers of a record where a search finds them by their last digits. old is nil for a new record.
 func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id string, old, r record) error {
@@ -236,7 +235,7 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 			continue
 		}
 		if is := digitsOf(r.text(f.name)); is != "" {
-			err := st.exec(ctx, tx, qAddPhone, obj.prefix, reverse(is), id)
+			err := st.add(ctx, tx, addPhoneRow, obj.prefix, reverse(is), id)
 			errs = append(errs, err)
 		}
 	}

@@ -130,7 +130,7 @@ func (s *seeder) add(entity string, at time.Time, r record) (string, error) {
 }
 
 func (s *seeder) phones(obj *object, id string, r record) error {
-	st, err := s.stmt("phone", qAddPhone) //nolint:sqlclosecheck // close ends all of them
+	st, err := s.stmt("phone", addPhoneRow.one) //nolint:sqlclosecheck // close ends all of them
 	if err != nil {
 		return err
 	}

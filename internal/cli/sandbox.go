@@ -52,13 +52,13 @@ func (c *sandboxSalesforceCmd) Run(ctx context.Context, e *env) error {
 	for _, name := range c.Without {
 		opts.DisabledFlows = append(opts.DisabledFlows, salesforce.Flow(name))
 	}
-	org, err := salesforce.New(opts)
+	org, err := salesforce.New(opts) //nolint:contextcheck // it lives longer than the context, until it is closed
 	if err != nil {
 		return fmt.Errorf("opening the sandbox org: %w", err)
 	}
 	s := &orgServer{org: org, hard: hard}
 	if err := s.listen(ctx, c.Listen, c.PubSub); err != nil {
-		return errors.Join(err, s.stop())
+		return errors.Join(err, s.stop(ctx))
 	}
 	ready := orgReady{Sandbox: s.listener.Addr().String(), Dir: c.Data, Credentials: org.Credentials()}
 	if s.pubsub != nil {
@@ -66,13 +66,13 @@ func (c *sandboxSalesforceCmd) Run(ctx context.Context, e *env) error {
 	}
 	ready.Started = time.Since(begin).Milliseconds()
 	if err := c.announce(e, &ready); err != nil {
-		return errors.Join(err, s.stop())
+		return errors.Join(err, s.stop(ctx))
 	}
 	select {
 	case <-ctx.Done():
 	case err = <-s.failed:
 	}
-	return errors.Join(err, s.stop())
+	return errors.Join(err, s.stop(ctx))
 }
 
 // announce says where the org is: in a file for programs, and on standard output.
@@ -82,7 +82,7 @@ func (c *sandboxSalesforceCmd) announce(e *env, r *orgReady) error {
 		name = filepath.Join(c.Data, "ready.json")
 	}
 	if name != "" {
-		raw, err := json.MarshalIndent(r, "", "  ") //nolint:gosec // for the owner, in a file of mode 0600
+		raw, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return fmt.Errorf("writing JSON: %w", err)
 		}
@@ -137,8 +137,8 @@ func (s *orgServer) listen(ctx context.Context, address, pubsub string) error {
 }
 
 // stop ends everything; clients that do not end by themselves have a moment, less after a second signal.
-func (s *orgServer) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanup)
+func (s *orgServer) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	go func() {
 		select {

@@ -1,32 +1,46 @@
 package kit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
-	"time"
 )
 
-// FaultKind says what a fault does to the requests it strikes.
+// FaultKind says what a fault does to what it strikes.
 type FaultKind string
 
-// The kinds of fault.
+// The kinds of fault. Those up to FaultExpire strike requests; FaultRecord strikes single records as they are written, and
+// the last two strike events as they are published.
 const (
-	// FaultStatus answers with Status, and Code and Message in the platform's own error form.
+	// FaultStatus answers with Status, and Code and Message in the platform's own error form. The request is not handled.
 	FaultStatus FaultKind = "status"
 	// FaultLatency waits DelayMS before the request is handled.
 	FaultLatency FaultKind = "latency"
-	// FaultCut closes the connection without an answer.
+	// FaultCut closes the connection without an answer, before the request is handled: nothing took effect.
 	FaultCut FaultKind = "cut"
-	// FaultHang waits DelayMS and then closes the connection without an answer.
+	// FaultCutAfter handles the request and then closes the connection without an answer: a write took effect and its client
+	// cannot know.
+	FaultCutAfter FaultKind = "cut_after"
+	// FaultTruncate handles the request and closes the connection in the middle of the answer's body.
+	FaultTruncate FaultKind = "truncate"
+	// FaultSlow handles the request at once and sends the answer's body little by little over DelayMS.
+	FaultSlow FaultKind = "slow"
+	// FaultHang waits DelayMS and then closes the connection without an answer; the request is not handled.
 	FaultHang FaultKind = "hang"
-	// FaultExpire lets all sessions end, once per strike, and then handles the request.
+	// FaultExpire lets sessions end, those of the user struck or without a User all, and then handles the request.
 	FaultExpire FaultKind = "expire"
+	// FaultRecord refuses a single record of a write, with Code and Message: in a collection, a composite request or a bulk
+	// job the records beside it go through.
+	FaultRecord FaultKind = "record"
+	// FaultEventDrop loses an event: streams never carry it.
+	FaultEventDrop FaultKind = "event_drop"
+	// FaultEventGap puts a gap event in the place of a change event: it says that a record changed and not how.
+	FaultEventGap FaultKind = "event_gap"
 )
 
 // Limits of the fault switches.
@@ -36,21 +50,52 @@ const (
 	maxPattern = 500
 )
 
-// Fault is a rule that strikes matching requests.
+// Fault is a rule that strikes what matches it. A rule strikes the same ones of a sequence of matches each time it is set
+// with the same Seed.
 type Fault struct {
-	ID      string    `json:"id"`
-	Match   string    `json:"match"`            // regular expression over the path (RE2); empty: every path
-	Method  string    `json:"method,omitempty"` // empty: every method
+	ID string `json:"id"`
+	// Match is a regular expression (RE2), empty: everything. For requests it is matched with the path, without the query;
+	// for FaultRecord with "/sobjects/Case", or "/jobs/ingest/Case" for a row of a bulk job; for events with the channel,
+	// such as "/data/CaseChangeEvent".
+	Match string `json:"match"`
+	// Method is the HTTP method, empty: every one. A record that is created counts as POST, a changed one as PATCH, a
+	// deleted one as DELETE, whatever the request it came with.
+	Method string `json:"method,omitempty"`
+	// User is the username of whose requests are struck, without regard to case; empty: everybody's.
+	User    string    `json:"user,omitempty"`
 	Kind    FaultKind `json:"kind"`
 	Status  int       `json:"status,omitempty"`   // for FaultStatus: 400 to 599
-	Code    string    `json:"code,omitempty"`     // for FaultStatus; empty: the platform's usual code for the status
-	Message string    `json:"message,omitempty"`  // for FaultStatus; empty: a usual text
-	DelayMS int       `json:"delay_ms,omitempty"` // milliseconds; for FaultLatency and FaultHang
-	Share   float64   `json:"share,omitempty"`    // portion of matching requests struck, 0 < share <= 1; 0 means all
+	Code    string    `json:"code,omitempty"`     // for FaultStatus and FaultRecord; empty: the platform's usual code
+	Message string    `json:"message,omitempty"`  // for FaultStatus and FaultRecord; empty: a usual text
+	DelayMS int       `json:"delay_ms,omitempty"` // milliseconds; for FaultLatency, FaultSlow and FaultHang
+	Share   float64   `json:"share,omitempty"`    // portion of matches struck, 0 < share <= 1; 0 means all
+	Seed    uint64    `json:"seed,omitempty"`     // of the choice Share makes; 0: one is drawn, and told by Add
+	After   int       `json:"after,omitempty"`    // matches let through before the first strike
 	Count   int       `json:"count,omitempty"`    // strikes left; 0 means without end
 	Hits    int       `json:"hits"`               // strikes so far
 
 	pattern *regexp.Regexp
+	chance  *rand.Rand
+}
+
+// family tells apart what a kind strikes.
+type family int
+
+const (
+	ofRequests family = iota
+	ofRecords
+	ofEvents
+)
+
+func (k FaultKind) family() family {
+	switch k {
+	case FaultRecord:
+		return ofRecords
+	case FaultEventDrop, FaultEventGap:
+		return ofEvents
+	default:
+		return ofRequests
+	}
 }
 
 // Faults holds the rules and the down switch. The zero value has none.
@@ -82,32 +127,36 @@ func (f *Faults) Add(rule Fault) (Fault, error) {
 }
 
 func (r *Fault) check() error {
-	if len(r.Match) > maxPattern {
-		return fmt.Errorf("match is longer than %d characters: shorten it", maxPattern)
+	if len(r.Match) > maxPattern || len(r.User) > maxPattern {
+		return fmt.Errorf("match and user may be %d characters long: shorten them", maxPattern)
 	}
 	pattern, err := regexp.Compile(r.Match)
 	if err != nil {
 		return fmt.Errorf("match is no regular expression: %w", err)
 	}
-	r.pattern = pattern
+	r.pattern, r.Method = pattern, strings.ToUpper(r.Method)
 	if r.Share < 0 || r.Share > 1 {
 		return errors.New("share must be between 0 and 1")
 	}
-	if r.Count < 0 {
-		return errors.New("count must not be negative")
+	if r.Count < 0 || r.After < 0 {
+		return errors.New("count and after must not be negative")
 	}
+	for r.Seed == 0 {
+		r.Seed = rand.Uint64() >> 11 //nolint:gosec // chance, not secrecy; 53 bits survive JSON
+	}
+	r.chance = rand.New(rand.NewPCG(r.Seed, 0)) //nolint:gosec // as above
 	switch r.Kind {
 	case FaultStatus:
 		if r.Status < 400 || r.Status > 599 {
 			return errors.New("status must be between 400 and 599")
 		}
-	case FaultLatency, FaultHang:
+	case FaultLatency, FaultHang, FaultSlow:
 		if r.DelayMS < 1 || r.DelayMS > MaxDelayMS {
 			return fmt.Errorf("delay_ms must be between 1 and %d", MaxDelayMS)
 		}
-	case FaultCut, FaultExpire:
+	case FaultCut, FaultCutAfter, FaultTruncate, FaultExpire, FaultRecord, FaultEventDrop, FaultEventGap:
 	default:
-		return fmt.Errorf("kind %q is unknown: use status, latency, cut, hang or expire", r.Kind)
+		return fmt.Errorf("kind %q is unknown: use status, latency, cut, cut_after, truncate, slow, hang, expire, record, event_drop or event_gap", r.Kind)
 	}
 	return nil
 }
@@ -150,18 +199,35 @@ func (f *Faults) SetDown(down bool) {
 	f.down = down
 }
 
-// strike returns the rule that strikes a request, if any, and counts it.
-func (f *Faults) strike(method, path string) (Fault, bool) {
+// target is what a rule may strike.
+type target struct {
+	family       family
+	method, path string
+	change       bool          // an event that can become a gap event
+	user         func() string // asked at most once, and only when a rule names a user
+}
+
+// strike returns the rule that strikes a target, if any, and counts it.
+func (f *Faults) strike(t target) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down {
+	if f.down && t.family == ofRequests {
 		return Fault{Kind: FaultCut}, true
 	}
+	user, asked := "", false
 	for i, r := range f.rules {
-		if r.Method != "" && r.Method != method || !r.pattern.MatchString(path) {
+		if r.Kind.family() != t.family || r.Kind == FaultEventGap && !t.change || r.Method != "" && r.Method != t.method || !r.pattern.MatchString(t.path) {
 			continue
 		}
-		if r.Share > 0 && rand.Float64() >= r.Share {
+		if r.User != "" {
+			if !asked && t.user != nil {
+				user, asked = t.user(), true
+			}
+			if !strings.EqualFold(r.User, user) {
+				continue
+			}
+		}
+		if !r.takes() {
 			continue
 		}
 		r.Hits++
@@ -176,52 +242,28 @@ func (f *Faults) strike(method, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// Effects is how a platform carries a fault out.
-type Effects struct {
-	// Answer writes an error in the platform's form.
-	Answer func(w http.ResponseWriter, r *http.Request, fault Fault)
-	// Expire ends all sessions.
-	Expire func(ctx context.Context)
-}
-
-// Middleware lets the faults strike what reaches next.
-func (f *Faults) Middleware(effects Effects, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fault, struck := f.strike(r.Method, r.URL.Path)
-		if !struck {
-			next.ServeHTTP(w, r)
-			return
-		}
-		switch fault.Kind {
-		case FaultStatus:
-			effects.Answer(w, r, fault)
-		case FaultLatency:
-			if wait(r, fault.DelayMS) {
-				next.ServeHTTP(w, r)
-			}
-		case FaultHang:
-			wait(r, fault.DelayMS)
-			cut(w)
-		case FaultCut:
-			cut(w)
-		case FaultExpire:
-			effects.Expire(r.Context())
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// wait reports whether the client was still there at the end.
-func wait(r *http.Request, ms int) bool {
-	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
+// takes decides over a match.
+func (r *Fault) takes() bool {
+	if r.After > 0 {
+		r.After--
 		return false
 	}
+	return r.Share == 0 || r.chance.Float64() < r.Share
 }
 
-// cut ends the connection without an answer. net/http takes this panic as the order to do so, for HTTP/1 and 2 alike.
-func cut(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+// StrikeRecord returns the FaultRecord rule that strikes the write of a record, if any, and counts it. Path and method are
+// as Fault.Match and Fault.Method say; user is the username.
+func (f *Faults) StrikeRecord(method, path string, user func() string) (Fault, bool) {
+	return f.strike(target{family: ofRecords, method: method, path: path, user: user})
+}
+
+// StrikeEvent returns the rule that strikes an event on its way to a channel, if any, and counts it. Only an event of a
+// change can become a gap.
+func (f *Faults) StrikeEvent(channel string, change bool, user func() string) (Fault, bool) {
+	return f.strike(target{family: ofEvents, path: channel, change: change, user: user})
+}
+
+// StrikeCall returns the rule that strikes a call which is no HTTP request of its own, by its name, and counts it.
+func (f *Faults) StrikeCall(name string, user func() string) (Fault, bool) {
+	return f.strike(target{method: http.MethodPost, path: name, user: user})
+}

@@ -91,14 +91,14 @@ func TestFaultShareAndCount(t *testing.T) {
 	}
 	hits := 0
 	for range 1000 {
-		if _, struck := f.strike("GET", "/x"); struck {
+		if _, struck := f.strike(target{method: "GET", path: "/x"}); struck {
 			hits++
 		}
 	}
 	if hits < 350 || hits > 650 {
 		t.Errorf("a share of one half struck %d of 1000", hits)
 	}
-	if _, struck := f.strike("POST", "/x"); struck {
+	if _, struck := f.strike(target{method: "POST", path: "/x"}); struck {
 		t.Error("another method is struck")
 	}
 	f.Clear()

@@ -84,7 +84,17 @@ func (r *Recorder) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *Recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// Middleware logs every request next answers. Handlers that know the user set it on the *Recorder they are given.
+// NoteUser tells the log who a request is for.
+func (r *Recorder) NoteUser(name string) { r.User = name }
+
+// NoteUser tells the log behind w, if there is one, who the request is for.
+func NoteUser(w http.ResponseWriter, name string) {
+	if n, ok := w.(interface{ NoteUser(name string) }); ok {
+		n.NoteUser(name)
+	}
+}
+
+// Middleware logs every request next answers. Handlers that know the user tell it with NoteUser.
 func (l *Log) Middleware(now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &Recorder{ResponseWriter: w}

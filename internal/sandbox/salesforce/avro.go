@@ -29,7 +29,7 @@ func appendTexts(buf []byte, list []string) []byte {
 
 // changeSymbols are the places of the kinds in the enumeration of the header's schema.
 func changeSymbol(kind changeKind) int64 {
-	return int64(max(0, slices.Index([]changeKind{kindCreate, kindUpdate, kindDelete}, kind)))
+	return int64(max(0, slices.Index(changeTypes, kind)))
 }
 
 // avro encodes an event.

@@ -414,6 +414,9 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 	if err := l.allowed(ctx); err != nil {
 		return id, false, err
 	}
+	if err := l.org.strikeRecord(ctx, bulkMethod(l.job.Operation), bulkRecords, l.obj, id, l.job.User); err != nil {
+		return id, false, err
+	}
 	switch l.job.Operation {
 	case "insert":
 		r, err := l.input(ctx, tx, values, true)

@@ -96,6 +96,9 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 			return err
 		}
 	}
+	if kind, data = o.strikeEvent(ctx, channel, kind, user, data); kind == "" {
+		return nil
+	}
 	err := o.store.add(ctx, tx, addChangeRow, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
 	if err != nil {
 		return fmt.Errorf("logging a change: %w", err)
@@ -197,7 +200,7 @@ func storedValue(f *field, text []byte) (any, error) {
 
 const (
 	qChanges    = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND channel = ? ORDER BY seq LIMIT ?`
-	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind IN ('CREATE', 'UPDATE', 'DELETE') ORDER BY seq LIMIT ?`
+	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind NOT IN ('TOPIC', 'EVENT') ORDER BY seq LIMIT ?`
 	qLastChange = `SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)`
 )
 

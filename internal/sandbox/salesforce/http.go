@@ -32,7 +32,7 @@ func (o *Org) Handler() http.Handler {
 	streams := limits
 	streams.Concurrent = 2 * maxClients // most of them wait
 	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
-	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessions}, platform)
+	platform = o.faults.Middleware(kit.Effects{Answer: o.answerFault, Expire: o.ExpireSessionsOf, User: o.struckUser}, platform)
 	platform = o.requests.Middleware(o.now, platform)
 	human := o.guard(limits.Middleware(o.refuse, o.pages()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -97,26 +97,6 @@ func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	_ = r
 }
 
-// answerFault writes a fault that was asked for as the platform would.
-func (o *Org) answerFault(w http.ResponseWriter, r *http.Request, f kit.Fault) {
-	code, message := f.Code, f.Message
-	usual := map[int][2]string{
-		401: {"INVALID_SESSION_ID", "Session expired or invalid"}, 403: {"REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."},
-		404: {"NOT_FOUND", "The requested resource does not exist"}, 503: {"SERVER_UNAVAILABLE", "Server unavailable"},
-	}[f.Status]
-	if usual[0] == "" {
-		usual = [2]string{"UNKNOWN_EXCEPTION", "An unexpected error occurred"}
-	}
-	if code == "" {
-		code = usual[0]
-	}
-	if message == "" {
-		message = usual[1]
-	}
-	writeFault(w, fault(f.Status, code, "%s", message))
-	_ = r
-}
-
 func writeFault(w http.ResponseWriter, e *apiError) { writeJSON(w, e.Status, []*apiError{e}) }
 
 func (o *Org) writeFault(w http.ResponseWriter, r *http.Request, err error) {
@@ -148,11 +128,7 @@ func encode(v any) ([]byte, error) {
 }
 
 // note tells the request log who is signed in.
-func note(w http.ResponseWriter, s *session) {
-	if rec, ok := w.(*kit.Recorder); ok {
-		rec.User = s.name
-	}
-}
+func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 
 // platform routes what a client program asks. Names are matched without regard to case.
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {

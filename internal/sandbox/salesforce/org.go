@@ -98,6 +98,8 @@ type Org struct {
 	codes    *authCodes
 	locators *locators
 	faults   *kit.Faults
+	skew     atomic.Int64 // nanoseconds the clock is ahead
+	cuts     bell         // rings when all streams are to end
 	requests *kit.Log
 	site     *site
 	used     atomic.Int64 // API requests of the day
@@ -116,14 +118,16 @@ const (
 
 // New opens the org in opts.Dir, making and seeding it when it is new.
 func New(opts Options) (*Org, error) {
-	o := &Org{opts: opts, log: opts.Logger, now: opts.Now, faults: &kit.Faults{}}
+	o := &Org{opts: opts, log: opts.Logger, faults: &kit.Faults{}}
 	o.plans, o.zones = newCache[*plan](maxQueryCache), newCache[*time.Location](maxQueryCache)
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
-	if o.now == nil {
-		o.now = time.Now
+	clock := opts.Now
+	if clock == nil {
+		clock = time.Now
 	}
+	o.now = func() time.Time { return clock().Add(o.Skew()) }
 	if o.opts.SessionTTL <= 0 {
 		o.opts.SessionTTL = defaultTTL
 	}
@@ -182,17 +186,6 @@ func (o *Org) Close() error {
 
 // Credentials returns what a client needs to sign in as the administrator.
 func (o *Org) Credentials() Credentials { return o.creds }
-
-// Faults returns the switches of the org's faults. They strike the OAuth and API paths, never pages or /sandbox.
-func (o *Org) Faults() *kit.Faults { return o.faults }
-
-// ExpireSessions ends all access tokens at once; refresh tokens stay good. Should the store not follow, which is logged,
-// a restart brings them back.
-func (o *Org) ExpireSessions(ctx context.Context) {
-	if err := o.sessions.expireAll(ctx); err != nil {
-		o.log.LogAttrs(ctx, slog.LevelError, "ending sessions", slog.String("error", err.Error()))
-	}
-}
 
 // Requests returns the newest n requests, newest first, and how many there were in all.
 func (o *Org) Requests(n int) (entries []kit.Entry, total int) { return o.requests.Newest(n) }

@@ -109,7 +109,7 @@ func TestFaults(t *testing.T) {
 	if status, _, _ := o.send(http.MethodPut, "/sandbox/api/down", `{"down":true}`, nil); status != http.StatusOK || !cut() {
 		t.Errorf("down: %d", status)
 	}
-	if _, body, _ := o.send(http.MethodGet, "/sandbox/api/faults", "", nil); body != `{"down":true,"faults":[]}` {
+	if _, body, _ := o.send(http.MethodGet, "/sandbox/api/faults", "", nil); body != `{"down":true,"faults":[],"skew_ms":0}` {
 		t.Errorf("list: %s", body)
 	}
 	if status, _, _ := o.send(http.MethodDelete, "/sandbox/api/faults", "", nil); status != http.StatusNoContent || cut() {

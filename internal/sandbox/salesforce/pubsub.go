@@ -70,7 +70,7 @@ func (o *Org) PubSub(addr string) (*PubSub, error) {
 	}
 	p.server = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})),
-		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxConcurrentStreams(maxStreams), grpc.UnaryInterceptor(p.strikeCall), grpc.StreamInterceptor(p.strikeStream),
 	)
 	pubsubpb.RegisterPubSubServer(p.server, p)
 	p.serving.Go(func() {
@@ -243,7 +243,7 @@ func (p *PubSub) Subscribe(stream pubsubpb.PubSub_SubscribeServer) error {
 	if err != nil {
 		return err
 	}
-	f := readFetches(stream)
+	f, cut := readFetches(stream), p.org.cuts.wait()
 	alive := time.NewTicker(p.keepAlive)
 	defer alive.Stop()
 	for {
@@ -271,6 +271,8 @@ func (p *PubSub) Subscribe(stream pubsubpb.PubSub_SubscribeServer) error {
 			if err := p.heartbeat(stream, sub); err != nil {
 				return err
 			}
+		case <-cut:
+			return refuse(ctx, codes.Unavailable, "service.unavailable", "the connection was cut: subscribe again")
 		case <-p.done:
 			return refuse(ctx, codes.Unavailable, "service.unavailable", "the org is stopping")
 		}

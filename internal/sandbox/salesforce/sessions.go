@@ -161,12 +161,13 @@ func (s *sessions) forget(ctx context.Context, hashes []string) error {
 	})
 }
 
-// expireAll ends the access tokens in memory and, so that a restart does not bring them back, in the store.
-func (s *sessions) expireAll(ctx context.Context) error {
+// expireAll ends the access tokens of a user, or of all when the username is empty, in memory and, so that a restart does
+// not bring them back, in the store.
+func (s *sessions) expireAll(ctx context.Context, user string) error {
 	s.mu.Lock()
 	var hashes []string
 	for hash, x := range s.live {
-		if !x.refresh {
+		if !x.refresh && (user == "" || strings.EqualFold(user, x.name)) {
 			delete(s.live, hash)
 			hashes = append(hashes, hash)
 		}

@@ -205,6 +205,9 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err != nil {
 			return err
 		}
+		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
+			return err
+		}
 		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
 		return err
 	})
@@ -221,6 +224,9 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err != nil {
 			return err
 		}
+		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
+			return err
+		}
 		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
 }
@@ -230,7 +236,12 @@ func (o *Org) removeOne(rq *request, obj *object, id string) error {
 	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeDelete, nil); err != nil {
 		return err
 	}
-	return o.update(rq, func(tx *sql.Tx) error { return o.remove(rq.ctx, tx, rq.user.user, obj, id) })
+	return o.update(rq, func(tx *sql.Tx) error {
+		if err := o.strikeRecord(rq.ctx, http.MethodDelete, restRecords, obj, id, rq.user.user); err != nil {
+			return err
+		}
+		return o.remove(rq.ctx, tx, rq.user.user, obj, id)
+	})
 }
 
 // seen is the entities and fields a call may know of.

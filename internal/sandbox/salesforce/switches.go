@@ -5,23 +5,36 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
 )
 
 // switches adds the admin API below /sandbox/api:
 //
-//	GET    /sandbox/api/faults        rules and the down switch
-//	POST   /sandbox/api/faults        adds a kit.Fault, answers it with its id
-//	DELETE /sandbox/api/faults[/{id}] removes all, or one
-//	PUT    /sandbox/api/down          {"down": true}: every API connection is closed unanswered
-//	POST   /sandbox/api/sessions/expire   ends all access tokens
-//	GET    /sandbox/api/requests?n=   the newest API requests
+//	GET    /sandbox/api/faults           the rules, the down switch and the skew
+//	POST   /sandbox/api/faults           adds a rule (kit.Fault) and answers it with its id and seed: 201
+//	DELETE /sandbox/api/faults[/{id}]    removes all rules, the down state and the skew, or one rule
+//	PUT    /sandbox/api/down             {"down": true}: every API connection is closed unanswered
+//	PUT    /sandbox/api/clock            {"skew_ms": 90000}: the org's clock runs ahead, or behind when negative
+//	POST   /sandbox/api/sessions/expire[?user=]  ends all access tokens, or one user's
+//	POST   /sandbox/api/events/forget    drops all events kept so far: replay ids of before are invalid from now on
+//	POST   /sandbox/api/streams/cut      ends all streams: Pub/Sub subscriptions break, CometD clients are unknown
+//	GET    /sandbox/api/requests?n=      the newest API requests
+//
+// A rule says what it strikes and how, all but "kind" may be left out:
+//
+//	{"kind": "cut_after", "match": "/sobjects/CaseComment", "method": "POST", "user": "ada@example.org",
+//	 "share": 0.3, "seed": 7, "after": 2, "count": 5}
+//
+// The kinds are status (with "status", "code" and "message"), latency, slow and hang (with "delay_ms"), cut, cut_after,
+// truncate, expire, record (with "code" and "message", UNABLE_TO_LOCK_ROW by default), event_drop and event_gap; see
+// kit.FaultKind for what each does.
 func (o *Org) switches(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sandbox/api/faults", func(w http.ResponseWriter, _ *http.Request) { o.writeFaults(w) })
 	mux.HandleFunc("POST /sandbox/api/faults", o.addFault)
 	mux.HandleFunc("DELETE /sandbox/api/faults", func(w http.ResponseWriter, _ *http.Request) {
-		o.faults.Clear()
+		o.ClearFaults()
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("DELETE /sandbox/api/faults/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -32,8 +45,20 @@ func (o *Org) switches(mux *http.ServeMux) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("PUT /sandbox/api/down", o.setDown)
+	mux.HandleFunc("PUT /sandbox/api/clock", o.setClock)
 	mux.HandleFunc("POST /sandbox/api/sessions/expire", func(w http.ResponseWriter, r *http.Request) {
-		o.ExpireSessions(r.Context())
+		o.ExpireSessionsOf(r.Context(), r.URL.Query().Get("user"))
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /sandbox/api/events/forget", func(w http.ResponseWriter, r *http.Request) {
+		if err := o.ForgetEvents(r.Context()); err != nil {
+			o.writeFault(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /sandbox/api/streams/cut", func(w http.ResponseWriter, _ *http.Request) {
+		o.CutStreams()
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /sandbox/api/requests", o.listRequests)
@@ -41,7 +66,7 @@ func (o *Org) switches(mux *http.ServeMux) {
 
 func (o *Org) writeFaults(w http.ResponseWriter) {
 	rules, down := o.faults.List()
-	writeJSON(w, http.StatusOK, map[string]any{"faults": rules, "down": down})
+	writeJSON(w, http.StatusOK, map[string]any{"faults": rules, "down": down, "skew_ms": o.Skew().Milliseconds()})
 }
 
 func (o *Org) addFault(w http.ResponseWriter, r *http.Request) {
@@ -76,6 +101,18 @@ func (o *Org) setDown(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.faults.SetDown(*in.Down)
+	o.writeFaults(w)
+}
+
+func (o *Org) setClock(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Skew *int64 `json:"skew_ms"`
+	}
+	if err := strict(r, &in); err != nil || in.Skew == nil || *in.Skew > maxSkew.Milliseconds() || *in.Skew < -maxSkew.Milliseconds() {
+		writeFault(w, badRequest("INVALID_INPUT", `send {"skew_ms": n} with at most %d, or at least %[2]d`, maxSkew.Milliseconds(), -maxSkew.Milliseconds()))
+		return
+	}
+	o.SetSkew(time.Duration(*in.Skew) * time.Millisecond)
 	o.writeFaults(w)
 }
 
@@ -119,9 +156,23 @@ func (s *site) switchFault(w http.ResponseWriter, r *http.Request) {
 	case "up":
 		f.SetDown(false)
 	case "clear":
-		f.Clear()
+		s.org.ClearFaults()
 	case "expire":
 		s.org.ExpireSessions(r.Context())
+	case "forget":
+		if err := s.org.ForgetEvents(r.Context()); err != nil {
+			s.faultsPage(w, r, s.org.fail(r.Context(), err).Message)
+			return
+		}
+	case "streams":
+		s.org.CutStreams()
+	case "skew":
+		ms, err := strconv.ParseInt(orElse(r.PostForm.Get("skew_ms"), "0"), 10, 64)
+		if err != nil || ms > maxSkew.Milliseconds() || ms < -maxSkew.Milliseconds() {
+			s.faultsPage(w, r, "The skew must be a whole number of milliseconds, a day at most.")
+			return
+		}
+		s.org.SetSkew(time.Duration(ms) * time.Millisecond)
 	case "delete":
 		f.Remove(r.PostForm.Get("id"))
 	case "add":

@@ -324,6 +324,9 @@ func (o *Org) route(rq *request) (*response, error) {
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
 	inner.segs = rq.segs[1:]
+	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
+		return o.managedSubscriptions(rq, inner.segs[2:])
+	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {
 		case "query", "queryall", "search", "sobjects":

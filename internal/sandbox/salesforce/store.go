@@ -43,7 +43,10 @@ type store struct {
 type txnState struct {
 	key     string // names it in change events; empty: nothing was logged yet
 	changes int64
-	stmts   map[string]*sql.Stmt // nil: the text ran once so far
+
+	overflowed map[string]bool // channels that were told that there are too many changes
+
+	stmts map[string]*sql.Stmt // nil: the text ran once so far
 
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting
@@ -140,7 +143,7 @@ CREATE TABLE IF NOT EXISTS session (
   created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
 
 // migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
 // comparison.

@@ -138,8 +138,10 @@ func (s *seeder) phones(obj *object, id string, r record) error {
 		if f.kind != typePhone || r[f.name] == nil {
 			continue
 		}
-		if _, err := st.ExecContext(s.ctx, obj.prefix, reverse(digitsOf(r.text(f.name))), id); err != nil {
-			return fmt.Errorf("seeding a number: %w", err)
+		for _, k := range phoneKeys(obj, r.text(f.name)) {
+			if _, err := st.ExecContext(s.ctx, k.entity, k.reversed, id); err != nil {
+				return fmt.Errorf("seeding a number: %w", err)
+			}
 		}
 	}
 	return nil

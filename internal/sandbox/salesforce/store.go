@@ -141,6 +141,7 @@ CREATE TABLE IF NOT EXISTS secret (user_id TEXT PRIMARY KEY, password TEXT NOT N
 CREATE TABLE IF NOT EXISTS session (
   hash TEXT PRIMARY KEY, kind TEXT NOT NULL, user_id TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
   created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- by the last digits of numbers, and with a + after the entity by those of texts (see phoneKeys)
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
@@ -166,8 +167,50 @@ func (s *store) migrate(ctx context.Context, sc *schema) error {
 		if _, err := tx.ExecContext(ctx, ddl); err != nil {
 			return fmt.Errorf("making the tables: %w", err)
 		}
-		return setMeta(ctx, tx, "schema", want)
+		if have, err := s.meta(ctx, "phones"); err != nil || have != phoneIndex {
+			for _, o := range sc.objects {
+				if err := s.reindexPhones(ctx, tx, o); err != nil {
+					return err
+				}
+			}
+		}
+		return errors.Join(setMeta(ctx, tx, "phones", phoneIndex), setMeta(ctx, tx, "schema", want))
 	})
+}
+
+// phoneIndex names what the index of numbers holds; another name makes it be filled anew.
+const phoneIndex = "2"
+
+// reindexPhones adds what an older file's index of numbers has not.
+func (s *store) reindexPhones(ctx context.Context, tx *sql.Tx, o *object) error {
+	cols := []string{`"Id"`}
+	for _, f := range o.fields {
+		if f.kind == typePhone && !f.writeOnly {
+			cols = append(cols, f.column())
+		}
+	}
+	if len(cols) == 1 || o.event {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT "+strings.Join(cols, ", ")+" FROM "+o.table()) //nolint:gosec // names come from the definitions
+	if err != nil {
+		return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+	}
+	all, err := scanAll(rows, len(cols))
+	if err != nil {
+		return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+	}
+	for _, row := range all {
+		for _, v := range row[1:] {
+			text, _ := v.(string)
+			for _, k := range phoneKeys(o, text) {
+				if err := s.exec(ctx, tx, addPhoneRow.one, k.entity, k.reversed, row[0]); err != nil {
+					return fmt.Errorf("indexing the numbers of %s: %w", o.name, err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // storedColumn is one column of a table; text fields have a folded one besides their own.

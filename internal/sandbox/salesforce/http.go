@@ -369,7 +369,7 @@ func (o *Org) limits() map[string]any {
 // db is what a call reads from: its transaction, so that it sees what it wrote, or the pool.
 func (o *Org) db(rq *request) querier {
 	if rq.tx != nil {
-		return rq.tx
+		return inTx{o.store, rq.tx}
 	}
 	return o.store
 }

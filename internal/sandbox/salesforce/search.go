@@ -43,6 +43,9 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 		if len(out) >= limit {
 			break
 		}
+		if ret.Limit == nil {
+			ret.Limit = &soql.Int{Value: limit - len(out)} // more would be read for nothing
+		}
 		found, err := o.findIn(rq, src, s.Scope, m, ret)
 		if err != nil {
 			return nil, err

@@ -28,9 +28,10 @@ type store struct {
 	write *sql.DB
 	read  *sql.DB
 	stmts statements
-	dir   string // of the files
-	temp  string // folder to remove at the end, empty: none
-	bell  bell   // rings after each commit that logged changes
+	ready statements // of the writer
+	dir   string     // of the files
+	temp  string     // folder to remove at the end, empty: none
+	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
 	txn    txnState
@@ -121,7 +122,7 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 }
 
 func (s *store) close() error {
-	errs := []error{s.stmts.close()}
+	errs := []error{s.stmts.close(), s.ready.close()}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -192,21 +193,37 @@ func (s *store) reindexPhones(ctx context.Context, tx *sql.Tx, o *object) error 
 	if len(cols) == 1 || o.event {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT "+strings.Join(cols, ", ")+" FROM "+o.table()) //nolint:gosec // names come from the definitions
-	if err != nil {
-		return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+	query := "SELECT " + strings.Join(cols, ", ") + " FROM " + o.table() + ` WHERE "Id" > ? ORDER BY "Id" LIMIT ?`
+	for after := any(""); ; {
+		rows, err := inTx{s, tx}.QueryContext(ctx, query, after, reindexStep)
+		if err != nil {
+			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+		}
+		page, err := scanAll(rows, len(cols))
+		if err != nil {
+			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+		}
+		for _, row := range page {
+			if err := s.reindexRow(ctx, tx, o, row); err != nil {
+				return fmt.Errorf("indexing the numbers of %s: %w", o.name, err)
+			}
+			after = row[0]
+		}
+		if len(page) < reindexStep {
+			return nil
+		}
 	}
-	all, err := scanAll(rows, len(cols))
-	if err != nil {
-		return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
-	}
-	for _, row := range all {
-		for _, v := range row[1:] {
-			text, _ := v.(string)
-			for _, k := range phoneKeys(o, text) {
-				if err := s.exec(ctx, tx, addPhoneRow.one, k.entity, k.reversed, row[0]); err != nil {
-					return fmt.Errorf("indexing the numbers of %s: %w", o.name, err)
-				}
+}
+
+const reindexStep = 10_000 // records that are in memory at once
+
+// reindexRow takes an id and the numbers after it.
+func (s *store) reindexRow(ctx context.Context, tx *sql.Tx, o *object, row []any) error {
+	for _, v := range row[1:] {
+		text, _ := v.(string)
+		for _, k := range phoneKeys(o, text) {
+			if err := s.exec(ctx, tx, addPhoneRow.one, k.entity, k.reversed, row[0]); err != nil {
+				return err
 			}
 		}
 	}
@@ -304,17 +321,26 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		}
 		return err
 	}
-	logged := s.txn.changes > 0 // the next transaction may begin as soon as this one ends
+	logged, texts := s.txn.changes > 0, s.txn.stmts // the next transaction may begin as soon as this one ends
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
 	if logged {
 		s.bell.ring()
 	}
+	for text := range texts {
+		if len(text) <= maxReadyText {
+			s.ready.prepare(context.WithoutCancel(ctx), s.write, text)
+		}
+	}
 	return nil
 }
 
-// stmt prepares a text that is run for the second time in the write transaction; nil: run it as it is.
+// maxReadyText keeps what is made for one statement alone, such as a list of rows, from staying prepared.
+const maxReadyText = 32 << 10
+
+// stmt returns the statement of a text that an earlier write transaction ran, or that this one runs for the second time;
+// nil: run it as it is.
 func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, error) {
 	st, seen := s.txn.stmts[query]
 	if st != nil {
@@ -322,6 +348,11 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 	}
 	if s.txn.stmts == nil {
 		s.txn.stmts = map[string]*sql.Stmt{}
+	}
+	if ready := s.ready.have(query); ready != nil {
+		st = tx.StmtContext(ctx, ready)
+		s.txn.stmts[query] = st
+		return st, nil
 	}
 	if !seen {
 		s.txn.stmts[query] = nil
@@ -445,6 +476,38 @@ func (c *statements) get(ctx context.Context, db *sql.DB, query string) (*sql.St
 	}
 	c.all[query] = st
 	return st, nil
+}
+
+// prepare makes a statement ready for the next time. It waits for a connection and so holds no lock meanwhile: who has the
+// connection may be asking what is ready. A text that cannot be prepared is run as it is.
+func (c *statements) prepare(ctx context.Context, db *sql.DB, query string) {
+	c.mu.RLock()
+	known := c.all[query] != nil || c.done || len(c.all) >= maxStatements
+	c.mu.RUnlock()
+	if known {
+		return
+	}
+	st, err := db.PrepareContext(ctx, query) //nolint:gosec,sqlclosecheck // names come from the definitions; stays prepared until the store closes
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[query] != nil || c.done {
+		_ = st.Close() // another was faster
+		return
+	}
+	if c.all == nil {
+		c.all = map[string]*sql.Stmt{}
+	}
+	c.all[query] = st
+}
+
+// have returns a statement that is prepared already, nil: there is none.
+func (c *statements) have(query string) *sql.Stmt {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.all[query]
 }
 
 func (c *statements) close() error {

@@ -169,13 +169,13 @@ func TestStreamTopics(t *testing.T) {
 func TestStreamTopicsNotify(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ settings, want string }{
-		"all":        {`"NotifyForFields":"All"`, "created updated updated updated updated deleted"},
-		"referenced": {`"NotifyForFields":"Referenced"`, "created updated updated deleted"},
-		"select":     {`"NotifyForFields":"Select"`, "created updated deleted"},
-		"where":      {`"NotifyForFields":"Where"`, "created updated deleted"},
-		"no create":  {`"NotifyForOperationCreate":false`, "updated updated deleted"},
-		"no update":  {`"NotifyForOperationUpdate":false`, "created deleted"},
-		"no delete":  {`"NotifyForOperationDelete":false`, "created updated updated"},
+		"all":        {`"NotifyForFields":"All"`, "created,updated,updated,updated,updated,deleted"},
+		"referenced": {`"NotifyForFields":"Referenced"`, "created,updated,updated,deleted"},
+		"select":     {`"NotifyForFields":"Select"`, "created,updated,deleted"},
+		"where":      {`"NotifyForFields":"Where"`, "created,updated,deleted"},
+		"no create":  {`"NotifyForOperationCreate":false`, "updated,updated,deleted"},
+		"no update":  {`"NotifyForOperationUpdate":false`, "created,deleted"},
+		"no delete":  {`"NotifyForOperationDelete":false`, "created,updated,updated"},
 		"not active": {`"IsActive":false`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestStreamTopicsNotify(t *testing.T) {
 				kind, _, _ := strings.Cut(rest, `"`)
 				got = append(got, kind)
 			}
-			if strings.Join(got, " ") != tc.want {
+			if strings.Join(got, ",") != tc.want {
 				t.Errorf("%v instead of %s", got, tc.want)
 			}
 		})

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,7 @@ func FuzzAvro(f *testing.F) {
 	}
 	s := newEventSchema(sc.object("Call_Notice__e"))
 	f.Add("ring", 1.5, int64(1_700_000_000_000), true)
-	f.Add("\xff", -0.0, int64(-62_135_596_800_000), false)
+	f.Add("\xff", math.Copysign(0, -1), int64(-62_135_596_800_000), false)
 	f.Fuzz(func(t *testing.T, text string, n float64, at int64, urgent bool) {
 		at = min(max(at, -62_135_596_800_000), 253_402_300_799_000) // years 1 to 9999
 		out, err := s.decode(s.avro(&change{at: fixedNow(), user: "005"}, record{

@@ -181,7 +181,7 @@ func (o *Org) changeManaged(rq *request, m *managed) (*response, error) {
 
 func (o *Org) execManaged(ctx context.Context, query string, args ...any) error {
 	return o.store.update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, query, args...); err != nil { //nolint:gosec // the callers' texts are constants
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 			return fmt.Errorf("storing a managed subscription: %w", err)
 		}
 		return nil

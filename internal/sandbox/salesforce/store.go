@@ -487,14 +487,14 @@ func (c *statements) prepare(ctx context.Context, db *sql.DB, query string) {
 	if known {
 		return
 	}
-	st, err := db.PrepareContext(ctx, query) //nolint:gosec,sqlclosecheck // names come from the definitions; stays prepared until the store closes
+	st, err := db.PrepareContext(ctx, query)
 	if err != nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all[query] != nil || c.done {
-		_ = st.Close() // another was faster
+		_ = st.Close() //nolint:sqlclosecheck // another was faster
 		return
 	}
 	if c.all == nil {

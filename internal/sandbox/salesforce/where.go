@@ -208,10 +208,10 @@ func likePrefix(pattern string) string {
 // following is the first text after all those that start with a prefix, "" when there is none.
 func following(prefix string) string {
 	r, size := utf8.DecodeLastRuneInString(prefix)
-	switch {
-	case r == utf8.RuneError || r == utf8.MaxRune:
+	switch r {
+	case utf8.RuneError, utf8.MaxRune:
 		return ""
-	case r == 0xD7FF:
+	case 0xD7FF:
 		r = 0xDFFF // what lies between stands for no character
 	}
 	return prefix[:len(prefix)-size] + string(r+1)
@@ -417,23 +417,8 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 		}
 	}
 	out.WriteString("(")
-	if len(plain) > manyIDs && (v.kind == typeID || v.kind == typeReference) {
-		if err := s.anyID(out, v, plain); err != nil {
-			return err
-		}
-	} else if len(plain) > 0 {
-		out.WriteString(v.folded + " IN (")
-		for i, lit := range plain {
-			arg, err := s.literal(v, lit)
-			if err != nil {
-				return err
-			}
-			if i > 0 {
-				out.WriteString(", ")
-			}
-			out.arg(arg)
-		}
-		out.WriteString(")")
+	if err := s.anyPlain(out, v, plain); err != nil {
+		return err
 	}
 	for i, lit := range other {
 		if i > 0 || len(plain) > 0 {
@@ -442,6 +427,29 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 		if err := s.compare(out, v, soql.Equal, lit); err != nil {
 			return err
 		}
+	}
+	out.WriteString(")")
+	return nil
+}
+
+// anyPlain writes a list of values, nothing when it is empty.
+func (s *scope) anyPlain(out *sqlText, v *value, values []soql.Value) error {
+	switch {
+	case len(values) == 0:
+		return nil
+	case len(values) > manyIDs && (v.kind == typeID || v.kind == typeReference):
+		return s.anyID(out, v, values)
+	}
+	out.WriteString(v.folded + " IN (")
+	for i, lit := range values {
+		arg, err := s.literal(v, lit)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		out.arg(arg)
 	}
 	out.WriteString(")")
 	return nil

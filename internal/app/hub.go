@@ -86,6 +86,7 @@ type Hub struct {
 	conductor  *voice.Conductor
 	runner     *job.Runner
 	org        *sandbox.Org
+	pubsub     *sandbox.PubSub // nil: none
 	api        *httpapi.API
 
 	sandboxStop func(context.Context) error

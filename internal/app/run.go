@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -58,7 +59,7 @@ func Run(ctx context.Context, cfg config.Config, opts RunOptions) error {
 // listeners are the hub's sockets; those of SIP and WebRTC belong to the phone.
 type listeners struct {
 	http, sandbox, metrics net.Listener
-	sip, webrtc            string
+	sip, webrtc, pubsub    string
 }
 
 func addr(l net.Listener) string {
@@ -69,7 +70,7 @@ func addr(l net.Listener) string {
 }
 
 func (l *listeners) addresses() map[string]string {
-	return map[string]string{"http": addr(l.http), "sandbox": addr(l.sandbox), "metrics": addr(l.metrics), "sip": l.sip, "webrtc": l.webrtc}
+	return map[string]string{"http": addr(l.http), "sandbox": addr(l.sandbox), "pubsub": l.pubsub, "metrics": addr(l.metrics), "sip": l.sip, "webrtc": l.webrtc}
 }
 
 func listen(ctx context.Context, name, address string) (net.Listener, error) {
@@ -241,7 +242,25 @@ func (h *Hub) startSandbox(ctx context.Context) error {
 	}
 	part := h.httpPart(&h.listeners.sandbox, "sandbox", h.cfg.Sandbox, h.org.Handler())
 	h.sandboxStop = part.Stop
-	return part.Start(ctx)
+	if err := part.Start(ctx); err != nil || h.cfg.PubSub == "" {
+		return err
+	}
+	return h.startPubSub(ctx)
+}
+
+// startPubSub opens the org's event streams and leaves the certificate their clients must trust beside the org's data.
+func (h *Hub) startPubSub(ctx context.Context) error {
+	var err error
+	if h.pubsub, err = h.org.PubSub(h.cfg.PubSub); err != nil {
+		return errors.Join(errs.Wrap(errs.Unavailable, err, "the pubsub address %s cannot be used: choose another with --pubsub, or 0 as port for a free one", h.cfg.PubSub),
+			h.stopSandbox(ctx))
+	}
+	h.listeners.pubsub = h.pubsub.Addr()
+	name := filepath.Join(h.cfg.Data, "sandbox", "pubsub.pem")
+	if err := os.WriteFile(name, []byte(h.pubsub.Certificate()), 0o600); err != nil {
+		return errors.Join(errs.Wrap(errs.Unavailable, err, "pubsub.pem cannot be written into %s", h.cfg.Data), h.stopSandbox(ctx))
+	}
+	return nil
 }
 
 func (h *Hub) stopSandbox(ctx context.Context) error {
@@ -249,7 +268,15 @@ func (h *Hub) stopSandbox(ctx context.Context) error {
 		return nil
 	}
 	h.org.Drain() // long polls do not end by themselves
-	return errors.Join(h.sandboxStop(ctx), h.org.Close())
+	var pubsub error
+	if h.pubsub != nil {
+		short, cancel := context.WithTimeout(ctx, time.Second) // streams end at once; whoever does not read is cut off
+		defer cancel()
+		if pubsub = h.pubsub.Stop(short); errors.Is(pubsub, context.DeadlineExceeded) {
+			pubsub = nil
+		}
+	}
+	return errors.Join(pubsub, h.sandboxStop(ctx), h.org.Close())
 }
 
 // Stop drains and stops the hub; hard ends the drain at once.

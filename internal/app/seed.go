@@ -20,6 +20,7 @@ import (
 type Ready struct {
 	HTTP     string      `json:"http"`
 	Sandbox  string      `json:"sandbox"`
+	PubSub   string      `json:"pubsub"` // empty: none
 	SIP      string      `json:"sip"`
 	WebRTC   string      `json:"webrtc"`
 	Metrics  string      `json:"metrics"`
@@ -295,7 +296,7 @@ func (h *Hub) forgetReady() { _ = os.Remove(h.readyFile()) }
 // writeReady writes ready.json for the owner's eyes, in one step.
 func (h *Hub) writeReady() error {
 	h.ready.HTTP, h.ready.Sandbox, h.ready.Metrics = addr(h.listeners.http), addr(h.listeners.sandbox), addr(h.listeners.metrics)
-	h.ready.SIP, h.ready.WebRTC = h.listeners.sip, h.listeners.webrtc
+	h.ready.SIP, h.ready.WebRTC, h.ready.PubSub = h.listeners.sip, h.listeners.webrtc, h.listeners.pubsub
 	if h.ready.Users == nil {
 		h.ready.Users = []ReadyUser{}
 	}

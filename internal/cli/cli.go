@@ -38,6 +38,7 @@ type env struct {
 type root struct {
 	Up      upCmd      `cmd:"" help:"Run the hub with embedded defaults and sample data."`
 	Serve   serveCmd   `cmd:"" help:"Run the hub in production: no sample data, no stand-in org."`
+	Sandbox sandboxCmd `cmd:"" help:"Stand-ins for other platforms, without a hub."`
 	Call    callCmd    `cmd:"" help:"Place a test call over real SIP and report what happens."`
 	Agent   agentCmd   `cmd:"" help:"Work as an agent without a browser."`
 	Flow    flowCmd    `cmd:"" help:"Call flows."`

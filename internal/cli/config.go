@@ -28,6 +28,7 @@ type settings struct {
 type listeners struct {
 	HTTP      *string `name:"http" help:"Console and API." placeholder:"ADDR"`
 	Sandbox   *string `help:"Stand-in Salesforce org; empty: none." placeholder:"ADDR"`
+	PubSub    *string `name:"pubsub" help:"Pub/Sub API of the stand-in org (gRPC with TLS); empty: none." placeholder:"ADDR"`
 	SIP       *string `name:"sip" help:"Telephone calls." placeholder:"ADDR"`
 	WebRTC    *string `name:"webrtc" help:"Browsers' audio (one UDP port)." placeholder:"ADDR"`
 	Metrics   *string `help:"Prometheus; empty: none." placeholder:"ADDR"`
@@ -43,7 +44,7 @@ func (s *settings) flags() map[string]any {
 
 func (l *listeners) flags() map[string]any {
 	return given(map[string]*string{
-		"http": l.HTTP, "sandbox": l.Sandbox, "sip": l.SIP, "webrtc": l.WebRTC, "metrics": l.Metrics, "seed": l.Seed, "clock": l.Clock,
+		"http": l.HTTP, "sandbox": l.Sandbox, "pubsub": l.PubSub, "sip": l.SIP, "webrtc": l.WebRTC, "metrics": l.Metrics, "seed": l.Seed, "clock": l.Clock,
 		"log.level": l.LogLevel, "log.format": l.LogFormat,
 	})
 }

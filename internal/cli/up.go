@@ -117,6 +117,9 @@ func welcome(r *app.Ready, data string, show bool) string {
 	if r.Sandbox != "" {
 		put("  sandbox org  http://%s", r.Sandbox)
 	}
+	if r.PubSub != "" {
+		put("  its events   %s (Pub/Sub API, gRPC with TLS)", r.PubSub)
+	}
 	put("  telephone    sip:%s", r.SIP)
 	if r.Metrics != "" {
 		put("  metrics      http://%s/metrics", r.Metrics)

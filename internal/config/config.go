@@ -26,6 +26,7 @@ type Config struct {
 	DB      string `koanf:"db"`      // "sqlite" (a file in Data) or a postgres:// URL
 	HTTP    string `koanf:"http"`    // console and API
 	Sandbox string `koanf:"sandbox"` // stand-in Salesforce org; empty: none
+	PubSub  string `koanf:"pubsub"`  // gRPC beside the sandbox, with TLS; empty: none; a free port by default where the sandbox has one
 	SIP     string `koanf:"sip"`
 	WebRTC  string `koanf:"webrtc"`  // the one UDP port of all browsers
 	Metrics string `koanf:"metrics"` // Prometheus; empty: none
@@ -63,10 +64,12 @@ type Config struct {
 	Debug bool   `koanf:"debug"` // profiles on the metrics listener
 }
 
+const defaultPubSub = "127.0.0.1:7443"
+
 // defaults are what `tandem up` starts with.
 func defaults() map[string]any {
 	return map[string]any{
-		"data": "data", "db": "sqlite", "http": "127.0.0.1:8080", "sandbox": "127.0.0.1:8090", "sip": "127.0.0.1:5060",
+		"data": "data", "db": "sqlite", "http": "127.0.0.1:8080", "sandbox": "127.0.0.1:8090", "pubsub": defaultPubSub, "sip": "127.0.0.1:5060",
 		"webrtc": "127.0.0.1:8081", "metrics": "127.0.0.1:9090", "seed": "small", "node": "node-1", "region": "us-east-1",
 		"country": "US", "log.level": "info", "log.format": "text", "voice.drain": "10m", "voice.max_calls": 2000,
 		"retention.contacts": "9600h", "retention.events": "720h", "retention.jobs": "168h", "clock": "system",
@@ -97,6 +100,9 @@ func Load(path string, flags map[string]any) (Config, error) {
 	if err := k.Unmarshal("", &c); err != nil {
 		return c, errs.Wrap(errs.Invalid, err, "the configuration cannot be read: %v", err)
 	}
+	if host, port, err := net.SplitHostPort(c.Sandbox); err == nil && port == "0" && c.PubSub == defaultPubSub {
+		c.PubSub = net.JoinHostPort(host, "0") // several hubs of one machine must not meet on the default
+	}
 	return c, c.check()
 }
 
@@ -112,8 +118,8 @@ func envKey(known []string, name string) string {
 }
 
 func (c *Config) check() error {
-	for name, addr := range map[string]string{"http": c.HTTP, "sandbox": c.Sandbox, "sip": c.SIP, "webrtc": c.WebRTC, "metrics": c.Metrics} {
-		if addr == "" && (name == "sandbox" || name == "metrics") {
+	for name, addr := range map[string]string{"http": c.HTTP, "sandbox": c.Sandbox, "pubsub": c.PubSub, "sip": c.SIP, "webrtc": c.WebRTC, "metrics": c.Metrics} {
+		if addr == "" && (name == "sandbox" || name == "pubsub" || name == "metrics") {
 			continue
 		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {

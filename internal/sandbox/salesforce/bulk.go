@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -380,7 +381,7 @@ func (o *Org) deleteJob(rq *request, j *job) (*response, error) {
 	b := o.bulk
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !j.State.over() {
+	if !j.State.over() && j.State != jobUploaded {
 		return nil, jobFault("a job in state %s cannot be deleted: abort it first", j.State)
 	}
 	err := o.store.update(rq.ctx, func(tx *sql.Tx) error {
@@ -390,6 +391,7 @@ func (o *Org) deleteJob(rq *request, j *job) (*response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deleting a bulk job: %w", err)
 	}
+	j.State = jobAborted // whoever waits to run it leaves it alone
 	delete(b.jobs, j.ID)
 	b.removeFiles(j.ID)
 	return noContent(), nil
@@ -402,10 +404,14 @@ func (o *Org) listJobs(rq *request, ingest bool) (*response, error) {
 			return nil, badRequest("INVALID_QUERY_LOCATOR", "invalid query locator")
 		}
 	}
+	wanted, err := jobFilter(rq, ingest)
+	if err != nil {
+		return nil, err
+	}
 	o.bulk.mu.Lock()
 	var list []job
 	for _, j := range o.bulk.jobs {
-		if j.Ingest == ingest && (after == "" || j.ID > after) {
+		if wanted(j) && (after == "" || j.ID > after) {
 			list = append(list, *j)
 		}
 	}
@@ -414,15 +420,40 @@ func (o *Org) listJobs(rq *request, ingest bool) (*response, error) {
 	var next any
 	if len(list) > jobPage {
 		list = list[:jobPage]
-		next = rq.base() + "/jobs/" + strings.ToLower(rq.segs[1]) + "?queryLocator=" + list[jobPage-1].ID
+		query := maps.Clone(rq.query)
+		query.Set("queryLocator", list[jobPage-1].ID)
+		next = rq.base() + "/jobs/" + strings.ToLower(rq.segs[1]) + "?" + query.Encode()
 	}
 	records := make([]map[string]any, 0, len(list))
 	for _, j := range list {
 		info := o.jobInfo(j, false)
-		info["jobType"] = jobType(ingest)
+		info["jobType"] = jobType(j.Ingest)
 		records = append(records, info)
 	}
 	return ok(map[string]any{"done": next == nil, "records": records, "nextRecordsUrl": next}), nil
+}
+
+// jobFilter reads which jobs a list is to hold: those of its kind, unless jobType names another. There is neither Bulk API
+// 1.0 nor PK chunking, which is its, nor any job that is not parallel.
+func jobFilter(rq *request, ingest bool) (func(j *job) bool, error) {
+	none := strings.EqualFold(rq.query.Get("isPkChunkingEnabled"), "true")
+	switch mode := rq.query.Get("concurrencyMode"); {
+	case mode == "" || strings.EqualFold(mode, "parallel"):
+	case strings.EqualFold(mode, "serial"):
+		none = true
+	default:
+		return nil, badRequest("INVALID_PARAMETER", "concurrencyMode is parallel or serial: it is %s", shorten(mode))
+	}
+	switch kind := rq.query.Get("jobType"); kind {
+	case "":
+	case "V2Ingest", "V2Query":
+		ingest = kind == "V2Ingest"
+	case "Classic", "BigObjectIngest":
+		none = true
+	default:
+		return nil, badRequest("INVALID_PARAMETER", "jobType is Classic, BigObjectIngest, V2Ingest or V2Query: it is %s", shorten(kind))
+	}
+	return func(j *job) bool { return !none && j.Ingest == ingest }, nil
 }
 
 func jobType(ingest bool) string {

@@ -221,15 +221,17 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 	if err := l.startResults(j.In == 0); err != nil {
 		return err
 	}
-	for {
-		rows, end, err := readChunk(c)
-		if err != nil {
-			return err
+	chunks, stop := readAhead(c)
+	defer stop()
+	for ch := range chunks {
+		if ch.err != nil {
+			return ch.err
 		}
-		if err := b.loadChunk(ctx, l, rows, c.offset, out); err != nil || end {
+		if err := b.loadChunk(ctx, l, ch.rows, ch.offset, out); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (l *loader) startResults(fresh bool) error {
@@ -244,6 +246,39 @@ func (l *loader) startResults(fresh bool) error {
 type csvRow struct {
 	values []string
 	bad    error
+}
+
+// chunk is a number of rows, and where in the upload they end.
+type chunk struct {
+	rows   []csvRow
+	offset int64
+	err    error // why there are no more
+}
+
+// readAhead reads the next chunk while one is stored. stop must be called before the file is closed.
+func readAhead(c *csvReader) (chunks <-chan chunk, stop func()) {
+	out, quit, ended := make(chan chunk), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer close(out)
+		for end := false; !end; {
+			var ch chunk
+			ch.rows, end, ch.err = readChunk(c)
+			ch.offset = c.offset
+			select {
+			case out <- ch:
+			case <-quit:
+				return
+			}
+			if ch.err != nil {
+				return
+			}
+		}
+	}()
+	return out, func() {
+		close(quit)
+		<-ended
+	}
 }
 
 func readChunk(c *csvReader) (rows []csvRow, end bool, err error) {
@@ -276,7 +311,10 @@ func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset i
 	}
 	err := b.org.store.update(ctx, func(tx *sql.Tx) error {
 		l.ok, l.bad, l.failed, l.processed = keepOK, keepBad, 0, 0
-		l.insert, l.known = nil, map[string]bool{}
+		l.known = map[string]bool{}
+		if op := l.job.Operation; op == "insert" || op == "upsert" {
+			b.org.store.together() // no savepoint there, which rows that wait would escape
+		}
 		for _, row := range rows {
 			if err := l.row(ctx, tx, row); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // input turns the values of a record into stored ones: what is empty is left alone, #N/A clears a field.
@@ -20,6 +21,9 @@ func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew b
 		if s == "#N/A" {
 			r[c.f.name] = nil
 			continue
+		}
+		if len(s) > maxCSVField && utf8.RuneCountInString(s) > maxCSVField {
+			return nil, onFields(badRequest("STRING_TOO_LONG", "%s: data value too large: a field of a bulk job takes %d characters", c.f.label, maxCSVField), c.f.name)
 		}
 		v, err := l.value(ctx, tx, c, s)
 		if err != nil {
@@ -51,13 +55,17 @@ func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (
 		}
 		return v, err
 	}
-	if c.f.kind == typeBoolean {
+	switch c.f.kind {
+	case typeBoolean:
 		switch strings.ToLower(s) {
 		case "1", "yes", "y", "on", "t":
 			s = "true"
 		case "0", "no", "n", "off", "f":
 			s = "false"
 		}
+	case typeDate:
+		s = strings.TrimSuffix(s, "Z") // of XML Schema's date, which the guide's sample has
+	default:
 	}
 	return l.org.checkDecoded(ctx, tx, l.obj, c.f, s)
 }
@@ -132,16 +140,22 @@ func (l *loader) column(name string) (csvColumn, error) {
 			continue
 		}
 		obj := l.org.schema.object(target)
-		if kf := obj.field(key); kf != nil && (kf.external || kf.unique) {
+		if kf := obj.field(key); kf != nil && kf.lookedUp() {
 			return csvColumn{f: f, rel: obj, relKey: kf}, nil
 		}
 	}
 	return csvColumn{}, unknown
 }
 
+// lookedUp reports whether a field names records: an external id, or one that is indexed for looking up (describe's
+// idLookup: Name, Email and what is unique).
+func (f *field) lookedUp() bool {
+	return f.external || f.unique || f.indexed && (f.nameField || f.kind == typeEmail)
+}
+
 // insertPlan is the statement for new records of this chunk: it names only the columns the upload and the platform fill.
 type insertPlan struct {
-	sql    string
+	row    *insertion
 	fields []*field
 	next   int64 // ids are taken in blocks
 	last   int64
@@ -176,13 +190,13 @@ func (l *loader) create(ctx context.Context, tx *sql.Tx, r record) (string, erro
 			args = append(args, fold(v))
 		}
 	}
-	if err := l.org.store.exec(ctx, tx, p.sql, args...); err != nil {
+	if err := l.org.store.add(ctx, tx, p.row, args...); err != nil {
 		return "", fmt.Errorf("storing a %s: %w", l.obj.name, err)
 	}
 	return id, l.org.created(ctx, tx, l.job.User, l.obj, r)
 }
 
-const idBlock = 200
+const idBlock = 1000
 
 func (l *loader) planInsert() *insertPlan {
 	given := map[string]bool{}
@@ -205,6 +219,6 @@ func (l *loader) planInsert() *insertPlan {
 			names = append(names, f.folded())
 		}
 	}
-	p.sql = "INSERT INTO " + l.obj.table() + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", ") + ")"
+	p.row = newInsertion(l.obj.table(), names, "")
 	return p
 }

@@ -247,8 +247,12 @@ type changeHeader struct {
 }
 
 func headerOf(s *eventSchema, c *change) changeHeader {
+	ids := []string{c.id}
+	if c.id == "" {
+		ids = []string{} // of an overflow
+	}
 	return changeHeader{
-		EntityName: s.obj.name, RecordIDs: []string{c.id}, ChangeType: string(c.kind), TransactionKey: c.txn, SequenceNumber: c.n,
+		EntityName: s.obj.name, RecordIDs: ids, ChangeType: string(c.kind), TransactionKey: c.txn, SequenceNumber: c.n,
 		CommitTimestamp: c.at.UnixMilli(), CommitNumber: c.seq, CommitUser: c.user,
 		NulledFields: []string{}, DiffFields: []string{}, ChangedFields: []string{},
 	}

@@ -19,6 +19,8 @@ const (
 	kindDelete changeKind = "DELETE"
 	kindTopic  changeKind = "TOPIC" // an event of a PushTopic, with its JSON as the data
 	kindEvent  changeKind = "EVENT" // a platform event, with its fields as the data
+
+	kindOverflow changeKind = "GAP_OVERFLOW" // there were too many changes to tell
 )
 
 // retention is how long events can be replayed (Pub/Sub API guide, "Event Message Durability").
@@ -32,7 +34,7 @@ CREATE TABLE IF NOT EXISTS change (
   user_id TEXT NOT NULL, txn TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS change_channel ON change (channel, seq);`
 
-const qAddChange = `INSERT INTO change (at, channel, kind, id, user_id, txn, n, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+var addChangeRow = newInsertion("change", []string{"at", "channel", "kind", "id", "user_id", "txn", "n", "data"}, "") //nolint:gochecknoglobals // never changed
 
 // bell wakes whoever waits for commits.
 type bell struct {
@@ -96,14 +98,40 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 			return err
 		}
 	}
+	if kind, id, data = t.bounded(channel, kind, id, data); kind == "" {
+		return nil
+	}
 	if kind, data = o.strikeEvent(ctx, channel, kind, user, data); kind == "" {
 		return nil
 	}
-	err := o.store.exec(ctx, tx, qAddChange, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
+	err := o.store.add(ctx, tx, addChangeRow, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
 	if err != nil {
 		return fmt.Errorf("logging a change: %w", err)
 	}
 	return nil
+}
+
+// maxChanges is how many changes of a transaction are events of their own.
+const maxChanges = 100_000
+
+// bounded keeps events within the platform's limits: one that is too large becomes a gap event, and what a transaction
+// changes past the first 100,000 one overflow event an entity (Change Data Capture guide, "Gap Events" and "Overflow
+// Events"). The kind is empty when there is to be no event.
+func (t *txnState) bounded(channel string, kind changeKind, id string, data []byte) (changeKind, string, []byte) {
+	switch {
+	case kind == kindTopic || kind == kindEvent:
+	case t.changes > maxChanges && t.overflowed[channel]:
+		return "", "", nil
+	case t.changes > maxChanges:
+		if t.overflowed == nil {
+			t.overflowed = map[string]bool{}
+		}
+		t.overflowed[channel] = true
+		return kindOverflow, "", []byte("{}")
+	case len(data) > maxEvent:
+		return gap + kind, id, []byte("{}")
+	}
+	return kind, id, data
 }
 
 // appendFields writes the values an event carries, as the store holds them: all that are set of a new record, what differs

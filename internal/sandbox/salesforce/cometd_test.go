@@ -165,6 +165,49 @@ func TestStreamTopics(t *testing.T) {
 	}
 }
 
+// TestStreamTopicsNotify holds for which changes a topic notifies, by its NotifyForFields and NotifyForOperation fields.
+func TestStreamTopicsNotify(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ settings, want string }{
+		"all":        {`"NotifyForFields":"All"`, "created,updated,updated,updated,updated,deleted"},
+		"referenced": {`"NotifyForFields":"Referenced"`, "created,updated,updated,deleted"},
+		"select":     {`"NotifyForFields":"Select"`, "created,updated,deleted"},
+		"where":      {`"NotifyForFields":"Where"`, "created,updated,deleted"},
+		"no create":  {`"NotifyForOperationCreate":false`, "updated,updated,deleted"},
+		"no update":  {`"NotifyForOperationUpdate":false`, "created,deleted"},
+		"no delete":  {`"NotifyForOperationDelete":false`, "created,updated,updated"},
+		"not active": {`"IsActive":false`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := start(t, Options{Seed: SeedNone})
+			o.create("PushTopic", `{"Name":"T","Query":"SELECT Id, Name FROM Account WHERE Rating != 'Cold'","ApiVersion":60.0,`+tc.settings+`}`)
+			id := o.create("Account", `{"Name":"One","Rating":"Hot"}`)
+			for _, body := range []string{`{"Fax":"1"}`, `{"Name":"Two"}`, `{"Rating":"Warm"}`, `{"Site":"x"}`, `{"Website":"y"}`} {
+				o.api(http.MethodPatch, "/sobjects/Account/"+id, body)
+			}
+			o.api(http.MethodDelete, "/sobjects/Account/"+id, "")
+			list, err := o.changesAfter(t.Context(), "/topic/T", 0, 20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range list {
+				raw, err := o.message(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, rest, _ := strings.Cut(string(raw), `"type":"`)
+				kind, _, _ := strings.Cut(rest, `"`)
+				got = append(got, kind)
+			}
+			if strings.Join(got, ",") != tc.want {
+				t.Errorf("%v instead of %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestStreamPlatformEvents(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone})

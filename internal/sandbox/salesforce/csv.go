@@ -13,6 +13,7 @@ import (
 const (
 	maxCSVRecord = 400_000 // bytes of one record
 	maxCSVFields = 5000
+	maxCSVField  = 32_000 // characters of one value
 )
 
 // errCSV is a file that cannot be read on; rowError is one record that cannot.

@@ -3,7 +3,10 @@ package salesforce
 import (
 	"encoding/json"
 	"errors"
+	"math"
+	"strings"
 	"testing"
+	"time"
 )
 
 func FuzzTerm(f *testing.F) {
@@ -103,6 +106,58 @@ func FuzzPublished(f *testing.F) {
 		values, err := s.decode(payload)
 		if err == nil && len(values) > len(s.fields) {
 			t.Fatalf("%d values of %d fields", len(values), len(s.fields))
+		}
+	})
+}
+
+// FuzzReplay reads replay ids as both kinds of stream bring them.
+func FuzzReplay(f *testing.F) {
+	o := start(f, Options{Seed: SeedNone})
+	for _, name := range []string{"A", "B", "C"} {
+		o.create("Account", `{"Name":"`+name+`"}`)
+	}
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 2}, "-2")
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255}, "1e2")
+	f.Add([]byte{}, "9223372036854775808")
+	f.Fuzz(func(t *testing.T, id []byte, text string) {
+		if n, valid := replayNumber(id); valid {
+			at, known, err := o.replayFrom(t.Context(), n)
+			if err != nil || known && (at < 0 || at > 3 || string(replayBytes(n)) != string(id)) {
+				t.Fatalf("%x is at %d: %v %v", id, at, known, err)
+			}
+		}
+		client := &cometClient{subs: map[string]int64{}}
+		problem := o.comet.subscribe(t.Context(), client, "/data/ChangeEvents", map[string]json.Number{"/data/ChangeEvents": json.Number(text)})
+		if at, taken := client.subs["/data/ChangeEvents"]; taken == (problem != "") || at < 0 || at > 3 {
+			t.Fatalf("%q is at %d: %s", text, at, problem)
+		}
+	})
+}
+
+// FuzzAvro writes texts and numbers as events carry them and reads them back.
+func FuzzAvro(f *testing.F) {
+	sc, err := newSchema()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := newEventSchema(sc.object("Call_Notice__e"))
+	f.Add("ring", 1.5, int64(1_700_000_000_000), true)
+	f.Add("\xff", math.Copysign(0, -1), int64(-62_135_596_800_000), false)
+	f.Fuzz(func(t *testing.T, text string, n float64, at int64, urgent bool) {
+		at = min(max(at, -62_135_596_800_000), 253_402_300_799_000) // years 1 to 9999
+		out, err := s.decode(s.avro(&change{at: fixedNow(), user: "005"}, record{
+			"Message__c": text, "Seconds__c": n, "At__c": at, "Urgent__c": bit(urgent),
+		}))
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		want := map[string]any{
+			"Message__c": strings.ToValidUTF8(text, "\uFFFD"), "Seconds__c": n, "At__c": time.UnixMilli(at).UTC().Format(wireTime), "Urgent__c": urgent,
+		}
+		for name, v := range want {
+			if got := out[name]; got != v && (n == n || name != "Seconds__c") {
+				t.Fatalf("%s comes back as %v instead of %v", name, got, v)
+			}
 		}
 	})
 }

@@ -35,16 +35,24 @@ func start(t testing.TB, opts Options) *testOrg {
 	if err != nil {
 		t.Fatalf("starting the org: %v", err)
 	}
-	server := httptest.NewServer(org.Handler())
+	o := &testOrg{Org: org, t: t}
+	server := o.serve()
 	t.Cleanup(func() {
 		server.Close()
 		if err := org.Close(); err != nil {
 			t.Errorf("closing the org: %v", err)
 		}
 	})
-	o := &testOrg{Org: org, t: t, url: server.URL}
-	o.login()
 	return o
+}
+
+// serve puts the org on the network and signs in.
+func (o *testOrg) serve() *httptest.Server {
+	o.t.Helper()
+	server := httptest.NewServer(o.Handler())
+	o.url = server.URL
+	o.login()
+	return server
 }
 
 func (o *testOrg) login() {

@@ -342,6 +342,9 @@ func (o *Org) route(rq *request) (*response, error) {
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
 	inner.segs = rq.segs[1:]
+	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
+		return o.managedSubscriptions(rq, inner.segs[2:])
+	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {
 		case "query", "queryall", "search", "sobjects":
@@ -385,7 +388,7 @@ func (o *Org) limits() map[string]any {
 // db is what a call reads from: its transaction, so that it sees what it wrote, or the pool.
 func (o *Org) db(rq *request) querier {
 	if rq.tx != nil {
-		return rq.tx
+		return inTx{o.store, rq.tx}
 	}
 	return o.store
 }

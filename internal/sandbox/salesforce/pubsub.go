@@ -53,12 +53,13 @@ type PubSub struct {
 	pem       string
 	keepAlive time.Duration
 	done      chan struct{} // closed when the streams are to end
+	taken     sync.Map      // ids of managed subscriptions that have a client
 	stopping  sync.Once
 	serving   sync.WaitGroup
 }
 
 // PubSub starts the Pub/Sub API (gRPC, eventbus.v1.PubSub) on addr, such as "127.0.0.1:7443", with TLS by a certificate
-// it makes for itself. Stop it before the org is closed. ManagedSubscribe is not implemented.
+// it makes for itself. Stop it before the org is closed.
 func (o *Org) PubSub(addr string) (*PubSub, error) {
 	cert, text, err := selfSigned(o.now())
 	if err != nil {
@@ -129,8 +130,10 @@ func selfSigned(now time.Time) (tls.Certificate, string, error) {
 
 // refuse is an error in gRPC's form, with the platform's code in the trailer where its clients look for it.
 func refuse(ctx context.Context, code codes.Code, name, format string, args ...any) error {
-	_ = grpc.SetTrailer(ctx, metadata.Pairs("error-code", "sfdc.platform.eventbus.grpc."+name)) // fails outside of a call only
-	return status.Errorf(code, format, args...)
+	rpc := rpcID()
+	// Fails outside of a call only.
+	_ = grpc.SetTrailer(ctx, metadata.Pairs("error-code", "sfdc.platform.eventbus.grpc."+name, "rpc-id", rpc))
+	return status.Error(code, fmt.Sprintf(format, args...)+" rpcId: "+rpc)
 }
 
 func (p *PubSub) internal(ctx context.Context, err error) error {
@@ -290,17 +293,17 @@ func (p *PubSub) begin(ctx context.Context, in *pubsubpb.FetchRequest) (*subscri
 	case pubsubpb.ReplayPreset_EARLIEST:
 		from = replayAll
 	case pubsubpb.ReplayPreset_CUSTOM:
-		if len(in.GetReplayId()) != 8 {
-			return nil, refuse(ctx, codes.InvalidArgument, "subscription.fetch.replayid.validation.failed", "The Replay ID has %d bytes instead of 8", len(in.GetReplayId()))
+		var valid bool
+		if from, valid = replayNumber(in.GetReplayId()); !valid {
+			return nil, refuse(ctx, codes.InvalidArgument, "subscription.fetch.replayid.validation.failed", "The Replay ID has %d bytes instead of 8, or is below zero", len(in.GetReplayId()))
 		}
-		from = int64(binary.BigEndian.Uint64(in.GetReplayId())) //nolint:gosec // checked by replayFrom
 	case pubsubpb.ReplayPreset_LATEST:
 	}
 	at, valid, err := p.org.replayFrom(ctx, from)
 	if err != nil {
 		return nil, p.internal(ctx, err)
 	}
-	if !valid || from < replayAll {
+	if !valid {
 		return nil, refuse(ctx, codes.InvalidArgument, "subscription.fetch.replayid.corrupted", "The Replay ID validation failed: it never was or is past the retention")
 	}
 	sub := &subscription{topic: topic, at: at}

@@ -43,6 +43,9 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 		if len(out) >= limit {
 			break
 		}
+		if ret.Limit == nil {
+			ret.Limit = &soql.Int{Value: limit - len(out)} // more would be read for nothing
+		}
 		found, err := o.findIn(rq, src, s.Scope, m, ret)
 		if err != nil {
 			return nil, err
@@ -213,10 +216,37 @@ func reverse(s string) string {
 	return string(b)
 }
 
-const (
-	qAddPhone  = `INSERT INTO phone (entity, reversed, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
-	qDropPhone = `DELETE FROM phone WHERE entity = ? AND reversed = ? AND id = ?`
-)
+var addPhoneRow = newInsertion("phone", []string{"entity", "reversed", "id"}, " ON CONFLICT DO NOTHING") //nolint:gochecknoglobals // never changed
+
+const qDropPhone = `DELETE FROM phone WHERE entity = ? AND reversed = ? AND id = ?`
+
+// phoneKey is a place in the index of numbers.
+type phoneKey struct{ entity, reversed string }
+
+// extended marks, after the prefix of an entity, texts with other last digits than those of their number: an extension.
+// Searches do not look at them; LIKE, which compares texts, does.
+const extended = "+"
+
+// phoneKeys lists where the index has a number: by the digits of the number and, where they differ, by those of the text.
+func phoneKeys(obj *object, text string) (keys []phoneKey) {
+	number := digitsOf(text)
+	if number != "" {
+		keys = append(keys, phoneKey{obj.prefix, reverse(number)})
+	}
+	if all := onlyDigits(text); all != number {
+		keys = append(keys, phoneKey{obj.prefix + extended, reverse(all)})
+	}
+	return keys
+}
+
+func onlyDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+}
 
 // indexPhones keeps the numbers of a record where a search finds them by their last digits. old is nil for a new record.
 func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id string, old, r record) error {
@@ -225,8 +255,8 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 		if f.kind != typePhone || old.text(f.name) == r.text(f.name) {
 			continue
 		}
-		if was := digitsOf(old.text(f.name)); was != "" {
-			err := st.exec(ctx, tx, qDropPhone, obj.prefix, reverse(was), id)
+		for _, was := range phoneKeys(obj, old.text(f.name)) {
+			err := st.exec(ctx, tx, qDropPhone, was.entity, was.reversed, id)
 			errs = append(errs, err)
 		}
 	}
@@ -235,8 +265,8 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 		if f.kind != typePhone {
 			continue
 		}
-		if is := digitsOf(r.text(f.name)); is != "" {
-			err := st.exec(ctx, tx, qAddPhone, obj.prefix, reverse(is), id)
+		for _, is := range phoneKeys(obj, r.text(f.name)) {
+			err := st.add(ctx, tx, addPhoneRow, is.entity, is.reversed, id)
 			errs = append(errs, err)
 		}
 	}

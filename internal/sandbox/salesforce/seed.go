@@ -130,7 +130,7 @@ func (s *seeder) add(entity string, at time.Time, r record) (string, error) {
 }
 
 func (s *seeder) phones(obj *object, id string, r record) error {
-	st, err := s.stmt("phone", qAddPhone) //nolint:sqlclosecheck // close ends all of them
+	st, err := s.stmt("phone", addPhoneRow.one) //nolint:sqlclosecheck // close ends all of them
 	if err != nil {
 		return err
 	}
@@ -138,8 +138,10 @@ func (s *seeder) phones(obj *object, id string, r record) error {
 		if f.kind != typePhone || r[f.name] == nil {
 			continue
 		}
-		if _, err := st.ExecContext(s.ctx, obj.prefix, reverse(digitsOf(r.text(f.name))), id); err != nil {
-			return fmt.Errorf("seeding a number: %w", err)
+		for _, k := range phoneKeys(obj, r.text(f.name)) {
+			if _, err := st.ExecContext(s.ctx, k.entity, k.reversed, id); err != nil {
+				return fmt.Errorf("seeding a number: %w", err)
+			}
 		}
 	}
 	return nil

@@ -28,9 +28,10 @@ type store struct {
 	write *sql.DB
 	read  *sql.DB
 	stmts statements
-	dir   string // of the files
-	temp  string // folder to remove at the end, empty: none
-	bell  bell   // rings after each commit that logged changes
+	ready statements // of the writer
+	dir   string     // of the files
+	temp  string     // folder to remove at the end, empty: none
+	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
 	txn    txnState
@@ -43,8 +44,21 @@ type store struct {
 type txnState struct {
 	key     string // names it in change events; empty: nothing was logged yet
 	changes int64
-	stmts   map[string]*sql.Stmt // nil: the text ran once so far
+
+	overflowed map[string]bool // channels that were told that there are too many changes
+
+	stmts map[string]*sql.Stmt // nil: the text ran once so far
+
+	runs    *runs // see together.go; nil: rows are not put together
+	waiting []*waiting
 }
+
+// The writer keeps what a bulk load touches, the inner pages of all indexes, and moves the log into the file every 64 MiB
+// rather than every 4. A reader has little of its own and leans on the system's cache.
+const (
+	writerPragmas = "&_pragma=cache_size(-64000)&_pragma=wal_autocheckpoint(16384)&_txlock=immediate"
+	readerPragmas = "&_pragma=cache_size(-8000)&_pragma=query_only(1)"
+)
 
 const (
 	readers       = 4
@@ -90,13 +104,13 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 	s.dir = dir
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
 	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
-		"&_pragma=case_sensitive_like(1)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)"
+		"&_pragma=case_sensitive_like(1)&_pragma=temp_store(MEMORY)"
 	var err error
-	if s.write, err = sql.Open("sqlite", file.String()+pragmas+"&_txlock=immediate"); err != nil {
+	if s.write, err = sql.Open("sqlite", file.String()+pragmas+writerPragmas); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), s.close())
 	}
 	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", file.String()+pragmas+"&_pragma=query_only(1)"); err != nil {
+	if s.read, err = sql.Open("sqlite", file.String()+pragmas+readerPragmas); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database for reading: %w", err), s.close())
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -108,7 +122,7 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 }
 
 func (s *store) close() error {
-	errs := []error{s.stmts.close()}
+	errs := []error{s.stmts.close(), s.ready.close()}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -128,9 +142,10 @@ CREATE TABLE IF NOT EXISTS secret (user_id TEXT PRIMARY KEY, password TEXT NOT N
 CREATE TABLE IF NOT EXISTS session (
   hash TEXT PRIMARY KEY, kind TEXT NOT NULL, user_id TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
   created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- by the last digits of numbers, and with a + after the entity by those of texts (see phoneKeys)
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
 
 // migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
 // comparison.
@@ -153,8 +168,66 @@ func (s *store) migrate(ctx context.Context, sc *schema) error {
 		if _, err := tx.ExecContext(ctx, ddl); err != nil {
 			return fmt.Errorf("making the tables: %w", err)
 		}
-		return setMeta(ctx, tx, "schema", want)
+		if have, err := s.meta(ctx, "phones"); err != nil || have != phoneIndex {
+			for _, o := range sc.objects {
+				if err := s.reindexPhones(ctx, tx, o); err != nil {
+					return err
+				}
+			}
+		}
+		return errors.Join(setMeta(ctx, tx, "phones", phoneIndex), setMeta(ctx, tx, "schema", want))
 	})
+}
+
+// phoneIndex names what the index of numbers holds; another name makes it be filled anew.
+const phoneIndex = "2"
+
+// reindexPhones adds what an older file's index of numbers has not.
+func (s *store) reindexPhones(ctx context.Context, tx *sql.Tx, o *object) error {
+	cols := []string{`"Id"`}
+	for _, f := range o.fields {
+		if f.kind == typePhone && !f.writeOnly {
+			cols = append(cols, f.column())
+		}
+	}
+	if len(cols) == 1 || o.event {
+		return nil
+	}
+	query := "SELECT " + strings.Join(cols, ", ") + " FROM " + o.table() + ` WHERE "Id" > ? ORDER BY "Id" LIMIT ?`
+	for after := any(""); ; {
+		rows, err := inTx{s, tx}.QueryContext(ctx, query, after, reindexStep)
+		if err != nil {
+			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+		}
+		page, err := scanAll(rows, len(cols))
+		if err != nil {
+			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
+		}
+		for _, row := range page {
+			if err := s.reindexRow(ctx, tx, o, row); err != nil {
+				return fmt.Errorf("indexing the numbers of %s: %w", o.name, err)
+			}
+			after = row[0]
+		}
+		if len(page) < reindexStep {
+			return nil
+		}
+	}
+}
+
+const reindexStep = 10_000 // records that are in memory at once
+
+// reindexRow takes an id and the numbers after it.
+func (s *store) reindexRow(ctx context.Context, tx *sql.Tx, o *object, row []any) error {
+	for _, v := range row[1:] {
+		text, _ := v.(string)
+		for _, k := range phoneKeys(o, text) {
+			if err := s.exec(ctx, tx, addPhoneRow.one, k.entity, k.reversed, row[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // storedColumn is one column of a table; text fields have a folded one besides their own.
@@ -236,24 +309,38 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		return fmt.Errorf("starting a transaction: %w", err)
 	}
 	s.txn = txnState{}
-	if err := fn(tx); err != nil {
+	err = fn(tx)
+	if err == nil {
+		err = s.settleAll(ctx, tx)
+	}
+	s.txn.runs.end()
+	if err != nil {
 		err = errors.Join(err, ignoreDone(tx.Rollback()))
 		if s.rolledBack != nil {
 			s.rolledBack()
 		}
 		return err
 	}
-	logged := s.txn.changes > 0 // the next transaction may begin as soon as this one ends
+	logged, texts := s.txn.changes > 0, s.txn.stmts // the next transaction may begin as soon as this one ends
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
 	if logged {
 		s.bell.ring()
 	}
+	for text := range texts {
+		if len(text) <= maxReadyText {
+			s.ready.prepare(context.WithoutCancel(ctx), s.write, text)
+		}
+	}
 	return nil
 }
 
-// stmt prepares a text that is run for the second time in the write transaction; nil: run it as it is.
+// maxReadyText keeps what is made for one statement alone, such as a list of rows, from staying prepared.
+const maxReadyText = 32 << 10
+
+// stmt returns the statement of a text that an earlier write transaction ran, or that this one runs for the second time;
+// nil: run it as it is.
 func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, error) {
 	st, seen := s.txn.stmts[query]
 	if st != nil {
@@ -261,6 +348,11 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 	}
 	if s.txn.stmts == nil {
 		s.txn.stmts = map[string]*sql.Stmt{}
+	}
+	if ready := s.ready.have(query); ready != nil {
+		st = tx.StmtContext(ctx, ready)
+		s.txn.stmts[query] = st
+		return st, nil
 	}
 	if !seen {
 		s.txn.stmts[query] = nil
@@ -276,18 +368,37 @@ func (s *store) stmt(ctx context.Context, tx *sql.Tx, query string) (*sql.Stmt, 
 
 // exec runs a statement in the write transaction, prepared once it repeats.
 func (s *store) exec(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
-	st, err := s.stmt(ctx, tx, query) //nolint:sqlclosecheck // ends with its transaction
+	if err := s.settle(ctx, tx, query); err != nil {
+		return err
+	}
+	return s.run(ctx, tx, query, args)
+}
+
+// run is exec without a look at the rows that wait.
+func (s *store) run(ctx context.Context, tx *sql.Tx, query string, args []any) error {
+	do, err := s.prepared(ctx, tx, query)
 	if err != nil {
 		return err
 	}
+	return do(args)
+}
+
+// prepared returns what runs a statement in the write transaction.
+func (s *store) prepared(ctx context.Context, tx *sql.Tx, query string) (func(args []any) error, error) {
+	st, err := s.stmt(ctx, tx, query) //nolint:sqlclosecheck // ends with its transaction
+	if err != nil {
+		return nil, err
+	}
 	// The transaction ends with the context; a watch over each statement besides would cost more than the statement.
 	ctx = context.WithoutCancel(ctx)
-	if st != nil {
-		_, err = st.ExecContext(ctx, args...)
-	} else {
-		_, err = tx.ExecContext(ctx, query, args...)
-	}
-	return err //nolint:wrapcheck // the caller says what it did
+	return func(args []any) error {
+		if st != nil {
+			_, err := st.ExecContext(ctx, args...)
+			return err //nolint:wrapcheck // the caller says what it did
+		}
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err //nolint:wrapcheck // the caller says what it did
+	}, nil
 }
 
 // inTx reads within the write transaction, with statements prepared once they repeat.
@@ -298,6 +409,9 @@ type inTx struct {
 
 // QueryContext reads.
 func (q inTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := q.store.settle(ctx, q.tx, query); err != nil {
+		return nil, err
+	}
 	st, err := q.store.stmt(ctx, q.tx, query) //nolint:sqlclosecheck // ends with its transaction
 	if err != nil {
 		return nil, err
@@ -362,6 +476,38 @@ func (c *statements) get(ctx context.Context, db *sql.DB, query string) (*sql.St
 	}
 	c.all[query] = st
 	return st, nil
+}
+
+// prepare makes a statement ready for the next time. It waits for a connection and so holds no lock meanwhile: who has the
+// connection may be asking what is ready. A text that cannot be prepared is run as it is.
+func (c *statements) prepare(ctx context.Context, db *sql.DB, query string) {
+	c.mu.RLock()
+	known := c.all[query] != nil || c.done || len(c.all) >= maxStatements
+	c.mu.RUnlock()
+	if known {
+		return
+	}
+	st, err := db.PrepareContext(ctx, query)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[query] != nil || c.done {
+		_ = st.Close() //nolint:sqlclosecheck // another was faster
+		return
+	}
+	if c.all == nil {
+		c.all = map[string]*sql.Stmt{}
+	}
+	c.all[query] = st
+}
+
+// have returns a statement that is prepared already, nil: there is none.
+func (c *statements) have(query string) *sql.Stmt {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.all[query]
 }
 
 func (c *statements) close() error {

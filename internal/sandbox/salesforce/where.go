@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tandemcc/tandem/internal/soql"
 )
@@ -189,20 +190,105 @@ func (s *scope) like(out *sqlText, v *value, lit soql.Value) error {
 	if lit.Kind != soql.Text {
 		return s.wrongType(v, lit)
 	}
+	pattern := strings.ToLower(lit.Str)
 	match := func(column string) {
 		out.WriteString(column + " LIKE ")
-		out.arg(strings.ToLower(lit.Str))
+		out.arg(pattern)
 		out.WriteString(` ESCAPE '\'`)
 	}
-	if !v.direct || !v.field.indexed {
+	start := likePrefix(pattern)
+	switch {
+	case !v.direct || !v.field.indexed && v.kind != typePhone:
 		match(v.folded)
-		return nil
+	case start != "" && v.field.indexed:
+		// SQLite does not look into values that are bound: that the pattern bounds an index must be said.
+		out.WriteString("(" + v.folded + " >= ")
+		out.arg(start)
+		if after := following(start); after != "" {
+			out.WriteString(" AND " + v.folded + " < ")
+			out.arg(after)
+		}
+		out.WriteString(" AND ")
+		match(v.folded)
+		out.WriteString(")")
+	case v.kind == typePhone && digitPattern(pattern):
+		s.likeNumber(out, pattern)
+		match(v.folded)
+		out.WriteString(")")
+	case !v.field.indexed:
+		match(v.folded)
+	default:
+		// Reading the narrow index through and then fetching the few hits is much cheaper than reading the wide table.
+		out.WriteString(s.root.alias + `."Id" IN (SELECT "Id" FROM ` + s.obj.table() + " WHERE ")
+		match(v.field.folded())
+		out.WriteString(")")
 	}
-	// Reading the narrow index through and then fetching the few hits is much cheaper than reading the wide table.
-	out.WriteString(s.root.alias + `."Id" IN (SELECT "Id" FROM ` + s.obj.table() + " WHERE ")
-	match(v.field.folded())
-	out.WriteString(")")
 	return nil
+}
+
+// likePrefix is what every text that is like a pattern starts with.
+func likePrefix(pattern string) string {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '%' || c == '_':
+			return b.String()
+		case c == '\\' && i+1 < len(pattern):
+			i++
+			b.WriteByte(pattern[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// following is the first text after all those that start with a prefix, "" when there is none.
+func following(prefix string) string {
+	r, size := utf8.DecodeLastRuneInString(prefix)
+	switch r {
+	case utf8.RuneError, utf8.MaxRune:
+		return ""
+	case 0xD7FF:
+		r = 0xDFFF // what lies between stands for no character
+	}
+	return prefix[:len(prefix)-size] + string(r+1)
+}
+
+// minTail is how many digits a pattern must end with for numbers to be found by them.
+const minTail = 3
+
+// digitPattern reports whether a pattern is made of digits and % alone and ends with digits, as look-ups of numbers do.
+func digitPattern(pattern string) bool {
+	tail := 0
+	for i := range len(pattern) {
+		switch c := pattern[i]; {
+		case c == '%':
+			tail = 0
+		case c >= '0' && c <= '9':
+			tail++
+		default:
+			return false
+		}
+	}
+	return tail >= minTail
+}
+
+// likeNumber narrows a search for a number down by its last digits: text that is like the pattern has digits that are.
+func (s *scope) likeNumber(out *sqlText, pattern string) {
+	backwards := reverse(pattern)
+	tail, _, _ := strings.Cut(backwards, "%")
+	out.WriteString("(" + s.root.alias + `."Id" IN (SELECT id FROM phone WHERE entity IN (`)
+	out.arg(s.obj.prefix)
+	out.WriteString(", ")
+	out.arg(s.obj.prefix + extended)
+	out.WriteString(") AND reversed >= ")
+	out.arg(tail)
+	out.WriteString(" AND reversed < ")
+	out.arg(tail + "~")
+	out.WriteString(" AND reversed LIKE ")
+	out.arg(strings.TrimSuffix(backwards, "%") + "%")
+	out.WriteString(") AND ")
 }
 
 // compareRange compares with a date literal, which stands for a span of whole days.
@@ -372,19 +458,8 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 		}
 	}
 	out.WriteString("(")
-	if len(plain) > 0 {
-		out.WriteString(v.folded + " IN (")
-		for i, lit := range plain {
-			arg, err := s.literal(v, lit)
-			if err != nil {
-				return err
-			}
-			if i > 0 {
-				out.WriteString(", ")
-			}
-			out.arg(arg)
-		}
-		out.WriteString(")")
+	if err := s.anyPlain(out, v, plain); err != nil {
+		return err
 	}
 	for i, lit := range other {
 		if i > 0 || len(plain) > 0 {
@@ -441,6 +516,51 @@ func pointAlike(v *value, outer *object, r *reference, inner *object) bool {
 		}
 	}
 	return false
+}
+
+// anyPlain writes a list of values, nothing when it is empty.
+func (s *scope) anyPlain(out *sqlText, v *value, values []soql.Value) error {
+	switch {
+	case len(values) == 0:
+		return nil
+	case len(values) > manyIDs && (v.kind == typeID || v.kind == typeReference):
+		return s.anyID(out, v, values)
+	}
+	out.WriteString(v.folded + " IN (")
+	for i, lit := range values {
+		arg, err := s.literal(v, lit)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		out.arg(arg)
+	}
+	out.WriteString(")")
+	return nil
+}
+
+// manyIDs is how many ids are written one by one. More are one argument, so that lists of any length share a statement.
+const manyIDs = 20
+
+func (s *scope) anyID(out *sqlText, v *value, values []soql.Value) error {
+	list := []byte{'['}
+	for i, lit := range values {
+		arg, err := s.literal(v, lit)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		id, _ := arg.(string) // literal makes ids of texts
+		list = appendString(list, id)
+	}
+	out.WriteString(v.folded + " IN (SELECT value FROM json_each(")
+	out.arg(string(append(list, ']')))
+	out.WriteString("))")
+	return nil
 }
 
 func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {

@@ -49,6 +49,7 @@ type call struct {
 	stopping  bool // the hub stops: nothing is waited for
 	closed    bool
 	quit      bool
+	handOvers int // from flow to flow
 }
 
 func (c *Conductor) newCall(ct *contact.Contact) *call {

@@ -38,7 +38,7 @@ func (k *call) restore(ctx context.Context, raw []byte) error {
 	if len(raw) == 0 {
 		return nil // killed before the flow's first wait
 	}
-	prog, err := k.c.Flows.Program(ctx, k.ct.Tenant, k.ct.FlowID, k.ct.FlowVersion)
+	prog, err := k.c.Flows.Program(ctx, k.ct.Tenant, k.ct.FlowID, k.ct.FlowVersion, k.ct.FlowPins)
 	if err != nil {
 		return fmt.Errorf("finding the flow: %w", err)
 	}

@@ -68,11 +68,11 @@ func (c *commands) run(ctx context.Context, name string, event []byte) ([]byte, 
 	case out.full:
 		return nil, errs.New(errs.Invalid, "the command %s writes more than %d bytes", name, maxAnswer)
 	case err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
-		return out.Bytes(), nil
+		return out.kept, nil
 	case cmd.ProcessState == nil:
 		return nil, errs.Wrap(errs.Unavailable, err, "the command %s cannot be started; see functions.commands in the configuration file", name)
 	}
-	return nil, errs.Wrap(errs.Unavailable, err, "the command %s failed: %s", name, firstLine(note.String(), fmt.Sprint(cmd.ProcessState)))
+	return nil, errs.Wrap(errs.Unavailable, err, "the command %s failed: %s", name, firstLine(string(note.kept), fmt.Sprint(cmd.ProcessState)))
 }
 
 // firstLine is the beginning of what a program complains of.
@@ -88,9 +88,9 @@ func firstLine(text, otherwise string) string {
 	return line
 }
 
-// bounded keeps the beginning of what is written.
+// bounded keeps the beginning of what is written. It is no bytes.Buffer to the eye: that one's ReadFrom knows no limit.
 type bounded struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
 	full  bool
 	over  func() // told when there is more; may be nil
@@ -98,12 +98,12 @@ type bounded struct {
 
 // Write implements io.Writer; what is too much is let go of.
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := b.limit - b.Len(); len(p) > room {
-		b.Buffer.Write(p[:max(room, 0)])
+	room := min(len(p), b.limit-len(b.kept))
+	b.kept = append(b.kept, p[:room]...)
+	if room < len(p) && !b.full {
 		if b.full = true; b.over != nil {
 			b.over()
 		}
-		return len(p), nil
 	}
-	return b.Buffer.Write(p)
+	return len(p), nil
 }

@@ -50,6 +50,9 @@ type call struct {
 	closed    bool
 	quit      bool
 	handOvers int // from flow to flow
+
+	silent     int // how often in a row silentNode has played nothing
+	silentNode flow.NodeID
 }
 
 func (c *Conductor) newCall(ct *contact.Contact) *call {

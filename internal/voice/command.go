@@ -22,7 +22,7 @@ const speechLimit = 15 * time.Second
 func (k *call) do(cmd flow.Command) {
 	switch cmd.Kind {
 	case flow.CmdPlay:
-		k.play(cmd.ID, *cmd.Play)
+		k.play(cmd)
 	case flow.CmdMusic:
 		k.music(cmd.ID, *cmd.Music)
 	case flow.CmdGather:
@@ -124,7 +124,8 @@ func (k *call) sound(id flow.CommandID, produce func(ctx context.Context) ([]byt
 	}()
 }
 
-func (k *call) play(id flow.CommandID, p flow.Play) {
+func (k *call) play(cmd flow.Command) {
+	id, p := cmd.ID, *cmd.Play
 	text := promptText(p.Prompts)
 	k.ct.Note(k.now(), "prompt", "Prompt", text)
 	k.sound(id, func(ctx context.Context) ([]byte, error) {
@@ -132,8 +133,31 @@ func (k *call) play(id flow.CommandID, p flow.Play) {
 		if p.LimitMS > 0 {
 			clip = clip[:min(len(clip), p.LimitMS*bytesPerMS)]
 		}
+		k.post(func() { k.silence(cmd, len(clip) == 0 && err == nil) })
 		return clip, err
-	}, func(err error) { k.result(id, promptDone(err)) })
+	}, func(err error) {
+		if k.silent > 1 { // without a voice a flow that repeats its prompts would run in a circle
+			t := k.after(silentRound, func() { k.result(id, promptDone(err)) })
+			k.cancel[id] = func() { t.Stop() }
+			return
+		}
+		k.result(id, promptDone(err))
+	})
+}
+
+// silentRound is how long a prompt takes that is repeated and cannot be heard.
+const silentRound = 5 * time.Second
+
+// silence counts how often in a row one node has played nothing.
+func (k *call) silence(cmd flow.Command, silent bool) {
+	switch {
+	case !silent:
+		k.silent, k.silentNode = 0, ""
+	case k.silentNode != cmd.Node:
+		k.silent, k.silentNode = 1, cmd.Node
+	default:
+		k.silent++
+	}
 }
 
 func promptDone(err error) flow.Event {

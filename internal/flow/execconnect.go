@@ -439,7 +439,7 @@ func execSub(m *machine, t *Thread, n *cnode) result {
 		return failedErr("calling the flow", err)
 	}
 	t.Stack = append(t.Stack, n.id)
-	return result{port: PortOK, detail: "into " + entry.name, to: entry}
+	return result{port: PortOK, detail: "into " + firstText(d.name, entry.name), to: entry}
 }
 
 func execEndSub(m *machine, t *Thread, n *cnode) result {

@@ -162,7 +162,11 @@ func (m *machine) afterFunction(n *cnode, ev *Event) result {
 		return failed("the function's answer has more than %d bytes", maxFunctionAnswer)
 	}
 	m.state("$External", answer)
-	return m.choose(n, "", strconv.Itoa(len(answer))+" values")
+	detail := strconv.Itoa(len(answer)) + " values"
+	if d := m.bindAll(n, answer); d != "" {
+		detail += ", " + d
+	}
+	return m.choose(n, "", detail)
 }
 
 func execLoopPrompts(m *machine, t *Thread, n *cnode) result {

@@ -5,8 +5,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tandemcc/tandem/internal/contact"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/job"
 	"github.com/tandemcc/tandem/internal/routing"
 )
 
@@ -31,25 +33,80 @@ type Outside interface {
 // slack is what a function's own time limit is given for the way there and back.
 const slack = 500 * time.Millisecond
 
-// askOutside answers what a flow asks about the installation.
-func (k *call) askOutside(id flow.CommandID, a flow.Ask) {
-	name := strconv.Quote(firstOf(a.Name, a.Ref))
-	switch a.What {
-	case flow.AskQueueInfo:
-		k.askQueue(id, a)
-	case flow.AskHours:
-		k.askHours(id, a)
-	case flow.AskFunction:
-		k.askFunction(id, a)
-	case flow.AskSub:
-		k.unavailable(id, "failed", "the flow "+name+" was not bound and published when the call began")
-	case flow.AskTreatment:
-		k.unavailable(id, "failed", "the flow "+name+" for waiting callers was not bound and published when the call began")
-	case flow.AskBot:
-		k.unavailable(id, "failed", "no dialogue platform is connected to this installation, so "+name+" cannot speak")
-	default:
-		k.unavailable(id, "failed", "this installation cannot answer "+a.What)
+// askOutside answers what a flow asks about the installation: in the call, or, when the call is over, by a durable job.
+func (k *call) askOutside(cmd flow.Command) {
+	if k.closed {
+		k.jobs = append(k.jobs, k.c.writeBackJob(k.ct, cmd, k.now()))
+		return
 	}
+	a, tenant, at := *cmd.Ask, k.ct.Tenant, k.now()
+	switch {
+	case a.What == flow.AskFunction && a.Async: // it runs on when the call is over, within its time
+		go func() {
+			ctx, cancel := context.WithTimeout(k.c.ctx, functionLimit(a))
+			defer cancel()
+			if _, err := k.c.Outside.Call(ctx, tenant, a); err != nil {
+				k.post(func() { k.ct.Note(k.now(), "error", "A function failed", errs.Message(err)) })
+			}
+		}()
+		k.answerLater(cmd.ID, flow.Event{Kind: flow.EvAnswer, Outcome: "ok"})
+	case a.What == flow.AskFunction, a.What == flow.AskHours:
+		k.outstanding(cmd.ID, functionLimit(a), func(ctx context.Context) flow.Event {
+			return answerOf(k.c.answer(ctx, tenant, a, at))
+		})
+	case a.What == flow.AskQueueInfo:
+		k.answerNow(cmd.ID, answerOf(k.c.askQueue(k.ct.ID, a)))
+	default:
+		k.answerNow(cmd.ID, answerOf(k.c.answer(k.c.ctx, tenant, a, at)))
+	}
+}
+
+// functionLimit is how long an answer is waited for.
+func functionLimit(a flow.Ask) time.Duration {
+	if a.TimeoutMS <= 0 {
+		return 10 * time.Second
+	}
+	return time.Duration(a.TimeoutMS)*time.Millisecond + slack
+}
+
+// answer finds what a flow asks for, wherever the call is.
+func (c *Conductor) answer(ctx context.Context, tenant string, a flow.Ask, at time.Time) (flow.Event, error) {
+	name := strconv.Quote(firstOf(a.Name, a.Ref))
+	ev := flow.Event{Kind: flow.EvAnswer, Outcome: "ok"}
+	switch a.What {
+	case flow.AskHours:
+		h, err := c.Outside.Hours(ctx, tenant, a, at)
+		ev.Outcome, ev.Fields = h.Outcome, map[string]any{"open": h.Open, "name": h.Name}
+		return ev, err
+	case flow.AskFunction:
+		fields, err := c.Outside.Call(ctx, tenant, a)
+		ev.Fields = fields
+		return ev, err
+	case flow.AskSub:
+		return ev, errs.New(errs.Invalid, "the flow %s was not bound and published when the call began", name)
+	case flow.AskTreatment:
+		return ev, errs.New(errs.Invalid, "the flow %s for waiting callers was not bound and published when the call began", name)
+	case flow.AskBot:
+		return ev, errs.New(errs.Invalid, "no dialogue platform is connected to this installation, so %s cannot speak", name)
+	}
+	return ev, errs.New(errs.Invalid, "this installation cannot answer %s", a.What)
+}
+
+// answerOf is what the flow hears: the answer, or why there is none.
+func answerOf(ev flow.Event, err error) flow.Event {
+	if err != nil {
+		return flow.Event{Kind: flow.EvAnswer, Outcome: "failed", Error: errs.Message(err)}
+	}
+	return ev
+}
+
+// answerNow gives an answer that is there already; one that failed is in the contact's timeline too.
+func (k *call) answerNow(id flow.CommandID, ev flow.Event) {
+	if ev.Error != "" {
+		k.unavailable(id, ev.Outcome, ev.Error)
+		return
+	}
+	k.answerLater(id, ev)
 }
 
 // unavailable answers a command that this installation cannot carry out: the flow takes its error exit, visibly.
@@ -64,68 +121,57 @@ func (k *call) answerLater(id flow.CommandID, ev flow.Event) {
 	k.post(func() { k.result(id, ev) })
 }
 
-func (k *call) askHours(id flow.CommandID, a flow.Ask) {
-	at := k.now()
-	k.outstanding(id, 10*time.Second, func(ctx context.Context) flow.Event {
-		h, err := k.c.Outside.Hours(ctx, k.ct.Tenant, a, at)
-		ev := flow.Event{Kind: flow.EvAnswer, Outcome: h.Outcome, Fields: map[string]any{"open": h.Open, "name": h.Name}}
-		if err != nil {
-			ev = flow.Event{Kind: flow.EvAnswer, Outcome: "failed", Error: errs.Message(err)}
-		}
-		return ev
-	})
-}
-
-// askFunction calls a function. One that is not waited for runs on when the call is over, within its time.
-func (k *call) askFunction(id flow.CommandID, a flow.Ask) {
-	limit := time.Duration(a.TimeoutMS)*time.Millisecond + slack
-	tenant := k.ct.Tenant
-	if a.Async {
-		go func() {
-			ctx, cancel := context.WithTimeout(k.c.ctx, limit)
-			defer cancel()
-			if _, err := k.c.Outside.Call(ctx, tenant, a); err != nil {
-				k.post(func() { k.ct.Note(k.now(), "error", "A function failed", errs.Message(err)) })
-			}
-		}()
-		k.answerLater(id, flow.Event{Kind: flow.EvAnswer, Outcome: "ok"})
-		return
+// askAfter answers a flow whose call is over. A function that cannot be reached is tried again, as a write-back is.
+func (c *Conductor) askAfter(ctx context.Context, j job.Job, k *call, a flow.Ask) (flow.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, functionLimit(a))
+	defer cancel()
+	if a.What == flow.AskQueueInfo {
+		return answerOf(c.askQueue(k.ct.ID, a)), nil
 	}
-	k.outstanding(id, limit, func(ctx context.Context) flow.Event {
-		fields, err := k.c.Outside.Call(ctx, tenant, a)
-		if err != nil {
-			return flow.Event{Kind: flow.EvAnswer, Outcome: "failed", Error: errs.Message(err)}
-		}
-		return flow.Event{Kind: flow.EvAnswer, Outcome: "ok", Fields: fields}
-	})
+	ev, err := c.answer(ctx, j.Tenant, a, c.Clock.Now())
+	if a.What != flow.AskFunction {
+		return answerOf(ev, err), nil
+	}
+	note := k.attempt(j.ID)
+	note.Attempts, note.LastError, note.At = j.Attempt, "", c.Clock.Now()
+	if err != nil {
+		note.LastError = errs.Message(err)
+	}
+	again := errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Exhausted)
+	if !again || j.Attempt >= j.MaxAttempts {
+		return answerOf(ev, err), nil
+	}
+	if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
+		return flow.Event{}, e
+	}
+	return flow.Event{}, err
 }
 
 // defaultLookback is how far back the estimated wait looks when a flow does not say (Webex, "Get Queue Info").
 const defaultLookback = 30 * time.Minute
 
 // askQueue answers with a queue's figures of this moment.
-func (k *call) askQueue(id flow.CommandID, a flow.Ask) {
+func (c *Conductor) askQueue(contactID string, a flow.Ask) (flow.Event, error) {
 	lookback := defaultLookback
 	if n, err := strconv.ParseFloat(a.Params["lookbackMinutes"], 64); err == nil && n > 0 {
 		lookback = time.Duration(min(max(n, 5), 240) * float64(time.Minute))
 	}
 	var info routing.Info
 	found := false
-	k.c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
+	c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
 		if q, ok := findQueue(e, flow.Enqueue{Queue: a.Ref, QueueName: a.Name}); ok {
-			info, found = e.Info(q, k.ct.ID, lookback, now), true
+			info, found = e.Info(q, contactID, lookback, now), true
 		}
 		return nil
 	})
 	if !found {
-		k.unavailable(id, "failed", "there is no queue "+strconv.Quote(firstOf(a.Name, a.Ref)))
-		return
+		return flow.Event{}, errs.New(errs.NotFound, "there is no queue %q", firstOf(a.Name, a.Ref))
 	}
 	ev := flow.Event{Kind: flow.EvAnswer, Outcome: "ok", Fields: queueFields(info)}
 	if info.EWT < 0 {
 		ev.Outcome = "insufficient"
 	}
-	k.answerLater(id, ev)
+	return ev, nil
 }
 
 // queueFields are a queue's figures by the names that flows read.

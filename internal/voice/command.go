@@ -36,7 +36,7 @@ func (k *call) do(cmd flow.Command) {
 	case flow.CmdTransfer, flow.CmdCallback:
 		k.unavailable(cmd.ID, "failed", "this installation has no outbound trunk")
 	case flow.CmdAsk:
-		k.askOutside(cmd.ID, *cmd.Ask)
+		k.askOutside(cmd)
 	default:
 		k.act(cmd)
 	}
@@ -306,6 +306,10 @@ func (c *Conductor) writeBackJob(ct *contact.Contact, cmd flow.Command, now time
 	}
 	j := job.Job{
 		ID: ids.New(), Tenant: ct.Tenant, Kind: KindWriteBack, OrderKey: "contact/" + ct.ID, Payload: payload, CreatedAt: now, RunAt: now,
+	}
+	if cmd.Ask != nil && cmd.Ask.What == flow.AskFunction {
+		ct.WriteBack = contact.WriteBackPending
+		ct.WriteBacks = append(ct.WriteBacks, contact.WriteBackAttempt{JobID: j.ID, Method: "INVOKE", Target: firstOf(cmd.Ask.Name, cmd.Ask.Ref), At: now})
 	}
 	if cmd.HTTP != nil {
 		j.Connection = cmd.HTTP.Connector

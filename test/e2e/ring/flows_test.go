@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tandemcc/tandem/internal/testkit/hub"
 )
@@ -98,7 +100,7 @@ func (s setUp) load(id, name string, file []byte, bind bindings) string {
 			Version int
 		}
 	}
-	s.api.Must("POST", "/flows/import?name="+name+"&flowId="+id, json.RawMessage(file), &res)
+	s.api.Must("POST", "/flows/import?name="+name+"&flowId="+id, file, &res)
 	version := res.Flow.Version
 	if len(bind) > 0 {
 		list := []map[string]string{}
@@ -219,6 +221,7 @@ func TestConnectFlow(t *testing.T) {
 	}
 	h.Eventually("both hear each other", func() bool { return call.ear.hears(agentTone) && agent.ear.hears(callerTone) })
 	call.Hangup()
+	agent.is("wrapup")
 	agent.finishes(id, "resolved", "")
 	r := closed(t, h, id)
 	vars := map[string]string{}
@@ -340,5 +343,55 @@ func TestPinnedFlows(t *testing.T) {
 	}
 	if got := steps(again, id); !strings.Contains(got, "w ok") && !strings.Contains(got, "t ok") {
 		t.Errorf("the trace after the restart: %s", got)
+	}
+}
+
+// TestFunctionAfterTheCall: what a flow asks for when its call is over is asked for by a durable job, again until there is an answer.
+func TestFunctionAfterTheCall(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	s := with(t, h)
+	var tries atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if tries.Add(1) < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"score":"nine"}`)
+	}))
+	t.Cleanup(srv.Close)
+	connector := s.make("/connectors", map[string]any{"name": "fn", "kind": "http", "baseUrl": srv.URL, "grant": "none", "allowPrivate": true})
+	s.make("/functions", map[string]any{"name": "rate", "kind": "http", "connector": connector, "url": "/"})
+	s.make("/hours", always())
+	id := s.load("", "After", []byte(`
+tandem: flow/1
+name: After
+vars:
+  score: {type: STRING, cad: true}
+start: Call
+handlers: {contactEnded: Ended}
+nodes:
+  Call: {op: start, exits: Hello}
+  Hello: {op: say, in: {prompts: Hello}, exits: Bye}
+  Bye: {op: hangup}
+  Ended: {op: event, exits: Open}
+  Open: {op: hours, in: {hours: Always}, exits: {"hours:work": Rate, ok: Over, error: Over}}
+  Rate: {op: function, in: {function: rate, timeoutMS: 5000}, out: {score: $.score}, exits: {ok: Over, error: Over}}
+  Over: {op: end}
+`), nil)
+	s.point("3004", id)
+	call := dial(h, "+15005550155", "3004", 0)
+	contact := contactOf(h, "+15005550155")
+	isOver(h, call)
+	h.Eventually("the function has been reached", func() bool {
+		h.Advance(10 * time.Second) // the back-off
+		return h.Record(contact).WriteBack == "done"
+	})
+	r := h.Record(contact)
+	if len(r.Variables) != 1 || r.Variables[0].Value != "nine" || len(r.WriteBacks) != 1 || r.WriteBacks[0].Attempts != 3 {
+		t.Errorf("variables %v, write-backs %+v", r.Variables, r.WriteBacks)
+	}
+	if got := steps(h, contact); !strings.HasSuffix(got, "Open hours:work, Rate ok") {
+		t.Errorf("the flow went %s", got)
 	}
 }

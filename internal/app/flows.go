@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -72,16 +73,20 @@ func (f *flows) Entry(ctx context.Context, tenant, number string) (voice.Entry, 
 }
 
 func (f *flows) entry(ctx context.Context, tenant, flowID string, vars map[string]any) (voice.Entry, error) {
-	c, err := f.library.Program(ctx, tenant, flowID, 0)
+	c, err := f.library.Published(ctx, tenant, flowID)
 	if err != nil {
 		return voice.Entry{}, err
 	}
-	return voice.Entry{FlowID: c.FlowID, FlowName: c.Name, FlowVersion: c.Version, Program: c.Program, Vars: vars}, nil
+	return entryOf(c, vars, c.Pins), nil
+}
+
+func entryOf(c *library.Compiled, vars map[string]any, pins library.Pins) voice.Entry {
+	return voice.Entry{FlowID: c.FlowID, FlowName: c.Name, FlowVersion: c.Version, Program: c.Program, Pins: pins, Vars: vars}
 }
 
 // Program implements voice.Flows.
-func (f *flows) Program(ctx context.Context, tenant, flowID string, version int) (*flow.Program, error) {
-	c, err := f.library.Program(ctx, tenant, flowID, version)
+func (f *flows) Program(ctx context.Context, tenant, flowID string, version int, pins map[string]int) (*flow.Program, error) {
+	c, err := f.library.Pinned(ctx, tenant, flowID, version, pins)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func (f *flows) Program(ctx context.Context, tenant, flowID string, version int)
 }
 
 // Find implements voice.Flows.
-func (f *flows) Find(ctx context.Context, tenant string, r flow.Destination) (voice.Entry, error) {
+func (f *flows) Find(ctx context.Context, tenant string, r flow.Destination, pins map[string]int) (voice.Entry, error) {
 	_, vars, err := f.load(ctx, tenant)
 	if err != nil {
 		return voice.Entry{}, err
@@ -99,20 +104,42 @@ func (f *flows) Find(ctx context.Context, tenant string, r flow.Destination) (vo
 			continue
 		}
 		id, err := f.library.FindID(ctx, tenant, name)
-		if err == nil {
-			return f.entry(ctx, tenant, id, vars)
+		if errs.Is(err, errs.NotFound) {
+			continue
 		}
-		if !errs.Is(err, errs.NotFound) {
+		if err != nil {
 			return voice.Entry{}, err
 		}
+		return f.next(ctx, tenant, id, vars, pins)
 	}
-	return voice.Entry{}, errs.New(errs.NotFound, "there is no flow %q", r.Name)
+	return voice.Entry{}, errs.New(errs.NotFound, "there is no flow %q", firstText(r.Name, r.ID))
+}
+
+// next returns the flow that a call goes on with: as it was when the call began, or, when nothing led to it then, as published.
+func (f *flows) next(ctx context.Context, tenant, id string, vars map[string]any, pins library.Pins) (voice.Entry, error) {
+	if version, known := pins[id]; known {
+		c, err := f.library.Pinned(ctx, tenant, id, version, pins)
+		if err != nil {
+			return voice.Entry{}, err
+		}
+		return entryOf(c, vars, pins), nil
+	}
+	c, err := f.library.Published(ctx, tenant, id)
+	if err != nil {
+		return voice.Entry{}, err
+	}
+	all := library.Pins{}
+	maps.Copy(all, pins)
+	maps.Copy(all, c.Pins)
+	return entryOf(c, vars, all), nil
 }
 
 // targets binds what an imported flow names to objects of the same name.
 type targets struct {
 	queues *registry.Collection[registry.Queue]
 	conns  *registry.Collection[registry.Connector]
+	hours  *registry.Collection[registry.Hours]
+	funcs  *registry.Collection[registry.Function]
 	as     caller.Principal
 }
 
@@ -131,6 +158,15 @@ func (t targets) Named(ctx context.Context, tenant string, kind flow.RefKind, na
 		if o, err := t.conns.Named(ctx, tenant, name); err == nil {
 			return o.ID
 		}
+	case flow.RefHours:
+		if o, err := t.hours.Named(ctx, tenant, name); err == nil {
+			return o.ID
+		}
+	case flow.RefFunction:
+		if list, err := t.funcs.List(ctx, tenant); err == nil {
+			f, _ := bestFunction(list, name)
+			return f.ID
+		}
 	case flow.RefPrompt:
 		for _, file := range builtIn {
 			if strings.EqualFold(name, file) {
@@ -139,4 +175,24 @@ func (t targets) Named(ctx context.Context, tenant string, kind flow.RefKind, na
 		}
 	}
 	return ""
+}
+
+// Check implements library.Targets.
+func (t targets) Check(ctx context.Context, tenant string, kind flow.RefKind, id string) error {
+	ctx = caller.As(ctx, t.as)
+	var err error
+	switch kind { //nolint:exhaustive // other kinds have no objects here
+	case flow.RefQueue:
+		_, err = t.queues.Get(ctx, tenant, id)
+	case flow.RefConnector:
+		_, err = t.conns.Get(ctx, tenant, id)
+	case flow.RefHours:
+		_, err = t.hours.Get(ctx, tenant, id)
+	case flow.RefFunction:
+		_, err = t.funcs.Get(ctx, tenant, id)
+	}
+	if errs.Is(err, errs.NotFound) {
+		return errs.Wrap(errs.Invalid, err, "there is no %s %.100q here to bind to", kind, id)
+	}
+	return err
 }

@@ -72,6 +72,9 @@ type Hub struct {
 	points     *registry.Collection[registry.EntryPoint]
 	connectors *registry.Collection[registry.Connector]
 	codes      *registry.Collection[registry.Codes]
+	hours      *registry.Collection[registry.Hours]
+	functions  *registry.Collection[registry.Function]
+	outside    *outside
 	library    *library.Service
 	contacts   *contact.Service
 	router     *routing.Router
@@ -234,9 +237,11 @@ func (h *Hub) buildSetup(context.Context) error {
 	h.connectors = &registry.Collection[registry.Connector]{
 		Kind: registry.KindConnector, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckConnector, Sealer: secrets{h.ring},
 	}
+	h.hours = &registry.Collection[registry.Hours]{Kind: registry.KindHours, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckHours}
+	h.functions = &registry.Collection[registry.Function]{Kind: registry.KindFunction, Store: store, Authz: h.decider, Now: h.clock.Now, Check: registry.CheckFunction}
 	h.library = &library.Service{
 		Store: sqlstore.As[library.Tx](h.db), Authz: h.decider, Formats: Formats(), Now: h.clock.Now, Log: h.log,
-		Targets: targets{queues: h.queues, conns: h.connectors, as: service("flow-runner")},
+		Targets: targets{queues: h.queues, conns: h.connectors, hours: h.hours, funcs: h.functions, as: service("flow-runner")},
 	}
 	h.contacts = contact.NewService(sqlstore.As[contact.Tx](h.db), h.ring, h.decider)
 	return nil
@@ -279,6 +284,10 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		return err
 	}
 	h.router = routing.NewRouter(Tenant, h.clock, sqlstore.As[routing.Tx](h.db), nil, h.log)
+	h.outside = &outside{
+		hours: h.hours, queues: h.queues, functions: h.functions, authz: h.decider, dips: asService{h.dips, service("crm-client")},
+		commands: newCommands(h.cfg.Functions.Commands), as: service("flow-runner"),
+	}
 	alive, err := h.lastAlive(ctx)
 	if err != nil {
 		return err
@@ -288,7 +297,7 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		Flows: &flows{
 			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),
 		},
-		Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
+		Outside: h.outside, Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
 		Customers: asFinder{&customers{conns: h.dips, numbers: h.numbers}, service("crm-client")}, LastAlive: alive, Log: h.log,
 	})
 	h.router.SetListener(h.conductor)
@@ -344,6 +353,7 @@ func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Exporters: Exporters(), Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
+		Hours: h.hours, Functions: h.functions, Runner: functionRunner{h.outside},
 		Jobs: h.db.Jobs(), Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,

@@ -57,6 +57,11 @@ type Config struct {
 		Events   time.Duration `koanf:"events"`
 		Jobs     time.Duration `koanf:"jobs"` // finished ones
 	} `koanf:"retention"`
+	Functions struct {
+		// Commands are what flows may run on this machine as functions, by name: an absolute path and its arguments. Nothing
+		// else is run, and nobody but who writes this file can add to it.
+		Commands map[string][]string `koanf:"commands"`
+	} `koanf:"functions"`
 	Tracing struct {
 		Endpoint string `koanf:"endpoint"` // OTLP/HTTP collector; empty: off
 	} `koanf:"tracing"`
@@ -143,6 +148,19 @@ func (c *Config) checkValues() error {
 		return errs.New(errs.Invalid, "node is a name of 1 to 64 characters")
 	case c.Voice.MaxCalls < 1:
 		return errs.New(errs.Invalid, "voice.max_calls must be positive")
+	}
+	return c.checkCommands()
+}
+
+// checkCommands refuses commands that would be looked for, or that cannot be named.
+func (c *Config) checkCommands() error {
+	for name, argv := range c.Functions.Commands {
+		switch {
+		case name == "" || len(name) > 100:
+			return errs.New(errs.Invalid, "a command under functions.commands has a name of 1 to 100 characters")
+		case len(argv) == 0 || !filepath.IsAbs(argv[0]):
+			return errs.New(errs.Invalid, "functions.commands.%s must be a list that begins with the absolute path of a program", name)
+		}
 	}
 	return nil
 }

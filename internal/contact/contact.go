@@ -144,6 +144,8 @@ type Details struct {
 	Timeline    []Moment           `json:"timeline"`
 	Legs        []Leg              `json:"legs"`
 	WriteBacks  []WriteBackAttempt `json:"writeBacks"`
+	// FlowPins are the versions of all flows that the call runs or may be handed to, by id, fixed when it begins.
+	FlowPins map[string]int `json:"flowPins,omitempty"`
 }
 
 // Contact is one call. It is owned by one goroutine; the store keeps it by Version.

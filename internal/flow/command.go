@@ -48,9 +48,11 @@ type Command struct {
 	Ask       *Ask       `json:"ask,omitempty"`
 	ScreenPop *ScreenPop `json:"screenPop,omitempty"`
 	SetCAD    []CADValue `json:"setCAD,omitempty"`
-	// Priority is the contact's new priority, 1 (first) to 10.
-	Priority int          `json:"priority,omitempty"`
-	Goto     *Destination `json:"goto,omitempty"`
+	// Priority is the contact's new priority, 1 (first) to 10; 0 leaves it. AgeAdjustSeconds is by how much it counts as older
+	// than it is from now on; nil leaves it.
+	Priority         int          `json:"priority,omitempty"`
+	AgeAdjustSeconds *int         `json:"ageAdjustSeconds,omitempty"`
+	Goto             *Destination `json:"goto,omitempty"`
 	// Cancel is the outstanding command to stop.
 	Cancel CommandID `json:"cancel,omitempty"`
 	Ended  *Ended    `json:"ended,omitempty"`
@@ -192,8 +194,13 @@ type Callback struct {
 
 // What an Ask command asks for, with the outcomes of its EvAnswer.
 const (
-	AskHours     = "hours"     // work, holiday, override, closed
-	AskQueueInfo = "queueInfo" // ok, insufficient, failed; Fields: PIQ, EWT (ms, -1 unknown), CallsQueuedNow, OldestCallTime, LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents
+	// AskHours asks for a time table at this moment: work, holiday, override, closed, or failed. Without Ref and Name it is that
+	// of the queue in Params: queueBound, queue, queueName. The field open says whether it is a time of work.
+	AskHours = "hours"
+	// AskQueueInfo: ok, insufficient (no estimated wait), failed; Fields: PIQ, EWT (ms, -1 unknown), CallsQueuedNow, OldestCallTime
+	// (ms), LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents, and of the agents logged on StaffedAgents, BusyAgents,
+	// AfterContactWorkAgents, MissedAgents and NonProductiveAgents. Params: lookbackMinutes.
+	AskQueueInfo = "queueInfo"
 	AskBot       = "bot"       // ended, escalate, failed; Fields are the node's outputs
 	AskSub       = "sub"       // ok, failed; Fields are the outputs
 	// AskSendDigits sends Params["digits"] on the caller's line: ok, failed.

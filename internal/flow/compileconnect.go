@@ -205,7 +205,8 @@ const MaxLinks = 50
 
 // Link returns a copy of a flow of Amazon Connect with the flows put into it that it calls as modules or plays to waiting
 // contacts; find returns the flow a reference leads to, or nil. What is not found stays a question to the driver. The
-// copy is for running: nodes of a linked flow stand under its number and their own identifier.
+// copy is for running: nodes of a linked flow stand under its number and their own identifier, and where their name is taken
+// they have another.
 func Link(f *Flow, find func(Ref) *Flow) *Flow {
 	out := f.Clone()
 	done := make(map[*Flow]NodeID)
@@ -243,22 +244,15 @@ func callsOrPlays(n *Node) bool { return n != nil && (n.Op == OpSub || n.Op == O
 // graft copies another flow's nodes, variables and references into f and returns the references.
 func (f *Flow) graft(g *Flow, prefix NodeID) []Ref {
 	g = g.Clone()
+	f.apart(g, "_"+strings.TrimSuffix(string(prefix), "/"))
 	for id, n := range g.Nodes {
-		n.ID, n.Name = prefix+id, string(prefix)+n.Name
+		n.ID = prefix + id
 		for port, to := range n.Exits {
 			n.Exits[port] = prefix + to
 		}
 		f.Nodes[n.ID] = n
 	}
-	have := make(map[string]bool, len(f.Vars))
-	for _, v := range f.Vars {
-		have[v.Name] = true
-	}
-	for _, v := range g.Vars {
-		if !have[v.Name] {
-			f.Vars = append(f.Vars, v)
-		}
-	}
+	f.share(g)
 	for i := range g.Refs {
 		g.Refs[i].Node = prefix + g.Refs[i].Node
 	}

@@ -369,7 +369,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	switch n.op {
 	case OpHours:
-		return m.afterHours(n, outcome)
+		return m.afterHours(n, outcome, ev.Fields["open"] == true)
 	case OpBot:
 		if outcome == "escalate" {
 			return on(PortEscalate, outcome)
@@ -392,11 +392,11 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	return on(PortOK, outcome)
 }
 
-func (m *machine) afterHours(n *cnode, outcome string) result {
+func (m *machine) afterHours(n *cnode, outcome string, open bool) result {
 	switch {
-	case n.match != nil && outcome == "work":
+	case n.match != nil && (open || outcome == "work"):
 		return m.choose(n, "True", outcome)
-	case n.match != nil: // exceptions to the hours are times of rest
+	case n.match != nil: // an exception to the hours is a time of rest unless it says otherwise
 		return m.choose(n, "False", outcome)
 	case outcome == "closed":
 		return on(PortOK, outcome)

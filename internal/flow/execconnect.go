@@ -179,6 +179,9 @@ func (m *machine) afterFunction(n *cnode, ev *Event) result {
 		return on(PortOK, firstText(m.bindAll(n, answer), detail))
 	}
 	m.state("$External", answer)
+	if d := m.bindAll(n, answer); d != "" {
+		detail += ", " + d
+	}
 	return m.choose(n, "", detail)
 }
 
@@ -322,7 +325,7 @@ func execRouting(m *machine, t *Thread, n *cnode) result {
 	}
 	prio, adjust = strings.TrimSpace(prio), strings.TrimSpace(adjust)
 	p, perr := strconv.Atoi(prio)
-	_, aerr := strconv.Atoi(adjust)
+	seconds, aerr := strconv.Atoi(adjust)
 	if prio != "" && (perr != nil || p < 1) || adjust != "" && aerr != nil || prio == "" && adjust == "" {
 		return failed("neither a priority nor a time to adjust by")
 	}
@@ -331,6 +334,9 @@ func execRouting(m *machine, t *Thread, n *cnode) result {
 	})
 	if prio != "" && m.s.Placement != 0 {
 		m.emit(Command{Kind: CmdPriority, Thread: t.ID, Node: n.id, Priority: min(p, 10)})
+	}
+	if adjust != "" && m.s.Placement != 0 {
+		m.emit(Command{Kind: CmdPriority, Thread: t.ID, Node: n.id, AgeAdjustSeconds: &seconds})
 	}
 	return on(PortOK, firstText(prio, adjust+" s"))
 }
@@ -386,6 +392,13 @@ func (m *machine) afterMetric(n *cnode, ev *Event) result {
 		return n
 	}
 	staffed, available := num("LoggedOnAgentsCurrent"), num("AvailableAgents")
+	if ev.Fields["StaffedAgents"] != nil {
+		staffed = num("StaffedAgents")
+	}
+	busy := max(0, staffed-available)
+	if ev.Fields["BusyAgents"] != nil {
+		busy = num("BusyAgents")
+	}
 	figures := map[string]int64{
 		"NumberOfAgentsAvailable": available, "NumberOfAgentsStaffed": staffed, "NumberOfAgentsOnline": num("LoggedOnAgentsAll"),
 		"OldestContactInQueueAgeSeconds": num("OldestCallTime") / 1000, "NumberOfContactsInQueue": num("CallsQueuedNow"),
@@ -411,7 +424,8 @@ func (m *machine) afterMetric(n *cnode, ev *Event) result {
 		},
 		"Agents": map[string]any{
 			"Online": count(num("LoggedOnAgentsAll")), "Staffed": count(staffed), "Available": count(available),
-			"AfterContactWork": count(0), "Busy": count(max(0, staffed-available)), "Missed": count(0), "NonProductive": count(0),
+			"AfterContactWork": count(num("AfterContactWorkAgents")), "Busy": count(busy), "Missed": count(num("MissedAgents")),
+			"NonProductive": count(num("NonProductiveAgents")),
 		},
 	})
 	return m.choose(n, "", "figures kept")
@@ -444,15 +458,22 @@ func execSub(m *machine, t *Thread, n *cnode) result {
 	if err != nil {
 		return failedErr("choosing the flow", err)
 	}
-	entry := m.p.links[strings.TrimSpace(ref)]
+	entry := m.p.links[firstText(strings.TrimSpace(ref), d.name)]
 	if entry == nil {
 		return execAsk(m, t, n)
 	}
 	if len(t.Stack) >= maxStack {
 		return failed("more than %d flows call each other", maxStack)
 	}
+	_, params, err := m.asked(d)
+	if err != nil {
+		return failedErr("writing what the flow is given", err)
+	}
+	if err := m.handOver(params); err != nil {
+		return failedErr("calling the flow", err)
+	}
 	t.Stack = append(t.Stack, n.id)
-	return result{port: PortOK, detail: "into " + entry.name, to: entry}
+	return result{port: PortOK, detail: "into " + firstText(d.name, entry.name), to: entry}
 }
 
 func execEndSub(m *machine, t *Thread, n *cnode) result {
@@ -480,10 +501,5 @@ func (m *machine) back(t *Thread, n *cnode, r result) *cnode {
 	return m.leave(t, caller, m.choose(caller, r.detail, r.detail))
 }
 
-// flowRef is a flow as the driver knows it.
-func (p *Program) flowRef(id string) string {
-	if b := p.flows[id]; b != "" && p.links[id] == nil {
-		return b
-	}
-	return id
-}
+// flowRef is a flow as the driver knows it; a flow that was linked in is found by that too.
+func (p *Program) flowRef(id string) string { return firstText(p.flows[id], id) }

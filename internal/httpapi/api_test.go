@@ -25,7 +25,12 @@ type api struct {
 
 func startAPI(t *testing.T) *api {
 	t.Helper()
-	h := hub.Start(t, hub.Options{})
+	return startAPIWith(t, hub.Options{})
+}
+
+func startAPIWith(t *testing.T, o hub.Options) *api {
+	t.Helper()
+	h := hub.Start(t, o)
 	a := &api{Hub: h, base: "http://" + h.HTTP + "/api/v1", cookies: map[string]*http.Cookie{}, csrf: map[string]string{}, ids: map[string]string{}}
 	for _, login := range []string{"admin", "sam", "ada"} {
 		a.signIn(t, login, h.Password(login))

@@ -209,9 +209,9 @@ func (a *API) getTrace(ctx context.Context, in *IDInput) (*body[trace], error) {
 
 // nodesOf returns the nodes of the contact's flow; a flow that was deleted leaves the ids.
 func (a *API) nodesOf(ctx context.Context, c *contact.Contact) map[flow.NodeID]*flow.Node {
-	d, err := a.Library.Get(ctx, a.Tenant, c.FlowID, c.FlowVersion)
+	nodes, err := a.Library.Nodes(ctx, a.Tenant, c.FlowID, c.FlowVersion, c.FlowPins)
 	if err != nil {
 		return nil
 	}
-	return d.Flow.Nodes
+	return nodes
 }

@@ -453,6 +453,12 @@ func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
 	case flow.RefConnector:
 		o, e := a.Connectors.Get(ctx, a.Tenant, r.Bound)
 		name, err = o.Name, e
+	case flow.RefHours:
+		o, e := a.Hours.Get(ctx, a.Tenant, r.Bound)
+		name, err = o.Name, e
+	case flow.RefFunction:
+		o, e := a.Functions.Get(ctx, a.Tenant, r.Bound)
+		name, err = o.Name, e
 	case flow.RefFlow:
 		o, e := a.Library.Get(ctx, a.Tenant, r.Bound, 0)
 		if err = e; e == nil {

@@ -37,6 +37,12 @@ type m = map[string]any
 func operations(file []byte) []operation {
 	queue := m{"name": "Accounts receivable", "ringSeconds": 15, "agentIds": []string{}}
 	connector := m{"name": "billing", "kind": "http", "baseUrl": "http://127.0.0.1:9", "grant": "bearer", "token": "t-o-k", "allowPrivate": true}
+	hours := m{
+		"name": "Office", "zone": "Europe/Berlin", "week": []m{{"days": []string{"mon", "fri"}, "from": "08:00", "to": "17:00"}},
+		"holidays":  []m{{"name": "New Year", "date": "2026-01-01", "yearly": true}},
+		"overrides": []m{{"name": "Stocktaking", "from": "2026-06-30T12:00", "to": "2026-06-30T20:00"}},
+	}
+	function := m{"name": "look-up", "kind": "http", "url": "http://127.0.0.1:9/x", "refs": []string{"arn:aws:lambda:us-east-1:123456789012:function:look-up:live"}}
 	return []operation{
 		{op: "GET /session", who: everyone, status: 200, is: "Session"},
 		{op: "GET /desk", who: agentsOnly, status: 200, is: "Desk"},
@@ -69,6 +75,17 @@ func operations(file []byte) []operation {
 		{op: "GET /connectors", who: admins, status: 200, is: "Page<Connector>"},
 		{op: "PUT /connectors/{id}", path: "/connectors/{connector}", who: admins, body: connector, status: 200, is: "Connector"},
 		{op: "POST /connectors/{id}/test", path: "/connectors/{connector}/test", who: admins, status: 200, is: "ConnectorTest"},
+		{op: "POST /hours", who: admins, body: hours, status: 201, is: "Hours", save: "hours"},
+		{op: "GET /hours", who: overseers, status: 200, is: "Page<Hours>"},
+		{op: "PUT /hours/{id}", path: "/hours/{hours}", who: admins, body: hours, status: 200, is: "Hours"},
+		{op: "GET /hours/{id}/state", path: "/hours/{hours}/state?at=2026-06-30T12:00:00Z", who: overseers, status: 200, is: "HoursState"},
+		{op: "DELETE /hours/{id}", path: "/hours/{hours}", who: admins, status: 204},
+		{op: "POST /functions", who: admins, body: function, status: 201, is: "HubFunction", save: "function"},
+		{op: "GET /functions", who: admins, status: 200, is: "Page<HubFunction>"},
+		{op: "PUT /functions/{id}", path: "/functions/{function}", who: admins, body: function, status: 200, is: "HubFunction"},
+		{op: "POST /functions/{id}/test", path: "/functions/{function}/test", who: admins, body: m{"parameters": m{"a": "b"}}, status: 200, is: "FunctionTest"},
+		{op: "GET /function-commands", who: admins, status: 200, is: "Page<FunctionCommand>"},
+		{op: "DELETE /functions/{id}", path: "/functions/{function}", who: admins, status: 204},
 		{op: "POST /flows/import", path: "/flows/import?name=Second", who: admins, body: file, status: 201, is: "{flow: FlowDetail}", save: "flow"},
 		{op: "GET /flows", who: overseers, status: 200, is: "Page<FlowSummary>"},
 		{op: "GET /flows/{id}", path: "/flows/{flow}", who: overseers, status: 200, is: "FlowDetail"},

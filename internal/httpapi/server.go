@@ -77,6 +77,9 @@ type Deps struct {
 	EntryPoints *registry.Collection[registry.EntryPoint]
 	Connectors  *registry.Collection[registry.Connector]
 	Codes       *registry.Collection[registry.Codes]
+	Hours       *registry.Collection[registry.Hours]
+	Functions   *registry.Collection[registry.Function]
+	Runner      Functions
 	TestConn    func(ctx context.Context, tenant, id string) (ConnectorTest, error)
 	Jobs        job.Store
 	Events      event.Log

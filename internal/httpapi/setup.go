@@ -61,12 +61,13 @@ type queueBody struct {
 	AgentIDs       []string `json:"agentIds,omitempty" maxItems:"5000"`
 	WrapUpCodes    []string `json:"wrapUpCodes,omitempty" maxItems:"200"`
 	AutoAccept     bool     `json:"autoAccept,omitempty"`
+	HoursID        string   `json:"hoursId,omitempty" maxLength:"100" doc:"its hours of operation"`
 }
 
 func (b queueBody) object() registry.Object[registry.Queue] {
 	return registry.Object[registry.Queue]{Name: b.Name, Spec: registry.Queue{
 		RingSeconds: b.RingSeconds, WrapUpSeconds: b.WrapUpSeconds, MaxWaitSeconds: b.MaxWaitSeconds, AgentIDs: b.AgentIDs,
-		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept,
+		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept, HoursID: b.HoursID,
 	}}
 }
 
@@ -131,7 +132,7 @@ type crud[T any, B any, V any] struct {
 func etag(version int) string { return strconv.Quote(strconv.Itoa(version)) }
 
 func register[T, B, V any](a *API, c crud[T, B, V]) {
-	add(a, op("GET", c.path, "list"+c.one+"s", "All of them, by name", c.tag, 200), func(ctx context.Context, _ *none) (*body[list[V]], error) {
+	add(a, op("GET", c.path, "list"+strings.TrimSuffix(c.one, "s")+"s", "All of them, by name", c.tag, 200), func(ctx context.Context, _ *none) (*body[list[V]], error) {
 		found, err := c.objects.List(ctx, a.Tenant)
 		if err != nil {
 			return nil, err
@@ -210,6 +211,7 @@ func seen(ifMatch string) (int, error) {
 func (a *API) setupOps() {
 	register(a, crud[registry.Queue, queueBody, queueView]{
 		path: "/queues", tag: "setup", one: "Queue", objects: a.Queues, object: queueBody.object, view: queueViewOf,
+		check: a.checkQueue,
 	})
 	register(a, crud[registry.EntryPoint, entryPointBody, entryPointView]{
 		path: "/entry-points", tag: "setup", one: "EntryPoint", objects: a.EntryPoints, object: entryPointBody.object, view: entryPointViewOf,
@@ -229,6 +231,8 @@ func (a *API) setupOps() {
 			res, err := a.TestConn(ctx, a.Tenant, in.ID)
 			return &body[ConnectorTest]{Body: res}, err
 		})
+	a.hoursOps()
+	a.functionOps()
 	a.codeOps("/reasons", "Reasons", listReasons)
 	a.codeOps("/wrapup-codes", "WrapUpCodes", listWrapUp)
 }

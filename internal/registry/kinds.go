@@ -24,6 +24,7 @@ type Queue struct {
 	AgentIDs       []string `json:"agentIds"`
 	WrapUpCodes    []string `json:"wrapUpCodes"` // ids; empty means all
 	AutoAccept     bool     `json:"autoAccept"`
+	HoursID        string   `json:"hoursId"` // its hours of operation, which flows ask for; empty: none
 }
 
 // CheckQueue fills defaults in and refuses what cannot be.

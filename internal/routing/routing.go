@@ -80,7 +80,8 @@ type Item struct {
 	QueueID   string
 	Priority  int // 1 first, 10 last
 	At        time.Time
-	AgentID   string // offered to; "" while it waits
+	Older     time.Duration // by how much it counts as older than it is; negative: younger
+	AgentID   string        // offered to; "" while it waits
 	Until     time.Time
 }
 
@@ -112,12 +113,13 @@ type Engine struct {
 	agents map[string]*Agent
 	queues map[string]*Queue
 	items  map[string]*Item
+	past   map[string]*history
 	out    []Action
 }
 
 // NewEngine returns an engine without queues and agents.
 func NewEngine() *Engine {
-	return &Engine{agents: map[string]*Agent{}, queues: map[string]*Queue{}, items: map[string]*Item{}}
+	return &Engine{agents: map[string]*Agent{}, queues: map[string]*Queue{}, items: map[string]*Item{}, past: map[string]*history{}}
 }
 
 // take returns the collected actions.
@@ -137,6 +139,7 @@ func (e *Engine) SetQueue(q Queue, now time.Time) []Action {
 // RemoveQueue removes a queue; its contacts expire.
 func (e *Engine) RemoveQueue(id string, now time.Time) []Action {
 	delete(e.queues, id)
+	delete(e.past, id)
 	for _, it := range e.ordered() {
 		if it.QueueID == id {
 			e.expire(it, now)
@@ -266,6 +269,7 @@ func (e *Engine) Remove(contactID string, now time.Time) []Action {
 		return nil
 	}
 	delete(e.items, contactID)
+	e.remember(it, false, now)
 	e.withdraw(it, false, now)
 	e.assign(now)
 	return e.take()
@@ -285,6 +289,7 @@ func (e *Engine) Accept(agentID, contactID string, now time.Time) ([]Action, err
 		return nil, err
 	}
 	delete(e.items, it.ContactID)
+	e.remember(it, true, now)
 	a.Until = time.Time{}
 	e.move(a, Connected, nil, now)
 	return e.take(), nil
@@ -411,6 +416,7 @@ func (e *Engine) expiry(it *Item) time.Time {
 
 func (e *Engine) expire(it *Item, now time.Time) {
 	delete(e.items, it.ContactID)
+	e.remember(it, false, now)
 	e.withdraw(it, false, now)
 	e.out = append(e.out, Action{Kind: Expire, ContactID: it.ContactID, QueueID: it.QueueID})
 }
@@ -476,14 +482,14 @@ func (e *Engine) changed(a *Agent) {
 	e.out = append(e.out, Action{Kind: AgentChanged, AgentID: a.ID, ContactID: a.ContactID, QueueID: a.QueueID, Until: a.Until})
 }
 
-// ordered returns the waiting contacts as they are served: by priority, then by age.
+// ordered returns the waiting contacts as they are served: by priority, then by age with its adjustment.
 func (e *Engine) ordered() []*Item {
 	out := make([]*Item, 0, len(e.items))
 	for _, it := range e.items {
 		out = append(out, it)
 	}
 	slices.SortFunc(out, func(a, b *Item) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.At.Compare(b.At), cmp.Compare(a.ContactID, b.ContactID))
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.At.Add(-a.Older).Compare(b.At.Add(-b.Older)), cmp.Compare(a.ContactID, b.ContactID))
 	})
 	return out
 }

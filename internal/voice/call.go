@@ -49,6 +49,10 @@ type call struct {
 	stopping  bool // the hub stops: nothing is waited for
 	closed    bool
 	quit      bool
+	handOvers int // from flow to flow
+
+	silent     int // how often in a row silentNode has played nothing
+	silentNode flow.NodeID
 }
 
 func (c *Conductor) newCall(ct *contact.Contact) *call {

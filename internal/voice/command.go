@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"maps"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -24,7 +22,7 @@ const speechLimit = 15 * time.Second
 func (k *call) do(cmd flow.Command) {
 	switch cmd.Kind {
 	case flow.CmdPlay:
-		k.play(cmd.ID, cmd.Play.Prompts)
+		k.play(cmd)
 	case flow.CmdMusic:
 		k.music(cmd.ID, *cmd.Music)
 	case flow.CmdGather:
@@ -38,7 +36,7 @@ func (k *call) do(cmd flow.Command) {
 	case flow.CmdTransfer, flow.CmdCallback:
 		k.unavailable(cmd.ID, "failed", "this installation has no outbound trunk")
 	case flow.CmdAsk:
-		k.askOutside(cmd.ID, *cmd.Ask)
+		k.askOutside(cmd)
 	default:
 		k.act(cmd)
 	}
@@ -55,11 +53,7 @@ func (k *call) act(cmd flow.Command) {
 	case flow.CmdSetCAD:
 		k.setCAD(cmd.SetCAD)
 	case flow.CmdPriority:
-		k.ct.Priority = cmd.Priority
-		k.c.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
-			e.SetPriority(k.ct.ID, cmd.Priority)
-			return nil
-		})
+		k.reorder(cmd)
 	case flow.CmdHangup:
 		k.hangUp()
 	case flow.CmdGoto:
@@ -130,12 +124,40 @@ func (k *call) sound(id flow.CommandID, produce func(ctx context.Context) ([]byt
 	}()
 }
 
-func (k *call) play(id flow.CommandID, prompts []flow.Prompt) {
-	text := promptText(prompts)
+func (k *call) play(cmd flow.Command) {
+	id, p := cmd.ID, *cmd.Play
+	text := promptText(p.Prompts)
 	k.ct.Note(k.now(), "prompt", "Prompt", text)
 	k.sound(id, func(ctx context.Context) ([]byte, error) {
-		return k.c.Prompts.Clip(ctx, k.ct.Tenant, prompts)
-	}, func(err error) { k.result(id, promptDone(err)) })
+		clip, err := k.c.Prompts.Clip(ctx, k.ct.Tenant, p.Prompts)
+		if p.LimitMS > 0 {
+			clip = clip[:min(len(clip), p.LimitMS*bytesPerMS)]
+		}
+		k.post(func() { k.silence(cmd, len(clip) == 0 && err == nil) })
+		return clip, err
+	}, func(err error) {
+		if k.silent > 1 { // without a voice a flow that repeats its prompts would run in a circle
+			t := k.after(silentRound, func() { k.result(id, promptDone(err)) })
+			k.cancel[id] = func() { t.Stop() }
+			return
+		}
+		k.result(id, promptDone(err))
+	})
+}
+
+// silentRound is how long a prompt takes that is repeated and cannot be heard.
+const silentRound = 5 * time.Second
+
+// silence counts how often in a row one node has played nothing.
+func (k *call) silence(cmd flow.Command, silent bool) {
+	switch {
+	case !silent:
+		k.silent, k.silentNode = 0, ""
+	case k.silentNode != cmd.Node:
+		k.silent, k.silentNode = 1, cmd.Node
+	default:
+		k.silent++
+	}
 }
 
 func promptDone(err error) flow.Event {
@@ -212,7 +234,7 @@ func (k *call) enqueue(id flow.CommandID, q flow.Enqueue) {
 			return nil, errs.New(errs.NotFound, "there is no queue %q", q.QueueName)
 		}
 		acts := e.Remove(k.ct.ID, now)
-		more, err := e.Enqueue(routing.Item{ContactID: k.ct.ID, QueueID: queue.ID, Priority: q.Priority, At: now}, now)
+		more, err := e.Enqueue(routing.Item{ContactID: k.ct.ID, QueueID: queue.ID, Priority: q.Priority, At: now, Older: seconds(q.AgeAdjustSeconds)}, now)
 		return append(acts, more...), err
 	})
 	k.cancel[id] = func() {
@@ -253,60 +275,6 @@ func (k *call) timer(cmd flow.Command) {
 	k.cancel[cmd.ID] = func() { t.Stop() }
 }
 
-// unavailable answers a command that this installation cannot carry out: the flow takes its error exit, visibly.
-func (k *call) unavailable(id flow.CommandID, outcome, why string) {
-	k.cancel[id] = func() {}
-	k.ct.Note(k.now(), "error", "Not available", why)
-	k.post(func() { k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: outcome, Error: why}) })
-}
-
-// askOutside answers what a flow asks about the installation.
-func (k *call) askOutside(id flow.CommandID, a flow.Ask) {
-	if a.What != flow.AskQueueInfo {
-		k.unavailable(id, "failed", "this installation cannot answer "+a.What)
-		return
-	}
-	var fields map[string]any
-	k.c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
-		if q, ok := findQueue(e, flow.Enqueue{Queue: a.Ref, QueueName: a.Name}); ok {
-			fields = queueInfo(e, q, k.ct.ID, now)
-		}
-		return nil
-	})
-	if fields == nil {
-		k.unavailable(id, "failed", "there is no queue "+strconv.Quote(a.Name))
-		return
-	}
-	k.cancel[id] = func() {}
-	k.post(func() {
-		k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: "insufficient", Fields: fields})
-	})
-}
-
-// queueInfo is what can be said of a queue at once; without a history there is no estimated wait (-1).
-func queueInfo(e *routing.Engine, q routing.Queue, contactID string, now time.Time) map[string]any {
-	waiting := e.Waiting(q.ID)
-	position, oldest := int64(len(waiting)+1), int64(0)
-	for i, it := range waiting {
-		if it.ContactID == contactID {
-			position = int64(i + 1)
-		}
-		oldest = max(oldest, now.Sub(it.At).Milliseconds())
-	}
-	info := map[string]any{"PIQ": position, "EWT": int64(-1), "CallsQueuedNow": int64(len(waiting)), "OldestCallTime": oldest}
-	var staffed, available int64
-	for _, id := range q.AgentIDs {
-		if a, ok := e.Agent(id); ok && a.State != routing.Offline {
-			staffed++
-			if a.State == routing.Available && a.Reachable {
-				available++
-			}
-		}
-	}
-	info["LoggedOnAgentsAll"], info["LoggedOnAgentsCurrent"], info["AvailableAgents"] = staffed, staffed, available
-	return info
-}
-
 func (k *call) setCAD(changed []flow.CADValue) {
 	for _, v := range variables(changed) {
 		found := false
@@ -319,27 +287,6 @@ func (k *call) setCAD(changed []flow.CADValue) {
 			k.ct.Variables = append(k.ct.Variables, v)
 		}
 	}
-}
-
-// goTo ends this flow's session and goes on with another flow.
-func (k *call) goTo(ref flow.Destination) {
-	entry, err := k.c.Flows.Find(k.c.ctx, k.ct.Tenant, ref)
-	if err != nil {
-		k.ct.Note(k.now(), "error", "The next flow was not found", ref.Name)
-		k.log.WarnContext(k.c.ctx, "going to another flow", slog.Any("error", err))
-		k.leg.Hangup("flow error")
-		return
-	}
-	vars := make(map[string]any, len(k.sess.Vars)+len(entry.Vars))
-	maps.Copy(vars, k.sess.Vars)
-	maps.Copy(vars, entry.Vars)
-	in := flow.Input{Contact: k.sess.Contact, At: k.now(), Seed: rand.Uint64(), Vars: vars}
-	k.cancel[0] = func() {} // no command has this id: the call is not idle
-	k.post(func() {
-		delete(k.cancel, 0)
-		k.prog, k.ct.FlowID, k.ct.FlowName, k.ct.FlowVersion = entry.Program, entry.FlowID, entry.FlowName, entry.FlowVersion
-		k.begin(in)
-	})
 }
 
 // jobPayload is what a write-back job carries.
@@ -359,6 +306,10 @@ func (c *Conductor) writeBackJob(ct *contact.Contact, cmd flow.Command, now time
 	}
 	j := job.Job{
 		ID: ids.New(), Tenant: ct.Tenant, Kind: KindWriteBack, OrderKey: "contact/" + ct.ID, Payload: payload, CreatedAt: now, RunAt: now,
+	}
+	if cmd.Ask != nil && cmd.Ask.What == flow.AskFunction {
+		ct.WriteBack = contact.WriteBackPending
+		ct.WriteBacks = append(ct.WriteBacks, contact.WriteBackAttempt{JobID: j.ID, Method: "INVOKE", Target: firstOf(cmd.Ask.Name, cmd.Ask.Ref), At: now})
 	}
 	if cmd.HTTP != nil {
 		j.Connection = cmd.HTTP.Connector

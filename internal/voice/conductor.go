@@ -25,6 +25,7 @@ type Entry struct {
 	FlowName    string
 	FlowVersion int
 	Program     *flow.Program
+	Pins        map[string]int // versions of the flow and of those it leads to, by id
 	Vars        map[string]any
 }
 
@@ -32,10 +33,10 @@ type Entry struct {
 type Flows interface {
 	// Entry returns what answers calls to number; errs.NotFound when nothing does.
 	Entry(ctx context.Context, tenant, number string) (Entry, error)
-	// Program returns a version of a flow, however old; errs.NotFound.
-	Program(ctx context.Context, tenant, flowID string, version int) (*flow.Program, error)
-	// Find returns the published version of another flow, by our id or by its name; errs.NotFound.
-	Find(ctx context.Context, tenant string, ref flow.Destination) (Entry, error)
+	// Program returns a version of a flow, however old, with the flows linked into it that pins name; errs.NotFound.
+	Program(ctx context.Context, tenant, flowID string, version int, pins map[string]int) (*flow.Program, error)
+	// Find returns another flow, by our id or by its name: the version that pins name, else the published one; errs.NotFound.
+	Find(ctx context.Context, tenant string, ref flow.Destination, pins map[string]int) (Entry, error)
 }
 
 // Prompts makes audio, 8 kHz µ-law. It is safe for concurrent use.
@@ -76,6 +77,7 @@ type Deps struct {
 	Prompts   Prompts
 	Dips      Dips
 	Customers Customers
+	Outside   Outside
 	Numbers   Numbers
 	Bus       bus.Bus
 	Principal caller.Principal
@@ -164,7 +166,9 @@ func (c *Conductor) incoming(leg Leg) {
 	ct := &contact.Contact{
 		Tenant: c.Tenant, ID: ids.New(), Node: c.Node, DNIS: info.To, EntryPointID: entry.ID, FlowID: entry.FlowID,
 		FlowVersion: entry.FlowVersion, Priority: 10, CreatedAt: now, WriteBack: contact.NoWriteBack,
-		Details: contact.Details{ANI: info.From, CallerName: info.FromName, EntryPoint: entry.Name, FlowName: entry.FlowName},
+		Details: contact.Details{
+			ANI: info.From, CallerName: info.FromName, EntryPoint: entry.Name, FlowName: entry.FlowName, FlowPins: entry.Pins,
+		},
 	}
 	ct.SetState(contact.InFlow, now)
 	ct.Customer = contact.Customer{Status: "off"}

@@ -38,7 +38,7 @@ func (k *call) restore(ctx context.Context, raw []byte) error {
 	if len(raw) == 0 {
 		return nil // killed before the flow's first wait
 	}
-	prog, err := k.c.Flows.Program(ctx, k.ct.Tenant, k.ct.FlowID, k.ct.FlowVersion)
+	prog, err := k.c.Flows.Program(ctx, k.ct.Tenant, k.ct.FlowID, k.ct.FlowVersion, k.ct.FlowPins)
 	if err != nil {
 		return fmt.Errorf("finding the flow: %w", err)
 	}
@@ -148,7 +148,10 @@ func waits(s *flow.Session, id flow.CommandID) bool {
 
 // carryOut makes the job's request and notes the attempt; an error means: again later.
 func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.Command) (flow.Event, error) {
-	if cmd.HTTP == nil {
+	switch {
+	case cmd.Ask != nil:
+		return c.askAfter(ctx, j, k, *cmd.Ask)
+	case cmd.HTTP == nil:
 		return flow.Event{Kind: flow.EvTimerFired}, nil
 	}
 	req := *cmd.HTTP
@@ -192,13 +195,13 @@ func (k *call) attempt(jobID string) *contact.WriteBackAttempt {
 func (k *call) storeWriteBack(ctx context.Context, out flow.Output) error {
 	for _, cmd := range out.Commands {
 		switch cmd.Kind { //nolint:exhaustive // after the call nothing else has an effect
-		case flow.CmdHTTP, flow.CmdTimer:
+		case flow.CmdHTTP, flow.CmdTimer, flow.CmdAsk:
 			k.do(cmd)
 		case flow.CmdSetCAD:
 			k.setCAD(cmd.SetCAD)
 		}
 	}
-	if len(k.jobs) == 0 {
+	if len(k.jobs) == 0 && len(k.ct.WriteBacks) > 0 {
 		k.ct.WriteBack = outcome(k.ct.WriteBacks)
 		k.emit("contact.writtenBack", map[string]string{"status": string(k.ct.WriteBack)})
 	}

@@ -92,7 +92,7 @@ func hours(a *action) how {
 	a.n.In["hoursName"] = flow.Lit(name)
 	a.ref(flow.RefHours, id, name)
 	if !a.params.has("HoursOfOperationId") {
-		a.n.In["params"] = flow.Value{Map: map[string]flow.Value{"queue": flow.Dynamic("$.Queue.ARN", ""), "queueName": flow.Dynamic("$.Queue.Name", "")}}
+		a.n.In["params"] = flow.Value{Map: map[string]flow.Value{"queueBound": flow.Dynamic("$.Queue.Bound", ""), "queue": flow.Dynamic("$.Queue.ARN", ""), "queueName": flow.Dynamic("$.Queue.Name", "")}}
 	}
 	return mapped
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/authz"
@@ -89,6 +88,8 @@ type Detail struct {
 type Targets interface {
 	// Named returns the id of the object of the kind, "" when there is none of that name.
 	Named(ctx context.Context, tenant string, kind flow.RefKind, name string) string
+	// Check returns errs.Invalid when the kind is one that this installation keeps and has no object of that id.
+	Check(ctx context.Context, tenant string, kind flow.RefKind, id string) error
 }
 
 // Service is the library. It is safe for concurrent use.
@@ -225,12 +226,47 @@ func (s *Service) bindKnown(ctx context.Context, tenant string, f *flow.Flow) er
 	for i := range f.Refs {
 		r := &f.Refs[i]
 		for _, name := range []string{r.Name, r.ID} {
-			if r.Bound == "" && name != "" && s.Targets != nil {
-				r.Bound = s.Targets.Named(ctx, tenant, r.Kind, name)
+			if r.Bound != "" || name == "" {
+				continue
+			}
+			if r.Bound = s.named(ctx, tenant, r.Kind, name); r.Bound != "" {
+				break
 			}
 		}
 	}
 	return nil
+}
+
+// named finds what has the name here; "" when nothing has.
+func (s *Service) named(ctx context.Context, tenant string, kind flow.RefKind, name string) string {
+	if kind == flow.RefFlow {
+		id, err := s.FindID(ctx, tenant, name)
+		if err != nil {
+			return ""
+		}
+		return id
+	}
+	if s.Targets == nil {
+		return ""
+	}
+	return s.Targets.Named(ctx, tenant, kind, name)
+}
+
+// checkTarget refuses what a reference cannot be bound to; an empty target releases it.
+func (s *Service) checkTarget(ctx context.Context, tenant string, b Binding) error {
+	switch {
+	case b.Target == "":
+		return nil
+	case b.Kind == flow.RefFlow:
+		_, err := s.publishedVersion(ctx, tenant, b.Target)
+		if errs.Is(err, errs.NotFound) {
+			return errs.Wrap(errs.Invalid, err, "there is no flow %.60q to bind %.60q to", b.Target, b.Ref)
+		}
+		return err
+	case s.Targets == nil:
+		return nil
+	}
+	return s.Targets.Check(ctx, tenant, b.Kind, b.Target)
 }
 
 func unresolved(f *flow.Flow) []flow.Unresolved {
@@ -328,6 +364,9 @@ func (s *Service) Bind(ctx context.Context, tenant, id string, version int, list
 	f, n := d.Flow.Clone(), 0
 	f.Refs = slices.Clone(f.Refs)
 	for _, b := range list {
+		if err := s.checkTarget(ctx, tenant, b); err != nil {
+			return nil, err
+		}
 		n += f.Bind(b.Kind, b.Ref, b.Target)
 	}
 	if n == 0 {
@@ -373,7 +412,7 @@ func (s *Service) Publish(ctx context.Context, tenant, id string, version int) (
 		return record(ctx, tx, tenant, "flow:Publish", "flow.published", id, now)
 	})
 	if err == nil {
-		s.programs.forgetPublished(tenant, id)
+		s.programs.forgetPublished()
 	}
 	return d, err
 }
@@ -391,92 +430,9 @@ func (s *Service) Delete(ctx context.Context, tenant, id string) error {
 		return record(ctx, tx, tenant, "flow:Delete", "flow.deleted", id, now)
 	})
 	if err == nil {
-		s.programs.forgetPublished(tenant, id)
+		s.programs.forgetPublished()
 	}
 	return err
-}
-
-// programKey names a compiled version; version 0 is the published one.
-type programKey struct {
-	tenant, flow string
-	version      int
-}
-
-// programs caches compiled flows. The zero value is ready; it is safe for concurrent use.
-type programs struct {
-	mu   sync.Mutex // guards both maps
-	m    map[programKey]*Compiled
-	live map[programKey]int // published versions
-}
-
-// Compiled is a version that can run.
-type Compiled struct {
-	FlowID, Name string
-	Version      int
-	Program      *flow.Program
-}
-
-func (p *programs) get(k programKey) *Compiled {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if k.version == 0 {
-		k.version = p.live[k]
-	}
-	return p.m[k]
-}
-
-func (p *programs) put(k programKey, c *Compiled) {
-	const limit = 500
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.m == nil || len(p.m) >= limit {
-		p.m, p.live = map[programKey]*Compiled{}, map[programKey]int{}
-	}
-	if k.version == 0 {
-		p.live[k] = c.Version
-		k.version = c.Version
-	}
-	p.m[k] = c
-}
-
-func (p *programs) forgetPublished(tenant, id string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.live, programKey{tenant: tenant, flow: id})
-}
-
-// Program returns a compiled version; version 0 means the published one. errs.NotFound when there is none.
-func (s *Service) Program(ctx context.Context, tenant, id string, version int) (*Compiled, error) {
-	if err := s.Authz.Check(ctx, "flow:Run", ARN(tenant, id)); err != nil {
-		return nil, err
-	}
-	k := programKey{tenant: tenant, flow: id, version: version}
-	if c := s.programs.get(k); c != nil {
-		return c, nil
-	}
-	if version == 0 {
-		if err := s.Store.View(ctx, func(tx Tx) error {
-			e, err := tx.Flow(ctx, tenant, id)
-			version = e.Published
-			return err
-		}); err != nil {
-			return nil, err
-		}
-		if version == 0 {
-			return nil, errs.New(errs.NotFound, "the flow has no published version; publish one")
-		}
-	}
-	d, err := s.load(ctx, tenant, id, version)
-	if err != nil {
-		return nil, err
-	}
-	prog, err := flow.Compile(d.Flow)
-	if err != nil {
-		return nil, errs.Wrap(errs.Invalid, err, "flow %q cannot run: %s", d.Name, err.Error())
-	}
-	c := &Compiled{FlowID: id, Name: d.Name, Version: version, Program: prog}
-	s.programs.put(k, c)
-	return c, nil
 }
 
 // FindID returns the id of the flow with this id or name; errs.NotFound.

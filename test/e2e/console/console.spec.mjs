@@ -76,6 +76,31 @@ test("a connector's secrets are sent only when typed, and its test answers in wo
   expect(request.postDataJSON()).not.toHaveProperty("clientSecret");
 });
 
+test("hours of operation are set up by the keyboard's fields and say what holds now", async ({ page, mock }) => {
+  await signIn(page, mock, "admin", "/hours");
+  await page.getByRole("button", { name: "Office" }).click();
+  await expect(page.getByTestId("hours-now")).toContainText("an override (Stocktaking)");
+  await page.getByRole("button", { name: "Add a time of work" }).click();
+  await page.getByRole("textbox", { name: "From, time 2" }).fill("22:00");
+  await page.getByRole("textbox", { name: "To, time 2" }).fill("06:00");
+  await page.getByRole("button", { name: "Remove 1 of holidays" }).click();
+  const [request] = await Promise.all([page.waitForRequest((candidate) => candidate.method() === "PUT"), page.getByTestId("save").click()]);
+  expect(request.postDataJSON()).toMatchObject({ zone: "Europe/Berlin", holidays: [], week: [{ from: "08:00" }, { days: ["sat"], from: "22:00", to: "06:00" }] });
+});
+
+test("a function is tried with parameters, and a command is chosen from those that are allowed", async ({ page, mock }) => {
+  await signIn(page, mock, "admin", "/functions");
+  await page.getByRole("button", { name: "Look-up" }).click();
+  await page.getByRole("textbox", { name: "Parameters of the test" }).fill("plan = basic");
+  await page.getByTestId("function-test").click();
+  await expect(page.getByTestId("function-result")).toContainText('"plan": "basic"');
+  await page.getByRole("combobox", { name: "Kind" }).selectOption("command");
+  await page.getByRole("combobox", { name: "Command" }).selectOption("grade");
+  const [request] = await Promise.all([page.waitForRequest((candidate) => candidate.method() === "PUT"), page.getByTestId("save").click()]);
+  expect(request.postDataJSON()).toMatchObject({ kind: "command", command: "grade" });
+  expect(request.postDataJSON()).not.toHaveProperty("url");
+});
+
 test("a token is shown once", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/keys");
   await page.getByTestId("add-token").click();

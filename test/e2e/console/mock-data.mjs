@@ -173,13 +173,28 @@ export const versions = [
 export const setup = () => ({
   "entry-points": [{ id: "p1", number: "+49305550100", name: "Main line", flowId: "f1", version: 1 }],
   queues: [
-    { id: "q1", name: "Billing", ringSeconds: 20, wrapUpSeconds: 60, maxWaitSeconds: 900, agentIds: ["a1", "a2"], wrapUpCodes: ["w1", "w2"], autoAccept: false, version: 1 },
-    { id: "q2", name: "Support", ringSeconds: 20, wrapUpSeconds: 30, maxWaitSeconds: 1800, agentIds: ["a1"], wrapUpCodes: [], autoAccept: false, version: 1 },
+    { id: "q1", name: "Billing", ringSeconds: 20, wrapUpSeconds: 60, maxWaitSeconds: 900, agentIds: ["a1", "a2"], wrapUpCodes: ["w1", "w2"], autoAccept: false, hoursId: "", version: 1 },
+    { id: "q2", name: "Support", ringSeconds: 20, wrapUpSeconds: 30, maxWaitSeconds: 1800, agentIds: ["a1"], wrapUpCodes: [], autoAccept: false, hoursId: "", version: 1 },
   ],
   connectors: [
     { id: "k1", name: "Salesforce production", kind: "salesforce", baseUrl: "https://example.my.salesforce.com", grant: "client_credentials", clientId: "3MVG9example", username: "", allowPrivate: false, version: 1 },
     { id: "k2", name: "Order service", kind: "http", baseUrl: "https://orders.example.com", grant: "bearer", clientId: "", username: "", allowPrivate: false, version: 1 },
   ],
+  hours: [
+    {
+      id: "h1",
+      name: "Office",
+      zone: "Europe/Berlin",
+      week: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "08:00", to: "17:00" }],
+      holidays: [{ name: "New Year", date: "2026-01-01", yearly: true }],
+      overrides: [{ name: "Stocktaking", from: "2026-06-30T12:00", to: "2026-06-30T20:00", open: false }],
+      version: 1,
+    },
+  ],
+  functions: [
+    { id: "n1", name: "Look-up", kind: "http", refs: ["arn:aws:lambda:us-east-1:123456789012:function:look-up"], url: "/look-up", connector: "k2", command: "", timeoutMs: 8000, version: 1 },
+  ],
+  "function-commands": [{ name: "grade" }],
   users: [
     { ...people.admin, disabled: false },
     { ...people.lead, disabled: false },

@@ -234,6 +234,8 @@ const routes = [
     throw new Refusal(409, "conflict", "The flow answers +49305550100. Give that entry point another flow first.");
   }],
 
+  ["GET", "/hours/:id/state", answer(() => ({ at: new Date().toISOString(), local: "Tue 2026-06-30 13:00 CEST", outcome: "override", open: false, name: "Stocktaking" }))],
+  ["POST", "/functions/:id/test", answer(({ body }) => ({ ok: true, message: "The function answered with 1 values", durationMs: 12, answer: JSON.stringify({ plan: body?.parameters?.plan ?? "" }, null, 2) }))],
   ["POST", "/connectors/:id/test", answer(({ args }) =>
     args[0] === "k1"
       ? { ok: true, message: "Signed in and read the organisation's limits.", durationMs: 212, detail: "Example GmbH, API v62.0" }

@@ -104,6 +104,24 @@ export const pages = {
       await page.getByTestId("connector-test").click();
     },
   },
+  hours: { path: "/hours", login: "admin" },
+  "hours-form": {
+    path: "/hours",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Office" }).click();
+      await page.getByTestId("hours-now").waitFor();
+    },
+  },
+  functions: { path: "/functions", login: "admin" },
+  "function-form": {
+    path: "/functions",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Look-up" }).click();
+      await page.getByTestId("function-test").click();
+    },
+  },
   users: { path: "/users", login: "admin" },
   "user-form": { path: "/users", login: "admin", prepare: (page) => page.getByTestId("add").click() },
   keys: { path: "/keys", login: "admin" },

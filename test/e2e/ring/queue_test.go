@@ -27,7 +27,7 @@ func setQueue(h *hub.Hub, fields map[string]any) {
 		id, _ := q["id"].(string)
 		for name := range q {
 			switch name {
-			case "name", "ringSeconds", "wrapUpSeconds", "maxWaitSeconds", "agentIds", "wrapUpCodes", "autoAccept":
+			case "name", "ringSeconds", "wrapUpSeconds", "maxWaitSeconds", "agentIds", "wrapUpCodes", "autoAccept", "hoursId":
 			default:
 				delete(q, name)
 			}

@@ -396,6 +396,7 @@ export interface Queue {
   agentIds: string[];
   wrapUpCodes: string[];
   autoAccept: boolean;
+  hoursId: string;
   version?: number;
 }
 
@@ -497,4 +498,68 @@ export interface System {
   listeners: Record<string, string>;
   speech: { engine: string; available: boolean };
   counts: { contacts: number; events: number; jobsWaiting: number };
+}
+
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+export interface Interval {
+  days: Weekday[];
+  from: string;
+  to: string;
+}
+
+export interface Holiday {
+  name: string;
+  date: string;
+  yearly: boolean;
+}
+
+export interface HoursOverride {
+  name: string;
+  from: string;
+  to: string;
+  open: boolean;
+}
+
+/** Hours of operation, by the clock of their time zone. */
+export interface Hours {
+  id: string;
+  name: string;
+  version: number;
+  zone: string;
+  week: Interval[];
+  holidays: Holiday[];
+  overrides: HoursOverride[];
+}
+
+export interface HoursState {
+  at: Time;
+  local: string;
+  outcome: "work" | "holiday" | "override" | "closed";
+  open: boolean;
+  name: string;
+}
+
+/** What stands for a function that flows call. */
+export interface HubFunction {
+  id: string;
+  name: string;
+  version: number;
+  kind: "http" | "command";
+  refs: string[];
+  url: string;
+  connector: string;
+  command: string;
+  timeoutMs: number;
+}
+
+export interface FunctionTest {
+  ok: boolean;
+  message: string;
+  durationMs: number;
+  answer: string;
+}
+
+export interface FunctionCommand {
+  name: string;
 }

@@ -126,6 +126,18 @@ const connectors = createRoute({
   component: lazyRouteComponent(() => import("../setup/ConnectorsPage"), "ConnectorsPage"),
 });
 
+const hours = createRoute({
+  getParentRoute: () => admin,
+  path: "/hours",
+  component: lazyRouteComponent(() => import("../setup/HoursPage"), "HoursPage"),
+});
+
+const functions = createRoute({
+  getParentRoute: () => admin,
+  path: "/functions",
+  component: lazyRouteComponent(() => import("../setup/FunctionsPage"), "FunctionsPage"),
+});
+
 const users = createRoute({
   getParentRoute: () => admin,
   path: "/users",
@@ -156,7 +168,7 @@ const system = createRoute({
   component: lazyRouteComponent(() => import("../ops/SystemPage"), "SystemPage"),
 });
 
-const setUpAndOperate = admin.addChildren([entryPoints, queues, codes, connectors, users, keys, audit, jobs, system]);
+const setUpAndOperate = admin.addChildren([entryPoints, queues, codes, hours, connectors, functions, users, keys, audit, jobs, system]);
 const routes = root.addChildren([signIn, inside.addChildren([home, desk, lead.addChildren([live, contacts, contact, flows, flow, setUpAndOperate])])]);
 
 export function newRouter(queries: QueryClient) {

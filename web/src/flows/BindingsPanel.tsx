@@ -8,8 +8,8 @@ import { Pill } from "../ui/Status";
 import { useBind } from "./api";
 import classes from "./Flows.module.css";
 
-const kinds: Record<string, string> = { queue: "Queue", connector: "Connector", prompt: "Recording", flow: "Flow", hours: "Opening hours", skill: "Skill", bot: "Bot", other: "Other" };
-const lists: Record<string, string> = { queue: "/queues", connector: "/connectors", flow: "/flows" };
+const kinds: Record<string, string> = { queue: "Queue", connector: "Connector", prompt: "Recording", flow: "Flow", hours: "Opening hours", function: "Function", skill: "Skill", bot: "Bot", other: "Other" };
+const lists: Record<string, string> = { queue: "/queues", connector: "/connectors", flow: "/flows", hours: "/hours", function: "/functions" };
 
 /** What the flow names in its old system, and what stands for it here. Answers are remembered for the next import. */
 export function BindingsPanel({ flow, editable }: { flow: FlowDetail; editable: boolean }) {

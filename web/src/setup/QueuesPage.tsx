@@ -1,6 +1,6 @@
-import { MultiSelect, NumberInput, Switch, TextInput } from "@mantine/core";
+import { MultiSelect, NativeSelect, NumberInput, Switch, TextInput } from "@mantine/core";
 import { useAll } from "../api/lists";
-import type { Queue, Ref, User } from "../api/types";
+import type { Hours, Queue, Ref, User } from "../api/types";
 import { formatDuration } from "../ui/time";
 import { ResourcePage } from "./ResourcePage";
 import classes from "./Setup.module.css";
@@ -11,6 +11,7 @@ type Value = Omit<Queue, "id" | "version">;
 export function QueuesPage() {
   const users = useAll<User>("/users");
   const codes = useAll<Ref>("/wrapup-codes");
+  const hours = useAll<Hours>("/hours");
   const agents = (users.data ?? []).flatMap((user) => (user.agentId ? [{ value: user.agentId, label: user.name || user.login }] : []));
   return (
     <ResourcePage<Queue, Value>
@@ -38,6 +39,7 @@ export function QueuesPage() {
         agentIds: queue?.agentIds ?? [],
         wrapUpCodes: queue?.wrapUpCodes ?? [],
         autoAccept: queue?.autoAccept ?? false,
+        hoursId: queue?.hoursId ?? "",
       })}
       fields={({ value, set }) => (
         <>
@@ -55,6 +57,13 @@ export function QueuesPage() {
             data={(codes.data ?? []).map((code) => ({ value: code.id, label: code.name }))}
             value={value.wrapUpCodes}
             onChange={(ids) => set("wrapUpCodes", ids)}
+          />
+          <NativeSelect
+            label="Hours of operation"
+            description="Flows that ask for the queue's hours are told these."
+            data={[{ value: "", label: "None" }, ...(hours.data ?? []).map((one) => ({ value: one.id, label: one.name }))]}
+            value={value.hoursId}
+            onChange={(event) => set("hoursId", event.currentTarget.value)}
           />
           <Switch label="Answer by itself" description="The agent hears a tone and is connected without accepting." checked={value.autoAccept} onChange={(event) => set("autoAccept", event.currentTarget.checked)} />
         </>

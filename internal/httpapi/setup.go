@@ -61,12 +61,13 @@ type queueBody struct {
 	AgentIDs       []string `json:"agentIds,omitempty" maxItems:"5000"`
 	WrapUpCodes    []string `json:"wrapUpCodes,omitempty" maxItems:"200"`
 	AutoAccept     bool     `json:"autoAccept,omitempty"`
+	Record         bool     `json:"record,omitempty" doc:"conversations with its agents are recorded"`
 }
 
 func (b queueBody) object() registry.Object[registry.Queue] {
 	return registry.Object[registry.Queue]{Name: b.Name, Spec: registry.Queue{
 		RingSeconds: b.RingSeconds, WrapUpSeconds: b.WrapUpSeconds, MaxWaitSeconds: b.MaxWaitSeconds, AgentIDs: b.AgentIDs,
-		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept,
+		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept, Record: b.Record,
 	}}
 }
 

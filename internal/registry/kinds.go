@@ -24,6 +24,7 @@ type Queue struct {
 	AgentIDs       []string `json:"agentIds"`
 	WrapUpCodes    []string `json:"wrapUpCodes"` // ids; empty means all
 	AutoAccept     bool     `json:"autoAccept"`
+	Record         bool     `json:"record"` // conversations with its agents are recorded
 }
 
 // CheckQueue fills defaults in and refuses what cannot be.

@@ -29,6 +29,14 @@ func (e *Engine) Find(name string) (Agent, bool) {
 	return Agent{}, false
 }
 
+// Item returns a waiting contact.
+func (e *Engine) Item(contactID string) (Item, bool) {
+	if it, ok := e.items[contactID]; ok {
+		return *it, true
+	}
+	return Item{}, false
+}
+
 // SetAddress says by which names besides the id an agent is found.
 func (e *Engine) SetAddress(agentID, login, email string) {
 	if a, ok := e.agents[agentID]; ok {

@@ -41,6 +41,9 @@ type call struct {
 	agent     *routing.Agent // who was offered the contact, or talks
 	agentLeg  Leg            // the agent's SIP phone
 	unbridge  func()
+	xfer      *transfer // to a number outside
+	dialing   *dialing  // a callback's customer, whose telephone rings
+	rec       *recorder
 	ringUntil time.Time
 	muted     bool
 	legOver   bool // the caller's leg is gone, or never was
@@ -125,6 +128,10 @@ func (k *call) publish() {
 	v := View{Contact: *k.ct, Muted: k.muted, Held: k.ct.State == contact.Held, RingUntil: k.ringUntil}
 	v.Contact.Variables = slices.Clone(k.ct.Variables)
 	v.Contact.Timeline = slices.Clone(k.ct.Timeline)
+	if cb := k.ct.Callback; cb != nil {
+		own := *cb // the call goes on counting attempts
+		v.Contact.Callback = &own
+	}
 	if n := len(k.trace); n > 0 {
 		v.Node = string(k.trace[n-1].Node)
 	} else if old := k.view.Load(); old != nil {
@@ -147,17 +154,22 @@ func (k *call) now() time.Time { return k.c.Clock.Now() }
 // watch turns the leg's events into posts until the leg ends.
 func (k *call) watch(leg Leg) {
 	for ev := range leg.Events() {
-		switch ev.Type {
-		case LegDigit:
-			k.post(func() { k.digit(ev.Digit.Key) })
-		case LegEnded:
-			k.post(func() { k.legEnded(ev) })
-		case LegMediaTimeout:
-			k.post(func() { k.ct.Note(k.now(), "media", "No audio from the caller", "") })
-		case LegMediaBack:
-			k.post(func() { k.ct.Note(k.now(), "media", "Audio from the caller again", "") })
-		case LegRinging, LegAnswered, LegHeld, LegResumed:
-		}
+		k.legEvent(ev)
+	}
+}
+
+// legEvent takes one event of the caller's leg.
+func (k *call) legEvent(ev LegEvent) {
+	switch ev.Type {
+	case LegDigit:
+		k.post(func() { k.digit(ev.Digit.Key) })
+	case LegEnded:
+		k.post(func() { k.legEnded(ev) })
+	case LegMediaTimeout:
+		k.post(func() { k.ct.Note(k.now(), "media", "No audio from the caller", "") })
+	case LegMediaBack:
+		k.post(func() { k.ct.Note(k.now(), "media", "Audio from the caller again", "") })
+	case LegRinging, LegAnswered, LegHeld, LegResumed:
 	}
 }
 

@@ -90,6 +90,9 @@ func (k *call) legEnded(ev LegEvent) {
 	k.dropTransfer()
 	k.stopRecording()
 	k.endGather()
+	if ev.End == EndRemote && k.ct.EndReason == contact.ByFlow {
+		k.ct.EndReason = "" // the flow wanted to, but the caller was first
+	}
 	k.setEnd(k.endReason(ev))
 	k.ct.EndedAt = now
 	k.ct.Note(now, "ended", endText[k.ct.EndReason], ev.Reason)

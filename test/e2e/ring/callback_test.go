@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ handlers:
 nodes:
   Call: {op: start, exits: Wait}
   Wait: {op: queue, in: {queueName: Support, priority: "3"}, exits: {ok: Ask}}
-  Ask: {op: menu, in: {prompts: "Press 1 to be called back.", digits: "1", entryTimeoutMS: 600000}, exits: {"digit:1": Register, timeout: Ask, nomatch: Ask}}
+  Ask: {op: menu, in: {prompts: "Press 1 to be called back.", digits: ["1"], entryTimeoutMS: 600000}, exits: {"digit:1": Register, timeout: Ask, nomatch: Ask}}
   Register: {op: callback, in: {attempts: 2, retrySeconds: 60}, exits: {ok: Bye, failure: Sorry}}
   Bye: {op: hangup}
   Sorry: {op: music, in: {file: hold, durationMS: 600000}, exits: Bye}
@@ -173,12 +172,12 @@ func TestCallbackGivenUp(t *testing.T) {
 	h.Eventually("the agent hears the customer", func() bool { return ada.ear.hears(callerTone) })
 }
 
-// TestCallbackRestart: a callback survives an orderly stop and a kill, with its place and its attempts.
+// TestCallbackRestart: a callback survives an orderly stop.
 func TestCallbackRestart(t *testing.T) {
 	t.Parallel()
 	x := newExchange(t)
 	home := x.answers(caller, callerTone)
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := t.TempDir()
 	start := func() *hub.Hub {
 		return hub.Start(t, hub.Options{Dir: dir, Flags: map[string]any{"trunk.address": x.address}})
 	}
@@ -190,7 +189,7 @@ func TestCallbackRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	h = start()
-	if r := h.Record(id); r.State != "queued" || !r.CreatedAt.Equal(before.CreatedAt) {
+	if r := h.Record(id); r.State != "queued" || !r.CreatedAt.Equal(before.CreatedAt.Truncate(time.Millisecond)) {
 		t.Fatalf("after the restart the callback is %+v", r)
 	}
 	ada := sit(t, h, "ada", agentTone)
@@ -200,6 +199,45 @@ func TestCallbackRestart(t *testing.T) {
 	h.Eventually("the customer hears the agent", func() bool { return home.hears(agentTone) })
 	x.hangsUp(caller)
 	ada.is("wrapup")
+}
+
+// TestCallbackKilled: a callback survives a kill, once while it waits and once while the customer's telephone rings, which counts as
+// an attempt.
+func TestCallbackKilled(t *testing.T) {
+	t.Parallel()
+	x := newExchange(t)
+	x.set(caller, onlyRings)
+	binary, dir := builtHub(t), t.TempDir()
+	start := func() *hub.Hub { return hub.Exec(t, binary, dir, "sqlite", "--trunk", x.address) }
+	h := start()
+	route(h, "3000", callbackFlow)
+	_, id := callbackOf(h, reach(h, caller, "3000", callerTone), caller)
+	for _, dial := range []bool{false, true} {
+		if dial {
+			ada := sit(t, h, "ada", agentTone)
+			ada.rings()
+			ada.do(id, "accept")
+			h.Eventually("the customer's telephone rings", func() bool { return x.count(caller) == 1 })
+		}
+		if err := h.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		h = start()
+		h.Eventually("the callback waits again", func() bool { return h.Record(id).State == "queued" || h.Record(id).State == "ringing" })
+	}
+	home := x.answers(caller, callerTone)
+	ada := sit(t, h, "ada", agentTone)
+	ada.rings()
+	var d callbackDesk
+	ada.Must("GET", "/desk", nil, &d)
+	if d.Contact == nil || d.Contact.Callback == nil || d.Contact.Callback.Attempt != 2 {
+		t.Errorf("after the kill the desk shows %+v", d.Contact)
+	}
+	ada.do(id, "accept")
+	h.Eventually("the customer hears the agent", func() bool { return home.hears(agentTone) })
+	if !h.Record(id).Had("callbackFailed") {
+		t.Error("the record does not say that an attempt was cut off")
+	}
 }
 
 // TestCallbackRefused: a number that may not be called is no callback; the caller keeps the place in the queue.

@@ -34,6 +34,7 @@ type call struct {
 	cancel map[flow.CommandID]func() // stops an outstanding command
 	gather *gatherer
 	trace  []flow.TraceEntry // not stored yet
+	node   flow.NodeID       // where the flow was last
 	events []event.Event
 	jobs   []job.Job
 	audit  []work.Audit
@@ -125,17 +126,12 @@ func (k *call) run() {
 
 // publish shows the call's state to others.
 func (k *call) publish() {
-	v := View{Contact: *k.ct, Muted: k.muted, Held: k.ct.State == contact.Held, RingUntil: k.ringUntil}
+	v := View{Contact: *k.ct, Node: string(k.node), Muted: k.muted, Held: k.ct.State == contact.Held, RingUntil: k.ringUntil}
 	v.Contact.Variables = slices.Clone(k.ct.Variables)
 	v.Contact.Timeline = slices.Clone(k.ct.Timeline)
 	if cb := k.ct.Callback; cb != nil {
 		own := *cb // the call goes on counting attempts
 		v.Contact.Callback = &own
-	}
-	if n := len(k.trace); n > 0 {
-		v.Node = string(k.trace[n-1].Node)
-	} else if old := k.view.Load(); old != nil {
-		v.Node = old.Node
 	}
 	k.view.Store(&v)
 	k.c.signal(k)
@@ -238,6 +234,9 @@ func (k *call) step(ev flow.Event) {
 // perform carries out commands in their order and stores the step, unless all that is waited for is a dip's answer.
 func (k *call) perform(out flow.Output) {
 	k.trace = append(k.trace, out.Trace...)
+	if n := len(out.Trace); n > 0 {
+		k.node = out.Trace[n-1].Node
+	}
 	store := len(out.Commands) == 0
 	for _, cmd := range out.Commands {
 		k.do(cmd)

@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/tandemcc/tandem/internal/testkit/hub"
@@ -23,15 +22,14 @@ nodes:
 func TestQueueToAgent(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
-	var users struct{ Items []struct{ Login, Email string } }
+	var users struct{ Items []struct{ ID, Login string } }
 	h.API().Must("GET", "/users", nil, &users)
-	email := ""
 	for _, u := range users.Items {
 		if u.Login == "ben" {
-			email = strings.ToUpper(u.Email)
+			h.API().Must("PATCH", "/users/"+u.ID, map[string]string{"email": "ben@example.test"}, nil)
 		}
 	}
-	route(h, "3000", directFlow(email, ""))
+	route(h, "3000", directFlow("Ben@Example.test", ""))
 	ada := sit(t, h, "ada", 0)
 	ben := sit(t, h, "ben", agentTone)
 	call := reach(h, caller, "3000", callerTone)

@@ -292,7 +292,12 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	trunk, err := trunkOf(h.cfg.Trunk)
+	if err != nil {
+		return err
+	}
 	h.conductor = voice.New(voice.Deps{
+		Trunk: trunk, Stations: stations{db: h.db, box: h.ring.Box(keyring.Identity), as: service("identity")},
 		Tenant: Tenant, Node: h.cfg.Node, Clock: h.clock, Phone: h.phone, Contacts: h.contacts, Router: h.router,
 		Flows: &flows{
 			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),

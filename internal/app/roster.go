@@ -120,6 +120,7 @@ func (r *roster) syncAgents(e *routing.Engine, users []identity.User, now time.T
 			p = routing.Presence{State: routing.Offline}
 		}
 		acts = append(acts, e.SetAgent(u.ID, u.Name, p, now)...)
+		e.SetAddress(u.ID, u.Login, u.Email)
 		r.agents[u.ID] = true
 	}
 	for id := range r.agents {
@@ -136,7 +137,7 @@ func (r *roster) syncQueues(e *routing.Engine, queues []registry.Object[registry
 		living[q.ID], r.known[q.ID] = true, true
 		acts = append(acts, e.SetQueue(routing.Queue{
 			ID: q.ID, Name: q.Name, Ring: seconds(q.Spec.RingSeconds), WrapUp: seconds(q.Spec.WrapUpSeconds),
-			MaxWait: seconds(q.Spec.MaxWaitSeconds), AgentIDs: q.Spec.AgentIDs,
+			MaxWait: seconds(q.Spec.MaxWaitSeconds), AgentIDs: q.Spec.AgentIDs, Record: q.Spec.Record,
 			AutoAccept: q.Spec.AutoAccept, WrapUpCodes: q.Spec.WrapUpCodes,
 		}, now)...)
 	}

@@ -32,6 +32,7 @@ type listeners struct {
 	SIP       *string `name:"sip" help:"Telephone calls." placeholder:"ADDR"`
 	WebRTC    *string `name:"webrtc" help:"Browsers' audio (one UDP port)." placeholder:"ADDR"`
 	Metrics   *string `help:"Prometheus; empty: none." placeholder:"ADDR"`
+	Trunk     *string `help:"SIP trunk for calls to the outside (transfers, callbacks); empty: none." placeholder:"ADDR"`
 	Seed      *string `help:"Sample data for an empty database: small or none." placeholder:"WHAT"`
 	Clock     *string `help:"system, or controllable for tests and drills." placeholder:"WHAT"`
 	LogLevel  *string `help:"debug, info, warn or error." placeholder:"LEVEL"`
@@ -44,7 +45,7 @@ func (s *settings) flags() map[string]any {
 
 func (l *listeners) flags() map[string]any {
 	return given(map[string]*string{
-		"http": l.HTTP, "sandbox": l.Sandbox, "pubsub": l.PubSub, "sip": l.SIP, "webrtc": l.WebRTC, "metrics": l.Metrics, "seed": l.Seed, "clock": l.Clock,
+		"http": l.HTTP, "sandbox": l.Sandbox, "pubsub": l.PubSub, "sip": l.SIP, "webrtc": l.WebRTC, "metrics": l.Metrics, "trunk.address": l.Trunk, "seed": l.Seed, "clock": l.Clock,
 		"log.level": l.LogLevel, "log.format": l.LogFormat,
 	})
 }
@@ -131,7 +132,7 @@ func (c *configPrintCmd) Run(e *env) error {
 const mask = "********"
 
 // secret are the settings that are never printed.
-func secret(name string) bool { return name == "passphrase" }
+func secret(name string) bool { return name == "passphrase" || name == "password" }
 
 // masked is the configuration as it would stand in a file, without its secrets.
 func masked(cfg config.Config) map[string]any {

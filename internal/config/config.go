@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -52,6 +53,7 @@ type Config struct {
 	Speech struct {
 		Voices map[string]string `koanf:"voices"` // voices that flows name, to ours: {"Joanna": "slt"}
 	} `koanf:"speech"`
+	Trunk     Trunk `koanf:"trunk"`
 	Retention struct {
 		Contacts time.Duration `koanf:"contacts"` // closed contacts and their keys
 		Events   time.Duration `koanf:"events"`
@@ -71,12 +73,24 @@ type Config struct {
 
 const defaultPubSub = "127.0.0.1:7443"
 
+// Trunk is where calls to the outside go: transfers to a number and callbacks. Without an address there are none.
+type Trunk struct {
+	Address      string `koanf:"address"`       // SIP over UDP, host:port
+	From         string `koanf:"from"`          // number shown when a flow names none; empty: the number that was called
+	User         string `koanf:"user"`          // digest credentials; empty: the trunk knows our address
+	Password     string `koanf:"password"`      // better in password_file
+	PasswordFile string `koanf:"password_file"` // read at start
+	Allow        string `koanf:"allow"`         // regular expression that the whole of a destination must match
+	MaxCalls     int    `koanf:"max_calls"`     // at once
+}
+
 // defaults are what `tandem up` starts with.
 func defaults() map[string]any {
 	return map[string]any{
 		"data": "data", "db": "sqlite", "http": "127.0.0.1:8080", "sandbox": "127.0.0.1:8090", "pubsub": defaultPubSub, "sip": "127.0.0.1:5060",
 		"webrtc": "127.0.0.1:8081", "metrics": "127.0.0.1:9090", "seed": "small", "node": "node-1", "region": "us-east-1",
 		"country": "US", "log.level": "info", "log.format": "text", "voice.drain": "10m", "voice.max_calls": 2000,
+		"trunk.address": "", "trunk.allow": `\+?[0-9]{2,20}`, "trunk.max_calls": 100,
 		"retention.contacts": "9600h", "retention.events": "720h", "retention.jobs": "168h", "clock": "system",
 	}
 }
@@ -114,7 +128,8 @@ func Load(path string, flags map[string]any) (Config, error) {
 // envKey turns TANDEM_VOICE_MAX_CALLS into voice.max_calls; names that are no setting are left out.
 func envKey(known []string, name string) string {
 	want := strings.ToLower(strings.TrimPrefix(name, "TANDEM_"))
-	for _, k := range append(known, "root_key", "passphrase", "voice.advertise", "voice.media_low", "voice.media_high", "tracing.endpoint", "debug") {
+	for _, k := range append(known, "root_key", "passphrase", "voice.advertise", "voice.media_low", "voice.media_high", "tracing.endpoint", "debug",
+		"trunk.from", "trunk.user", "trunk.password", "trunk.password_file") {
 		if strings.ReplaceAll(k, ".", "_") == want {
 			return k
 		}
@@ -149,7 +164,10 @@ func (c *Config) checkValues() error {
 	case c.Voice.MaxCalls < 1:
 		return errs.New(errs.Invalid, "voice.max_calls must be positive")
 	}
-	return c.checkCommands()
+	if err := c.checkCommands(); err != nil {
+		return err
+	}
+	return c.Trunk.check()
 }
 
 // checkCommands refuses commands that would be looked for, or that cannot be named.
@@ -162,6 +180,38 @@ func (c *Config) checkCommands() error {
 			return errs.New(errs.Invalid, "functions.commands.%s must be a list that begins with the absolute path of a program", name)
 		}
 	}
+	return nil
+}
+
+// maxSecret bounds a file that holds one secret, in bytes.
+const maxSecret = 4096
+
+func (t *Trunk) check() error {
+	t.Address = strings.TrimPrefix(t.Address, "sip:")
+	if t.Address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(t.Address)
+	switch {
+	case err != nil || host == "" || strings.ContainsAny(t.Address, "@;?<> \t\r\n"):
+		return errs.New(errs.Invalid, "trunk.address must be host:port, not %q", t.Address)
+	case t.MaxCalls < 1:
+		return errs.New(errs.Invalid, "trunk.max_calls must be positive")
+	}
+	if _, err := regexp.Compile(t.Allow); err != nil {
+		return errs.Wrap(errs.Invalid, err, "trunk.allow is no regular expression: %v", err)
+	}
+	if t.PasswordFile == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(t.PasswordFile)
+	if err != nil {
+		return errs.Wrap(errs.Invalid, err, "trunk.password_file cannot be read")
+	}
+	if len(raw) > maxSecret {
+		return errs.New(errs.Invalid, "trunk.password_file is longer than %d bytes", maxSecret)
+	}
+	t.Password = strings.TrimRight(string(raw), "\r\n")
 	return nil
 }
 

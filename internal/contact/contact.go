@@ -18,13 +18,15 @@ type State string
 
 // The states. Ended contacts have their record; the agent may still be in wrap-up before.
 const (
-	InFlow    State = "flow"      // the flow talks to the caller
-	Queued    State = "queued"    // waits for an agent
-	Ringing   State = "ringing"   // is offered to an agent
-	Connected State = "connected" // caller and agent talk
-	Held      State = "held"      // the agent has put the caller on hold
-	WrapUp    State = "wrapup"    // the call is over, the agent finishes
-	Ended     State = "ended"     // the record is closed
+	InFlow      State = "flow"        // the flow talks to the caller
+	Queued      State = "queued"      // waits for an agent
+	Ringing     State = "ringing"     // is offered to an agent
+	Dialing     State = "dialing"     // a callback: an agent has taken it and the customer's telephone is called
+	Connected   State = "connected"   // caller and agent talk
+	Held        State = "held"        // the agent has put the caller on hold
+	Transferred State = "transferred" // the caller talks to a number outside
+	WrapUp      State = "wrapup"      // the call is over, the agent finishes
+	Ended       State = "ended"       // the record is closed
 )
 
 // EndReason says why the call ended.
@@ -32,13 +34,15 @@ type EndReason string
 
 // The reasons.
 const (
-	ByCustomer EndReason = "customer"
-	ByAgent    EndReason = "agent"
-	ByFlow     EndReason = "flow"
-	Abandoned  EndReason = "abandoned"   // the caller left the queue, or a ringing offer
-	ByError    EndReason = "error"       // the network or the flow failed
-	ByRestart  EndReason = "hub_restart" // the hub stopped under the call
-	Rejected   EndReason = "rejected"    // the call was never answered by us
+	ByCustomer  EndReason = "customer"
+	ByAgent     EndReason = "agent"
+	ByFlow      EndReason = "flow"
+	Abandoned   EndReason = "abandoned"   // the caller left the queue, or a ringing offer
+	ByError     EndReason = "error"       // the network or the flow failed
+	ByRestart   EndReason = "hub_restart" // the hub stopped under the call
+	Rejected    EndReason = "rejected"    // the call was never answered by us
+	ByTransfer  EndReason = "transfer"    // the number the caller was transferred to hung up
+	Unreachable EndReason = "unreachable" // a callback: the customer was not reached in any attempt
 )
 
 // WriteBack is the state of what is written to the CRM after the call.
@@ -85,7 +89,7 @@ type Moment struct {
 
 // Leg is one end of the call with its quality.
 type Leg struct {
-	Kind            string  `json:"kind"` // "customer", "agent"
+	Kind            string  `json:"kind"` // "customer", "agent", "thirdParty"
 	Address         string  `json:"address"`
 	PacketsReceived uint64  `json:"packetsReceived"`
 	PacketsLost     uint64  `json:"packetsLost"`
@@ -128,6 +132,24 @@ type Customer struct {
 	Cases    []Record `json:"cases"`
 }
 
+// Callback is what a contact is about that calls the customer back.
+type Callback struct {
+	Number       string    `json:"number"`
+	CallerID     string    `json:"callerId"`
+	Previous     string    `json:"previous"` // id of the contact that asked for it
+	At           time.Time `json:"at"`       // its place in the queue: since when the caller counts as waiting
+	NextAt       time.Time `json:"nextAt"`   // not before; zero: at once
+	Attempts     int       `json:"attempts"` // made
+	MaxAttempts  int       `json:"maxAttempts"`
+	RetrySeconds int       `json:"retrySeconds"`
+}
+
+// Participants are those whose voices are recorded.
+type Participants struct {
+	Agent    bool `json:"agent"`
+	Customer bool `json:"customer"`
+}
+
 // Details are the sealed part of a contact.
 type Details struct {
 	ANI         string             `json:"ani"`
@@ -145,7 +167,10 @@ type Details struct {
 	Legs        []Leg              `json:"legs"`
 	WriteBacks  []WriteBackAttempt `json:"writeBacks"`
 	// FlowPins are the versions of all flows that the call runs or may be handed to, by id, fixed when it begins.
-	FlowPins map[string]int `json:"flowPins,omitempty"`
+	FlowPins   map[string]int `json:"flowPins,omitempty"`
+	Callback   *Callback      `json:"callback,omitempty"`
+	Record     *Participants  `json:"record,omitempty"`     // as the flow wants it; nil: as the queue has it
+	CalledBack string         `json:"calledBack,omitempty"` // id of the contact that calls back
 }
 
 // Contact is one call. It is owned by one goroutine; the store keeps it by Version.
@@ -175,6 +200,14 @@ type Contact struct {
 
 	Details
 	Key *keyring.DataKey // seals Details, the session and the trace
+}
+
+// Direction is who called whom first: "inbound", or "callback" when the customer is called back.
+func (c *Contact) Direction() string {
+	if c.Callback != nil {
+		return "callback"
+	}
+	return "inbound"
 }
 
 // Wait returns how long the caller waited in the queue for an agent, or until the end.
@@ -262,6 +295,7 @@ type Tx interface {
 	// QueueTallies counts, per queue, the contacts that were created since a time and answered or abandoned; within is how
 	// many were answered within a wait.
 	QueueTallies(ctx context.Context, tenant string, since time.Time, wait time.Duration) (map[string]Tally, error)
+	RecordingTx
 	// PurgeContacts removes contacts closed before a time, at most limit, with their traces and indexes, and returns their ids.
 	PurgeContacts(ctx context.Context, tenant string, before time.Time, limit int) ([]string, error)
 }

@@ -376,17 +376,13 @@ func (s *Service) Purge(ctx context.Context, tenant string, before time.Time) (i
 	}
 	total := 0
 	for {
-		var gone []string
+		var gone, recordings []string
 		err := s.store.Update(ctx, func(tx Tx) (err error) {
 			if gone, err = tx.PurgeContacts(ctx, tenant, before, purgeBatch); err != nil {
 				return err
 			}
-			for _, id := range gone {
-				if err := s.ring.Shred(ctx, tx, tenant, keyring.Contact, id); err != nil {
-					return fmt.Errorf("shredding the key of contact %s: %w", id, err)
-				}
-			}
-			return nil
+			recordings, err = s.shred(ctx, tx, tenant, gone)
+			return err
 		})
 		if err != nil {
 			return total, err
@@ -394,10 +390,33 @@ func (s *Service) Purge(ctx context.Context, tenant string, before time.Time) (i
 		for _, id := range gone {
 			s.ring.Forget(tenant, keyring.Contact, id)
 		}
+		for _, id := range recordings {
+			s.ring.Forget(tenant, keyring.Recording, id)
+		}
 		if total += len(gone); len(gone) < purgeBatch {
 			return total, nil
 		}
 	}
+}
+
+// shred destroys the keys of contacts and of their recordings, which it removes, and returns the recordings' ids.
+func (s *Service) shred(ctx context.Context, tx Tx, tenant string, contacts []string) (recordings []string, err error) {
+	for _, id := range contacts {
+		if err := s.ring.Shred(ctx, tx, tenant, keyring.Contact, id); err != nil {
+			return nil, fmt.Errorf("shredding the key of contact %s: %w", id, err)
+		}
+		list, err := tx.PurgeRecordings(ctx, tenant, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			if err := s.ring.Shred(ctx, tx, tenant, keyring.Recording, r); err != nil {
+				return nil, fmt.Errorf("shredding the key of recording %s: %w", r, err)
+			}
+		}
+		recordings = append(recordings, list...)
+	}
+	return recordings, nil
 }
 
 // Event makes an event about the contact; data must hold no personal data.

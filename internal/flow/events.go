@@ -230,7 +230,7 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 	case OpTransfer:
 		return m.afterTransfer(n, ev)
 	case OpCallback:
-		return afterCallback(ev)
+		return m.afterCallback(t, ev)
 	case OpBot:
 		return m.afterBot(n, ev)
 	case OpHours, OpQueueInfo, OpSub, OpSendDigits, OpRecordMessage, OpTask, OpStream:
@@ -250,10 +250,13 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 	}
 }
 
-func afterCallback(ev *Event) result {
+// afterCallback goes on once a callback is registered. It has taken the contact's place in the queue.
+func (m *machine) afterCallback(t *Thread, ev *Event) result {
 	if ev.Error != "" || ev.Outcome == "failed" {
 		return on(PortFailure, firstText(clip(ev.Error), "not registered"))
 	}
+	m.cancelPlacement()
+	t.Queue = ""
 	return on(PortOK, "registered")
 }
 

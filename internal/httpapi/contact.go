@@ -21,6 +21,7 @@ type flowRef struct {
 // Summary is a contact as lists show it.
 type Summary struct {
 	ID              string     `json:"id"`
+	Direction       string     `json:"direction" enum:"inbound,callback"`
 	ANI             string     `json:"ani"`
 	DNIS            string     `json:"dnis"`
 	State           string     `json:"state"`
@@ -41,7 +42,7 @@ type Summary struct {
 
 func summaryOf(c *contact.Contact) Summary {
 	s := Summary{
-		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, State: string(c.State), EntryPoint: c.EntryPoint, Queue: refOf(c.QueueID, c.QueueName),
+		ID: c.ID, Direction: c.Direction(), ANI: c.ANI, DNIS: c.DNIS, State: string(c.State), EntryPoint: c.EntryPoint, Queue: refOf(c.QueueID, c.QueueName),
 		Agent: refOf(c.AgentID, c.AgentName), CreatedAt: c.CreatedAt, AnsweredAt: when(c.AnsweredAt), EndedAt: when(c.EndedAt),
 		DurationSeconds: int(c.Duration().Seconds()), WaitSeconds: int(c.Wait().Seconds()), TalkSeconds: int(c.Talk().Seconds()),
 		Disposition: refOf(c.DispositionID, c.Disposition), EndReason: string(c.EndReason), WriteBack: string(c.WriteBack),
@@ -74,8 +75,18 @@ type writeBack struct {
 	At        time.Time `json:"at"`
 }
 
+type callbackInfo struct {
+	Previous    string     `json:"previous" doc:"the contact that asked for the callback"`
+	Attempts    int        `json:"attempts"`
+	MaxAttempts int        `json:"maxAttempts"`
+	NextAt      *time.Time `json:"nextAt"`
+}
+
 type contactDetail struct {
 	Summary
+	Callback   *callbackInfo      `json:"callback" doc:"of a contact that calls the customer back"`
+	CalledBack string             `json:"calledBack" doc:"the contact that calls back, if a callback was registered"`
+	Recordings []recordingInfo    `json:"recordings"`
 	Notes      string             `json:"notes"`
 	Variables  []contact.Variable `json:"variables"`
 	ScreenPop  *contact.ScreenPop `json:"screenPop"`
@@ -87,12 +98,13 @@ type contactDetail struct {
 func (a *API) contactOps() {
 	add(a, op("GET", "/contacts", "listContacts", "Search contacts, newest first", "contacts", 200), a.listContacts)
 	add(a, op("GET", "/contacts/{id}", "getContact", "One contact's record", "contacts", 200), a.getContact)
+	a.recordingOp()
 	add(a, op("GET", "/contacts/{id}/trace", "getTrace", "The path through the flow", "contacts", 200), a.getTrace)
 }
 
 type contactsInput struct {
 	Page
-	State      string    `query:"state" enum:"flow,queued,ringing,connected,held,wrapup,ended,"`
+	State      string    `query:"state" enum:"flow,queued,ringing,dialing,connected,held,transferred,wrapup,ended,"`
 	QueueID    string    `query:"queueId" maxLength:"100"`
 	AgentID    string    `query:"agentId" maxLength:"100"`
 	Number     string    `query:"number" maxLength:"64" doc:"the whole number of the caller"`
@@ -132,7 +144,13 @@ func (a *API) getContact(ctx context.Context, in *IDInput) (*body[contactDetail]
 	}
 	d := contactDetail{
 		Summary: summaryOf(c), Notes: c.Notes, Variables: orEmpty(c.Variables), ScreenPop: c.ScreenPop, Timeline: orEmpty(c.Timeline),
-		Legs: orEmpty(c.Legs), WriteBacks: []writeBack{},
+		Legs: orEmpty(c.Legs), WriteBacks: []writeBack{}, CalledBack: c.CalledBack,
+	}
+	if cb := c.Callback; cb != nil {
+		d.Callback = &callbackInfo{Previous: cb.Previous, Attempts: cb.Attempts, MaxAttempts: cb.MaxAttempts, NextAt: when(cb.NextAt)}
+	}
+	if d.Recordings, err = a.recordingsOf(ctx, in.ID); err != nil {
+		return nil, err
 	}
 	for _, w := range c.WriteBacks {
 		d.WriteBacks = append(d.WriteBacks, writeBack{

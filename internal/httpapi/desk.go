@@ -65,8 +65,9 @@ type deskContact struct {
 	ANI         string             `json:"ani"`
 	DNIS        string             `json:"dnis"`
 	CallerName  string             `json:"callerName"`
-	Direction   string             `json:"direction"`
-	State       string             `json:"state" enum:"ringing,connected,held,wrapup"`
+	Direction   string             `json:"direction" enum:"inbound,callback"`
+	State       string             `json:"state" enum:"ringing,dialing,connected,held,wrapup"`
+	Callback    *deskCallback      `json:"callback"`
 	Queue       *ref               `json:"queue"`
 	Priority    int                `json:"priority"`
 	CreatedAt   time.Time          `json:"createdAt"`
@@ -85,6 +86,26 @@ type deskContact struct {
 	WrapUp      wrapUp             `json:"wrapUp"`
 	WriteBack   writeBackState     `json:"writeBack"`
 	Earlier     []Summary          `json:"earlier"`
+}
+
+// deskCallback is what an agent sees of a callback before the customer is called.
+type deskCallback struct {
+	Number       string    `json:"number"`
+	WaitingSince time.Time `json:"waitingSince"`
+	Attempt      int       `json:"attempt" doc:"of the call that is made now, or would be once it is accepted"`
+	MaxAttempts  int       `json:"maxAttempts"`
+}
+
+func deskCallbackOf(c *contact.Contact) *deskCallback {
+	cb := c.Callback
+	if cb == nil {
+		return nil
+	}
+	attempt := cb.Attempts
+	if c.State == contact.Ringing || c.State == contact.Queued {
+		attempt++
+	}
+	return &deskCallback{Number: cb.Number, WaitingSince: cb.At, Attempt: attempt, MaxAttempts: cb.MaxAttempts}
 }
 
 type desk struct {
@@ -225,14 +246,17 @@ func (a *API) deskContact(ctx context.Context, agentID, contactID string) (*desk
 	}
 	c := v.Contact
 	out := &deskContact{
-		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, CallerName: callerName(&c), Direction: "inbound", State: string(c.State), Queue: refOf(c.QueueID, c.QueueName),
+		ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, CallerName: callerName(&c), Direction: c.Direction(), Callback: deskCallbackOf(&c), State: string(c.State), Queue: refOf(c.QueueID, c.QueueName),
 		Priority: c.Priority, CreatedAt: c.CreatedAt, QueuedAt: when(c.QueuedAt), OfferedAt: when(c.OfferedAt), AnsweredAt: when(c.AnsweredAt),
 		EndedAt: when(c.EndedAt), RingUntil: when(v.RingUntil), WrapUpUntil: when(c.WrapUpUntil), Muted: v.Muted, Held: v.Held,
 		EndedBy: endedBy(c.EndReason), Variables: c.Variables, ScreenPop: c.ScreenPop, Customer: c.Customer,
 		WrapUp: wrapUp{CodeID: c.DispositionID, Notes: c.Notes}, WriteBack: writeBackState{Status: string(c.WriteBack)}, Earlier: []Summary{},
 	}
-	if out.State == string(contact.Queued) || out.State == string(contact.InFlow) {
+	switch c.State { //nolint:exhaustive // the others are shown as they are
+	case contact.Queued, contact.InFlow:
 		out.State = string(contact.Ringing)
+	case contact.Transferred: // the agent is out of it
+		out.State = string(contact.WrapUp)
 	}
 	earlier, err := a.Contacts.Earlier(ctx, &c, a.Numbers.E164(c.ANI), 5)
 	for _, e := range earlier {
@@ -257,7 +281,7 @@ func endedBy(r contact.EndReason) string {
 		return "customer"
 	case contact.ByAgent:
 		return "agent"
-	case contact.ByFlow, contact.ByError, contact.ByRestart, contact.Rejected:
+	case contact.ByFlow, contact.ByError, contact.ByRestart, contact.Rejected, contact.ByTransfer, contact.Unreachable:
 	}
 	return "system"
 }

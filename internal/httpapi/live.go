@@ -13,6 +13,7 @@ import (
 
 type liveCall struct {
 	ID         string    `json:"id"`
+	Direction  string    `json:"direction" enum:"inbound,callback"`
 	ANI        string    `json:"ani"`
 	DNIS       string    `json:"dnis"`
 	State      string    `json:"state"`
@@ -71,7 +72,7 @@ func (a *API) live(ctx context.Context) (live, error) {
 			continue
 		}
 		out.Calls = append(out.Calls, liveCall{
-			ID: c.ID, ANI: c.ANI, DNIS: c.DNIS, State: string(c.State), StateSince: c.StateAt, CreatedAt: c.CreatedAt,
+			ID: c.ID, Direction: c.Direction(), ANI: c.ANI, DNIS: c.DNIS, State: string(c.State), StateSince: c.StateAt, CreatedAt: c.CreatedAt,
 			Flow: &flowRef{ID: c.FlowID, Name: c.FlowName, Version: c.FlowVersion}, Node: v.Node, Queue: refOf(c.QueueID, c.QueueName),
 			Agent: refOf(c.AgentID, c.AgentName),
 		})

@@ -62,12 +62,13 @@ type queueBody struct {
 	WrapUpCodes    []string `json:"wrapUpCodes,omitempty" maxItems:"200"`
 	AutoAccept     bool     `json:"autoAccept,omitempty"`
 	HoursID        string   `json:"hoursId,omitempty" maxLength:"100" doc:"its hours of operation"`
+	Record         bool     `json:"record,omitempty" doc:"conversations with its agents are recorded"`
 }
 
 func (b queueBody) object() registry.Object[registry.Queue] {
 	return registry.Object[registry.Queue]{Name: b.Name, Spec: registry.Queue{
 		RingSeconds: b.RingSeconds, WrapUpSeconds: b.WrapUpSeconds, MaxWaitSeconds: b.MaxWaitSeconds, AgentIDs: b.AgentIDs,
-		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept, HoursID: b.HoursID,
+		WrapUpCodes: b.WrapUpCodes, AutoAccept: b.AutoAccept, HoursID: b.HoursID, Record: b.Record,
 	}}
 }
 

@@ -47,6 +47,7 @@ type leg struct {
 	sdpOffer  *sdp.Session            // inbound: of the INVITE; nil: late offer
 	events    chan voice.LegEvent     // closed under evMu
 	ringing   bool                    // outbound, used by one goroutine: Ringing was reported
+	login     *credentials            // outbound, used by one goroutine: to answer a challenge; nil: none, or used up
 	acks      map[string]*sip.Request // outbound, guarded by mu: ACK per remote tag
 
 	mu        sync.Mutex // guards all below

@@ -84,6 +84,9 @@ func (p *Phone) Dial(ctx context.Context, d voice.DialRequest) (voice.Leg, error
 		return nil, err
 	}
 	l.target = uri
+	if d.User != "" {
+		l.login = &credentials{d.User, d.Password}
+	}
 	l.local.Events = offeredEvents
 	l.port.SetFormat(media.Format{})
 	l.invite = p.invite(l, uri, d)
@@ -167,14 +170,20 @@ func (l *leg) await(tx sip.ClientTransaction, ring time.Duration) {
 	for {
 		select {
 		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				if !res.IsSuccess() { // the library acknowledges repetitions meanwhile
-					end = func() { time.AfterFunc(lingerRounds*l.phone.cfg.T1, tx.Terminate) }
-				}
-				l.final(res, c.why)
-				return
+			if res.IsProvisional() {
+				c.progress(res)
+				continue
 			}
-			c.progress(res)
+			if again := c.answerChallenge(res); again != nil {
+				time.AfterFunc(lingerRounds*l.phone.cfg.T1, tx.Terminate)
+				tx, end = again, again.Terminate
+				continue
+			}
+			if !res.IsSuccess() { // the library acknowledges repetitions meanwhile
+				end = func() { time.AfterFunc(lingerRounds*l.phone.cfg.T1, tx.Terminate) }
+			}
+			l.final(res, c.why)
+			return
 		case why := <-l.cancelled:
 			c.cancel(why)
 		case <-timer.C:

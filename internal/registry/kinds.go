@@ -25,6 +25,7 @@ type Queue struct {
 	WrapUpCodes    []string `json:"wrapUpCodes"` // ids; empty means all
 	AutoAccept     bool     `json:"autoAccept"`
 	HoursID        string   `json:"hoursId"` // its hours of operation, which flows ask for; empty: none
+	Record         bool     `json:"record"`  // conversations with its agents are recorded
 }
 
 // CheckQueue fills defaults in and refuses what cannot be.

@@ -44,6 +44,8 @@ type Presence struct {
 type Agent struct {
 	ID        string
 	Name      string
+	Login     string // with Email, how flows name an agent
+	Email     string
 	State     AgentState
 	Reason    *Reason
 	Since     time.Time // of State
@@ -63,6 +65,7 @@ type Queue struct {
 	WrapUp   time.Duration // 0: none
 	MaxWait  time.Duration
 	AgentIDs []string
+	Record   bool // conversations are recorded
 	// AutoAccept connects the agent without asking, after a tone.
 	AutoAccept bool
 	// WrapUpCodes are the ids of the codes agents may choose; empty means all.
@@ -77,10 +80,14 @@ func (q *Queue) Allows(codeID string) bool {
 // Item is a waiting contact.
 type Item struct {
 	ContactID string
-	QueueID   string
-	Priority  int // 1 first, 10 last
+	QueueID   string // may be empty with Only
+	Priority  int    // 1 first, 10 last
 	At        time.Time
 	Older     time.Duration // by how much it counts as older than it is; negative: younger
+	MaxWait   time.Duration // instead of the queue's; 0: the queue's
+	Only      string        // the one agent who may take it; "": any of the queue
+	Park      bool          // with Only: wait while the agent is busy
+	Recovery  string        // with Only: the queue for when the agent does not take it; "": none
 	AgentID   string        // offered to; "" while it waits
 	Until     time.Time
 }
@@ -95,6 +102,7 @@ const (
 	Expire       ActionKind = "expire"       // the contact waited too long and has left the queue
 	AgentChanged ActionKind = "agentChanged" // show it, store it
 	WrapUpOver   ActionKind = "wrapUpOver"   // the wrap-up time of the contact has run out
+	Recover      ActionKind = "recover"      // its agent did not take the contact: it waits in the queue QueueID now
 )
 
 // Action is one thing to do. Contact is empty for AgentChanged without one.
@@ -106,6 +114,7 @@ type Action struct {
 	Until     time.Time
 	NoAnswer  bool // Withdraw: the agent did not answer or declined, the contact waits on
 	Declined  bool // Withdraw: the agent said no
+	Untaken   bool // Expire: not for the time, its agent did not take the contact
 }
 
 // Engine is the state of routing. It is not safe for concurrent use.
@@ -165,6 +174,7 @@ func (e *Engine) RemoveAgent(id string) error {
 		return errs.New(errs.Conflict, "the agent is on a contact; try again when it is over")
 	}
 	delete(e.agents, id)
+	e.orphans(id)
 	return nil
 }
 
@@ -250,11 +260,14 @@ func (e *Engine) SetReachable(agentID string, reachable bool, now time.Time) []A
 
 // Enqueue lets a contact wait.
 func (e *Engine) Enqueue(it Item, now time.Time) ([]Action, error) {
-	if _, ok := e.queues[it.QueueID]; !ok {
+	if _, ok := e.queues[it.QueueID]; !ok && (it.Only == "" || it.QueueID != "") {
 		return nil, errs.New(errs.NotFound, "there is no such queue")
 	}
 	if _, ok := e.items[it.ContactID]; ok {
 		return nil, errs.New(errs.Conflict, "the contact waits already")
+	}
+	if err := e.checkDirect(&it); err != nil {
+		return nil, err
 	}
 	it.AgentID, it.Until = "", time.Time{}
 	e.items[it.ContactID] = &it
@@ -319,8 +332,8 @@ func (e *Engine) Hangup(agentID, contactID string, now time.Time) []Action {
 	if a == nil || a.ContactID != contactID || a.State != Connected {
 		return nil
 	}
-	if q := e.queues[a.QueueID]; q != nil && q.WrapUp > 0 {
-		a.Until = now.Add(q.WrapUp)
+	if w := e.wrapUp(a.QueueID); w > 0 {
+		a.Until = now.Add(w)
 		e.move(a, WrapUp, nil, now)
 		return e.take()
 	}
@@ -408,6 +421,9 @@ func (e *Engine) Tick(now time.Time) []Action {
 }
 
 func (e *Engine) expiry(it *Item) time.Time {
+	if it.MaxWait > 0 {
+		return it.At.Add(it.MaxWait)
+	}
 	if q := e.queues[it.QueueID]; q != nil && q.MaxWait > 0 {
 		return it.At.Add(q.MaxWait)
 	}
@@ -443,6 +459,9 @@ func (e *Engine) noAnswer(it *Item, reason *Reason, now time.Time) {
 		return
 	}
 	e.out[len(e.out)-1].Declined = reason != nil
+	if it.Only == a.ID {
+		e.untaken(it, now)
+	}
 	next := a.Next
 	a.ContactID, a.QueueID, a.Until, a.Next = "", "", time.Time{}, nil
 	switch {
@@ -467,6 +486,9 @@ func (e *Engine) free(a *Agent, now time.Time) {
 }
 
 func (e *Engine) rest(a *Agent, p Presence, now time.Time) {
+	if p.State == Offline {
+		e.left(a, now)
+	}
 	if p.State == Available && a.State != Available {
 		a.IdleSince = now
 	}
@@ -503,24 +525,36 @@ func (e *Engine) assign(now time.Time) {
 		if it.AgentID != "" {
 			continue
 		}
-		q := e.queues[it.QueueID]
-		if q == nil {
-			continue
-		}
-		a := e.longestAvailable(q)
+		a := e.takerOf(it)
 		if a == nil {
 			continue
 		}
-		it.AgentID, it.Until = a.ID, now.Add(q.Ring)
-		a.ContactID, a.QueueID, a.Until = it.ContactID, q.ID, it.Until
+		it.AgentID, it.Until = a.ID, now.Add(e.ring(it.QueueID))
+		a.ContactID, a.QueueID, a.Until = it.ContactID, it.QueueID, it.Until
 		e.move(a, Ringing, nil, now)
-		e.out = append(e.out, Action{Kind: Offer, ContactID: it.ContactID, AgentID: a.ID, QueueID: q.ID, Until: it.Until})
+		e.out = append(e.out, Action{Kind: Offer, ContactID: it.ContactID, AgentID: a.ID, QueueID: it.QueueID, Until: it.Until})
 	}
 }
 
+// takerOf returns the free agent who is to take a contact; nil when there is none.
+func (e *Engine) takerOf(it *Item) *Agent {
+	if it.Only != "" {
+		if a := e.agents[it.Only]; a != nil && a.free() {
+			return a
+		}
+		return nil
+	}
+	if q := e.queues[it.QueueID]; q != nil {
+		return e.longestAvailable(q)
+	}
+	return nil
+}
+
+func (a *Agent) free() bool { return a.State == Available && a.Reachable }
+
 func (e *Engine) anyFree() bool {
 	for _, a := range e.agents {
-		if a.State == Available && a.Reachable {
+		if a.free() {
 			return true
 		}
 	}
@@ -531,7 +565,7 @@ func (e *Engine) longestAvailable(q *Queue) *Agent {
 	var best *Agent
 	for _, id := range q.AgentIDs {
 		a := e.agents[id]
-		if a == nil || a.State != Available || !a.Reachable {
+		if a == nil || !a.free() {
 			continue
 		}
 		if best == nil || a.IdleSince.Before(best.IdleSince) || (a.IdleSince.Equal(best.IdleSince) && a.ID < best.ID) {

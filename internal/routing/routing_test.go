@@ -69,6 +69,22 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.waiting[id] = true
 			m.see(acts)
 		},
+		"enqueue to one agent": func(t *rapid.T) {
+			m.next++
+			it := Item{
+				ContactID: fmt.Sprintf("c%04d", m.next), QueueID: rapid.SampledFrom([]string{"", "q"}).Draw(t, "queue"), Priority: 5, At: m.now,
+				Only: m.agent(t), Park: rapid.Bool().Draw(t, "park"), Recovery: rapid.SampledFrom([]string{"", "r"}).Draw(t, "recovery"),
+			}
+			a, _ := m.e.Agent(it.Only)
+			acts, err := m.e.Enqueue(it, m.now)
+			if want := it.Park || a.State == Available && a.Reachable; (err == nil) != want {
+				t.Fatalf("queueing to an agent who is %s, parked %t: %v", a.State, it.Park, err)
+			}
+			if err == nil {
+				m.waiting[it.ContactID] = true
+			}
+			m.see(acts)
+		},
 		"leave": func(t *rapid.T) {
 			if id, ok := m.contact(t); ok {
 				delete(m.waiting, id)
@@ -128,7 +144,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 // check is what must be true after every call.
 func (m *model) check(t *rapid.T) {
 	offered := map[string]string{}
-	for _, q := range modelQueues {
+	for _, q := range append([]string{""}, modelQueues...) {
 		for _, it := range m.e.Waiting(q) {
 			if !m.waiting[it.ContactID] {
 				t.Fatalf("%s waits though it left", it.ContactID)
@@ -156,9 +172,10 @@ func (m *model) check(t *rapid.T) {
 
 // checkIdle: nobody of an agent's queues waits unoffered while the agent is free.
 func (m *model) checkIdle(t *rapid.T, a Agent) {
-	for _, q := range m.e.Queues() {
+	for _, q := range append(m.e.Queues(), Queue{}) {
 		for _, it := range m.e.Waiting(q.ID) {
-			if it.AgentID == "" && slices.Contains(q.AgentIDs, a.ID) {
+			mine := it.Only == a.ID || it.Only == "" && slices.Contains(q.AgentIDs, a.ID)
+			if it.AgentID == "" && mine {
 				t.Fatalf("%s waits in %s while %s is free", it.ContactID, q.ID, a.ID)
 			}
 		}

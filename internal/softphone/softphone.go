@@ -84,6 +84,13 @@ func Listen(ctx context.Context, addr string, options func(voice.LegInfo) Option
 	return s, p.Start(ctx)
 }
 
+// Answer takes an inbound call of any phone as a session; it returns once the call stands or has ended. OnEvent tells the rest.
+func Answer(leg voice.Leg, o Options) *Session {
+	s := newSession(leg.Media(), leg, o)
+	s.answer()
+	return s
+}
+
 // Call calls a SIP address, "sip:100@127.0.0.1:5060". It returns once the INVITE is sent; OnEvent tells the rest.
 func (p *Phone) Call(ctx context.Context, uri string, o Options) (*Session, error) {
 	leg, err := p.Dial(ctx, voice.DialRequest{

@@ -3,6 +3,7 @@ package voice
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/contact"
@@ -73,13 +74,21 @@ func (k *call) withdrawn(a routing.Action) {
 }
 
 // expired tells the flow that the wait was too long.
-func (k *call) expired() {
+func (k *call) expired(a routing.Action) {
+	if k.isCallback() {
+		k.callbackOver("it waited longer than a callback may")
+		return
+	}
 	if k.sess == nil || k.sess.Placement == 0 {
 		return
 	}
 	k.ct.SetState(contact.InFlow, k.now())
-	k.ct.Note(k.now(), "expired", "Waited too long in "+k.ct.QueueName, "")
-	k.result(k.sess.Placement, flow.Event{Kind: flow.EvQueueFailed, Error: "the contact waited longer than the queue allows"})
+	text, why := "Waited too long in "+k.ct.QueueName, "the contact waited longer than the queue allows"
+	if a.Untaken {
+		text, why = "The agent did not take the contact", "the agent did not take the contact"
+	}
+	k.ct.Note(k.now(), "expired", text, "")
+	k.result(k.sess.Placement, flow.Event{Kind: flow.EvQueueFailed, Error: why})
 }
 
 // Accept connects the agent with the contact that rings at their desk. With a SIP phone the phone rings first, and who
@@ -135,6 +144,8 @@ func (k *call) agentLegEnded(leg Leg) {
 	switch k.ct.State { //nolint:exhaustive // in the other states the leg's end follows from ours
 	case contact.Ringing:
 		k.declineBy(k.ct.AgentID)
+	case contact.Dialing:
+		k.stopDialing("the agent hung up")
 	case contact.Connected, contact.Held:
 		k.agentEnds()
 	}
@@ -156,12 +167,21 @@ func (k *call) connect(leg Leg) error {
 	if err != nil {
 		return err
 	}
+	if k.isCallback() {
+		return k.dialCustomer(media)
+	}
 	if err := k.c.Router.Try(func(e *routing.Engine, now time.Time) ([]routing.Action, error) {
 		return e.Accept(agentID, k.ct.ID, now)
 	}); err != nil {
 		return err
 	}
-	now := k.now()
+	k.talk(media)
+	return nil
+}
+
+// talk lets the agent who has accepted and the caller talk.
+func (k *call) talk(media Media) {
+	now, agentID := k.now(), k.ct.AgentID
 	k.agent = k.findAgent(agentID)
 	k.ringUntil, k.agentDone, k.muted = time.Time{}, false, false
 	k.ct.AnsweredAt = now
@@ -175,7 +195,7 @@ func (k *call) connect(leg Leg) error {
 	k.step(flow.Event{Kind: flow.EvAgentAnswered, Command: placement(k.sess), Agent: k.flowAgent()})
 	k.leg.Media().Stop()
 	k.join(media)
-	return nil
+	k.startRecording()
 }
 
 func placement(s *flow.Session) flow.CommandID {
@@ -239,8 +259,15 @@ func (c *Conductor) Decline(ctx context.Context, agentID, contactID string) erro
 
 // End ends the call from the agent's side.
 func (c *Conductor) End(ctx context.Context, agentID, contactID string) error {
-	return c.talking(ctx, agentID, contactID, func(k *call) error {
-		k.agentEnds()
+	return c.forAgent(ctx, agentID, contactID, func(k *call) error {
+		switch k.ct.State { //nolint:exhaustive // in the others there is nothing to end
+		case contact.Dialing:
+			k.stopDialing("the agent hung up")
+		case contact.Connected, contact.Held:
+			k.agentEnds()
+		default:
+			return errs.New(errs.Conflict, "the call is not connected")
+		}
 		return nil
 	})
 }
@@ -256,6 +283,9 @@ func (c *Conductor) Hold(ctx context.Context, agentID, contactID string) error {
 			return err
 		}
 		k.split()
+		if k.rec != nil {
+			k.rec.hold(true)
+		}
 		k.leg.Media().Play(music, true, nil)
 		k.ct.SetState(contact.Held, k.now())
 		k.ct.Note(k.now(), "held", "On hold", "")
@@ -273,6 +303,9 @@ func (c *Conductor) Resume(ctx context.Context, agentID, contactID string) error
 		}
 		k.leg.Media().Stop()
 		k.join(k.currentMedia())
+		if k.rec != nil {
+			k.rec.hold(false)
+		}
 		k.ct.SetState(contact.Connected, k.now())
 		k.ct.Note(k.now(), "resumed", "Back from hold", "")
 		k.emit("contact.resumed", nil)
@@ -403,6 +436,7 @@ func (c *Conductor) UseSIP(agentID, address string) {
 		c.sips[agentID] = address
 	}
 	c.mu.Unlock()
+	c.keepStation(agentID, address)
 	reachable := address != ""
 	if !reachable {
 		if st, err := c.Phone.Station(agentID); err == nil {
@@ -412,6 +446,36 @@ func (c *Conductor) UseSIP(agentID, address string) {
 	c.Router.With(func(e *routing.Engine, now time.Time) []routing.Action {
 		return e.SetReachable(agentID, reachable, now)
 	})
+}
+
+// loadStations takes up where agents' calls rang before the restart.
+func (c *Conductor) loadStations() error {
+	if c.Stations == nil {
+		return nil
+	}
+	all, err := c.Stations.All(c.ctx, c.Tenant)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	maps.Copy(c.sips, all)
+	c.mu.Unlock()
+	c.Router.With(func(e *routing.Engine, now time.Time) (acts []routing.Action) {
+		for agentID := range all {
+			acts = append(acts, e.SetReachable(agentID, true, now)...)
+		}
+		return acts
+	})
+	return nil
+}
+
+func (c *Conductor) keepStation(agentID, address string) {
+	if c.Stations == nil {
+		return
+	}
+	if err := c.Stations.Put(c.ctx, c.Tenant, agentID, address); err != nil {
+		c.Log.ErrorContext(c.ctx, "storing an agent's station", slog.Any("error", err))
+	}
 }
 
 func (c *Conductor) sipAddress(agentID string) string {

@@ -34,6 +34,7 @@ type call struct {
 	cancel map[flow.CommandID]func() // stops an outstanding command
 	gather *gatherer
 	trace  []flow.TraceEntry // not stored yet
+	node   flow.NodeID       // where the flow was last
 	events []event.Event
 	jobs   []job.Job
 	audit  []work.Audit
@@ -41,6 +42,9 @@ type call struct {
 	agent     *routing.Agent // who was offered the contact, or talks
 	agentLeg  Leg            // the agent's SIP phone
 	unbridge  func()
+	xfer      *transfer // to a number outside
+	dialing   *dialing  // a callback's customer, whose telephone rings
+	rec       *recorder
 	ringUntil time.Time
 	muted     bool
 	legOver   bool // the caller's leg is gone, or never was
@@ -126,13 +130,12 @@ func (k *call) run() {
 
 // publish shows the call's state to others.
 func (k *call) publish() {
-	v := View{Contact: *k.ct, Muted: k.muted, Held: k.ct.State == contact.Held, RingUntil: k.ringUntil}
+	v := View{Contact: *k.ct, Node: string(k.node), Muted: k.muted, Held: k.ct.State == contact.Held, RingUntil: k.ringUntil}
 	v.Contact.Variables = slices.Clone(k.ct.Variables)
 	v.Contact.Timeline = slices.Clone(k.ct.Timeline)
-	if n := len(k.trace); n > 0 {
-		v.Node = string(k.trace[n-1].Node)
-	} else if old := k.view.Load(); old != nil {
-		v.Node = old.Node
+	if cb := k.ct.Callback; cb != nil {
+		own := *cb // the call goes on counting attempts
+		v.Contact.Callback = &own
 	}
 	k.view.Store(&v)
 	k.c.signal(k)
@@ -151,17 +154,22 @@ func (k *call) now() time.Time { return k.c.Clock.Now() }
 // watch turns the leg's events into posts until the leg ends.
 func (k *call) watch(leg Leg) {
 	for ev := range leg.Events() {
-		switch ev.Type {
-		case LegDigit:
-			k.post(func() { k.digit(ev.Digit.Key) })
-		case LegEnded:
-			k.post(func() { k.legEnded(ev) })
-		case LegMediaTimeout:
-			k.post(func() { k.ct.Note(k.now(), "media", "No audio from the caller", "") })
-		case LegMediaBack:
-			k.post(func() { k.ct.Note(k.now(), "media", "Audio from the caller again", "") })
-		case LegRinging, LegAnswered, LegHeld, LegResumed:
-		}
+		k.legEvent(ev)
+	}
+}
+
+// legEvent takes one event of the caller's leg.
+func (k *call) legEvent(ev LegEvent) {
+	switch ev.Type {
+	case LegDigit:
+		k.post(func() { k.digit(ev.Digit.Key) })
+	case LegEnded:
+		k.post(func() { k.legEnded(ev) })
+	case LegMediaTimeout:
+		k.post(func() { k.ct.Note(k.now(), "media", "No audio from the caller", "") })
+	case LegMediaBack:
+		k.post(func() { k.ct.Note(k.now(), "media", "Audio from the caller again", "") })
+	case LegRinging, LegAnswered, LegHeld, LegResumed:
 	}
 }
 
@@ -230,6 +238,9 @@ func (k *call) step(ev flow.Event) {
 // perform carries out commands in their order and stores the step, unless all that is waited for is a dip's answer.
 func (k *call) perform(out flow.Output) {
 	k.trace = append(k.trace, out.Trace...)
+	if n := len(out.Trace); n > 0 {
+		k.node = out.Trace[n-1].Node
+	}
 	store := len(out.Commands) == 0
 	for _, cmd := range out.Commands {
 		k.do(cmd)

@@ -33,8 +33,10 @@ func (k *call) do(cmd flow.Command) {
 		k.enqueue(cmd.ID, *cmd.Enqueue)
 	case flow.CmdTimer:
 		k.timer(cmd)
-	case flow.CmdTransfer, flow.CmdCallback:
-		k.unavailable(cmd.ID, "failed", "this installation has no outbound trunk")
+	case flow.CmdTransfer:
+		k.startTransfer(cmd.ID, *cmd.Transfer)
+	case flow.CmdCallback:
+		k.registerCallback(cmd.ID, *cmd.Callback)
 	case flow.CmdAsk:
 		k.askOutside(cmd)
 	default:
@@ -64,7 +66,7 @@ func (k *call) act(cmd flow.Command) {
 			stop()
 		}
 	case flow.CmdRecord:
-		k.ct.Note(k.now(), "error", "Not available", "this installation does not record calls")
+		k.record(*cmd.Record)
 	case flow.CmdEnded:
 	}
 }
@@ -220,10 +222,7 @@ func (k *call) http(cmd flow.Command) {
 
 func (k *call) enqueue(id flow.CommandID, q flow.Enqueue) {
 	if q.Agent != "" {
-		k.cancel[id] = func() {}
-		k.post(func() {
-			k.result(id, flow.Event{Kind: flow.EvQueueFailed, Error: "queueing to one agent is not available in this installation"})
-		})
+		k.enqueueAgent(id, q)
 		return
 	}
 	now := k.now()

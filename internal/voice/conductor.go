@@ -65,7 +65,7 @@ type Numbers interface {
 	E164(number string) string
 }
 
-// Deps are what a Conductor works with; every field is needed.
+// Deps are what a Conductor works with; every field is needed unless it says otherwise.
 type Deps struct {
 	Tenant    string
 	Node      string
@@ -83,6 +83,16 @@ type Deps struct {
 	Principal caller.Principal
 	LastAlive time.Time // when this node's former process was last known to live
 	Log       *slog.Logger
+	Trunk     Trunk    // the zero Trunk: calls to the outside fail
+	Stations  Stations // nil: agents' telephones are forgotten at the stop
+}
+
+// Stations keeps where agents' calls ring over restarts. It is safe for concurrent use.
+type Stations interface {
+	// Put stores an agent's SIP address; empty means the browser.
+	Put(ctx context.Context, tenant, agentID, address string) error
+	// All returns the stored addresses by agent.
+	All(ctx context.Context, tenant string) (map[string]string, error)
 }
 
 // Conductor runs the calls of this node: it carries out what flows ask for, connects callers with agents and keeps the
@@ -90,9 +100,10 @@ type Deps struct {
 type Conductor struct {
 	Deps
 
-	mu       sync.Mutex // guards calls, sips and stopping
+	mu       sync.Mutex // guards calls, sips, outside and stopping
 	calls    map[string]*call
 	sips     map[string]string // agent id -> address of their SIP phone
+	outside  int               // calls through the trunk
 	stopping bool
 	running  sync.WaitGroup
 	ctx      context.Context //nolint:containedctx // the life of calls, which no request bounds
@@ -108,12 +119,16 @@ func New(d Deps) *Conductor {
 func (c *Conductor) Start(ctx context.Context) error {
 	c.ctx, c.cancel = context.WithCancel(caller.With(context.WithoutCancel(ctx), c.Principal))
 	c.Phone.SetHandler(c.incoming)
+	if err := c.loadStations(); err != nil {
+		return err
+	}
 	return c.recover(c.ctx)
 }
 
 // Drain refuses new calls and waits until every call is over or ctx ends.
 func (c *Conductor) Drain(ctx context.Context) {
 	c.Phone.SetDraining(true)
+	c.suspendCallbacks()
 	done := make(chan struct{})
 	go func() { c.running.Wait(); close(done) }()
 	select {
@@ -144,6 +159,19 @@ func (c *Conductor) Stop(ctx context.Context) error {
 	}
 	c.cancel()
 	return err
+}
+
+// suspendCallbacks leaves the callbacks that wait to the next start: a drain does not wait for them.
+func (c *Conductor) suspendCallbacks() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.calls {
+		k.post(func() {
+			if k.isCallback() {
+				k.suspend()
+			}
+		})
+	}
 }
 
 // incoming answers a call: number -> flow -> record -> answer -> first step.
@@ -283,7 +311,9 @@ func (c *Conductor) Do(ctx context.Context, a routing.Action) {
 	case routing.Withdraw:
 		k.post(func() { k.withdrawn(a) })
 	case routing.Expire:
-		k.post(func() { k.expired() })
+		k.post(func() { k.expired(a) })
+	case routing.Recover:
+		k.post(func() { k.recovered(a) })
 	case routing.WrapUpOver:
 		k.post(func() { k.wrapUpOver() })
 	case routing.AgentChanged:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/caller"
@@ -37,6 +38,7 @@ func (k *call) leaveAgent() {
 		return
 	}
 	k.noteLegs()
+	k.stopRecording()
 	k.split()
 	if k.agentLeg != nil {
 		leg := k.agentLeg
@@ -57,7 +59,8 @@ func (k *call) leaveAgent() {
 
 // noteLegs keeps the audio quality of both ends, as long as they can be asked.
 func (k *call) noteLegs() {
-	if k.leg == nil || len(k.ct.Legs) > 0 {
+	noted := slices.ContainsFunc(k.ct.Legs, func(l contact.Leg) bool { return l.Kind == "customer" })
+	if k.leg == nil || noted || k.isCallback() {
 		return
 	}
 	k.ct.Legs = append(k.ct.Legs, legRecord("customer", k.leg.Info().RemoteAddr.String(), k.leg.Media().Stats()))
@@ -84,7 +87,12 @@ func (k *call) legEnded(ev LegEvent) {
 	now := k.now()
 	k.noteLegs()
 	k.legOver = true
+	k.dropTransfer()
+	k.stopRecording()
 	k.endGather()
+	if ev.End == EndRemote && k.ct.EndReason == contact.ByFlow {
+		k.ct.EndReason = "" // the flow wanted to, but the caller was first
+	}
 	k.setEnd(k.endReason(ev))
 	k.ct.EndedAt = now
 	k.ct.Note(now, "ended", endText[k.ct.EndReason], ev.Reason)
@@ -110,6 +118,9 @@ var endText = map[contact.EndReason]string{
 	contact.ByError:    "The connection failed",
 	contact.ByRestart:  "The hub was restarted during the call",
 	contact.Rejected:   "The call was not answered",
+
+	contact.ByTransfer:  "The number the caller was transferred to hung up",
+	contact.Unreachable: "The customer could not be called back",
 }
 
 func (k *call) endReason(ev LegEvent) contact.EndReason {
@@ -172,6 +183,9 @@ func (k *call) close() {
 		Tenant: k.ct.Tenant, At: now, Principal: k.c.Principal.ARN, Action: "contact:Close",
 		Resource: contact.ResourceARN(k.ct.Tenant, k.ct.ID), Outcome: "ok", Detail: k.closeDetail(),
 	})
+	if k.ct.EndReason == contact.Unreachable {
+		k.step(callbackFailedEvent(k.ct))
+	}
 	k.step(contactEnded(k.ct))
 	k.save()
 	k.quit = len(k.events) == 0 // stored: the call is over
@@ -213,6 +227,14 @@ func contactEnded(ct *contact.Contact) flow.Event {
 // shutdown is the hub's stop under the call: the caller is told by the phone, the record stays open for the next start.
 func (k *call) shutdown() {
 	k.stopping = true
+	if k.isCallback() {
+		if k.dialing != nil {
+			k.stopDialing("the hub stops")
+		}
+		k.suspend()
+		k.quit = true
+		return
+	}
 	if k.leg != nil && !k.legOver {
 		k.setEnd(contact.ByRestart)
 		k.leg.Hangup("hub stops")

@@ -36,6 +36,9 @@ type DialRequest struct {
 	DisplayName string            // may be empty
 	Headers     map[string]string // additional headers; names that SIP itself uses (Via, From, Contact, …) are refused
 	RingTimeout time.Duration     // 0: 60 s; then the call is cancelled and ends with EndNoAnswer
+	// User and Password answer the callee's challenge (digest, RFC 3261 §22), once; without a user a challenge ends the call.
+	User     string
+	Password string
 }
 
 // LegInfo describes a leg; it does not change.

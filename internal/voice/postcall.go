@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -49,7 +50,12 @@ func (k *call) restore(ctx context.Context, raw []byte) error {
 
 // resume ends the call the hub died under, and gives the agent back their wrap-up.
 func (k *call) resume() {
+	if callbackPending(k.ct) {
+		k.resumeCallback()
+		return
+	}
 	now := k.now()
+	k.endRecordings()
 	for _, cmd := range k.outstandingOf() {
 		k.cancel[cmd.ID] = func() {}
 	}
@@ -76,6 +82,16 @@ func (k *call) resume() {
 		k.ct.AgentID, k.ct.AgentName = "", ""
 	}
 	k.afterEnd()
+}
+
+// endRecordings notes when the recordings have ended that the hub died under.
+func (k *call) endRecordings() {
+	if k.ct.AnsweredAt.IsZero() {
+		return
+	}
+	if err := k.c.Contacts.EndRecordings(k.c.ctx, k.ct.Tenant, k.ct.ID, latest(k.ct.AnsweredAt, k.c.LastAlive)); err != nil {
+		k.log.WarnContext(k.c.ctx, "ending recordings", slog.Any("error", err))
+	}
 }
 
 func (k *call) outstandingOf() []flow.Command {

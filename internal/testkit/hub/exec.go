@@ -24,15 +24,19 @@ func Build(dir string) (string, error) {
 }
 
 // Exec runs a built hub as a process of its own, so that it can be killed. dsn is "sqlite" or a postgres:// URL.
-func Exec(t testing.TB, binary, dir, dsn string) *Hub {
+// More flags may follow.
+func Exec(t testing.TB, binary, dir, dsn string, more ...string) *Hub {
 	t.Helper()
 	const free = "127.0.0.1:0"
 	ready := filepath.Join(dir, "ready.json")
 	if err := os.Remove(ready); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(context.Background(), binary, "up", "--data", dir, "--db", dsn, "--http", free, "--sandbox", free, //nolint:gosec // built by the test
-		"--sip", free, "--webrtc", free, "--metrics", free, "--clock", "controllable", "--log-level", "info")
+	args := []string{
+		"up", "--data", dir, "--db", dsn, "--http", free, "--sandbox", free, "--sip", free, "--webrtc", free, "--metrics", free,
+		"--clock", "controllable", "--log-level", "info",
+	}
+	cmd := exec.CommandContext(context.Background(), binary, append(args, more...)...) //nolint:gosec // built by the test
 	log := &syncBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

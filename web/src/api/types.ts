@@ -99,8 +99,11 @@ export interface Customer {
 
 export type WriteBackStatus = "none" | "pending" | "done" | "failed";
 
+export type Direction = "inbound" | "callback";
+
 export interface ContactSummary {
   id: string;
+  direction: Direction;
   ani: string;
   dnis: string;
   state: string;
@@ -124,8 +127,9 @@ export interface DeskContact {
   ani: string;
   dnis: string;
   callerName: string;
-  direction: "inbound";
-  state: "ringing" | "connected" | "held" | "wrapup";
+  direction: Direction;
+  state: "ringing" | "dialing" | "connected" | "held" | "wrapup";
+  callback: { number: string; waitingSince: Time; attempt: number; maxAttempts: number } | null;
   queue: Ref | null;
   priority: number;
   createdAt: Time;
@@ -172,9 +176,10 @@ export interface Desk {
 
 export interface LiveCall {
   id: string;
+  direction: Direction;
   ani: string;
   dnis: string;
-  state: "flow" | "queued" | "ringing" | "connected" | "held" | "wrapup";
+  state: "flow" | "queued" | "ringing" | "dialing" | "connected" | "held" | "transferred" | "wrapup";
   stateSince: Time;
   createdAt: Time;
   flow: string | Ref | null;
@@ -210,7 +215,19 @@ export interface Live {
 
 // Contacts
 
+export interface Recording {
+  id: string;
+  startedAt: Time;
+  endedAt: Time | null;
+  durationSeconds: number;
+  agent: boolean;
+  customer: boolean;
+}
+
 export interface ContactDetail extends ContactSummary {
+  callback: { previous: string; attempts: number; maxAttempts: number; nextAt: Time | null } | null;
+  calledBack: string;
+  recordings: Recording[];
   notes: string;
   variables: DeskVariable[];
   timeline: { at: Time; type: string; text: string; detail?: string }[];
@@ -397,6 +414,7 @@ export interface Queue {
   wrapUpCodes: string[];
   autoAccept: boolean;
   hoursId: string;
+  record: boolean;
   version?: number;
 }
 

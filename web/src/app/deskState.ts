@@ -14,5 +14,5 @@ export interface Received {
 /** Whether this person is talking to, or being offered, a customer. */
 export function deskOnCall(queries: QueryClient): boolean {
   const state = queries.getQueryData<Received>(DESK)?.desk.contact?.state;
-  return state === "ringing" || state === "connected" || state === "held";
+  return state === "ringing" || state === "dialing" || state === "connected" || state === "held";
 }

@@ -14,6 +14,7 @@ import { formatAbsolute, formatClock, formatDuration } from "../ui/time";
 import { endReasonName, writeBack } from "../ui/words";
 import classes from "./Contacts.module.css";
 import { Result } from "./ContactsPage";
+import { RecordingPanel } from "./RecordingPanel";
 
 const TracePanel = lazy(() => import("./TracePanel").then((module) => ({ default: module.TracePanel })));
 
@@ -50,17 +51,33 @@ function BackToList() {
 }
 
 function Lead({ contact }: { contact: ContactDetail }) {
+  if (contact.callback)
+    return (
+      <>
+        Callback, asked for <Ago time={contact.createdAt} /> in <ContactLink id={contact.callback.previous}>an earlier call</ContactLink>
+      </>
+    );
   return (
     <>
       Called <span className="num">{contact.dnis}</span> <Ago time={contact.createdAt} />
+      {contact.calledBack && (
+        <>
+          , <ContactLink id={contact.calledBack}>to be called back</ContactLink>
+        </>
+      )}
     </>
   );
+}
+
+function ContactLink({ id, children }: { id: string; children: React.ReactNode }) {
+  return <Anchor renderRoot={(props) => <Link to="/contacts/$id" params={{ id }} {...props} />}>{children}</Anchor>;
 }
 
 function Record({ contact }: { contact: ContactDetail }) {
   return (
     <>
       <Facts contact={contact} />
+      <RecordingPanel contact={contact} />
       <div className={classes.columns}>
         <div className={classes.column}>
           <Timeline contact={contact} />

@@ -21,7 +21,7 @@ export function CallCard({ contact }: { contact: DeskContact }) {
       <div className={classes.top}>
         <Caller contact={contact} lead={leadOf(contact)} />
         <div className={classes.clock}>
-          {over || !contact.answeredAt ? (
+          {contact.state === "dialing" ? null : over || !contact.answeredAt ? (
             <span className="num" data-testid="call-timer">
               {formatDuration((millis(contact.endedAt) - millis(contact.answeredAt ?? contact.createdAt)) / 1000)}
             </span>
@@ -40,6 +40,7 @@ export function CallCard({ contact }: { contact: DeskContact }) {
 }
 
 function leadOf(contact: DeskContact): string {
+  if (contact.state === "dialing") return "Calling the customer back";
   if (contact.state === "held") return "On hold";
   if (contact.state === "connected") return "On the line";
   if (contact.endedBy === "customer") return "The caller hung up";
@@ -55,7 +56,16 @@ function Controls({ contact }: { contact: DeskContact }) {
   const mute = () => act(contact.muted ? "unmute" : "mute");
   const hold = () => act(contact.held ? "resume" : "hold");
   const end = () => act("end");
-  useShortcuts(usable ? { m: mute, h: hold, "shift+e": end, k: pad.toggle } : {});
+  const dialing = contact.state === "dialing";
+  useShortcuts(!usable ? {} : dialing ? { "shift+e": end } : { m: mute, h: hold, "shift+e": end, k: pad.toggle });
+  if (dialing)
+    return (
+      <div className={classes.controls} role="group" aria-label="Call controls">
+        <Button className={classes.end} color="red" leftSection={<Icon name="phoneDown" />} rightSection={<Key>⇧E</Key>} disabled={!usable} onClick={end} data-testid="end">
+          Stop calling
+        </Button>
+      </div>
+    );
   return (
     <>
       <div className={classes.controls} role="group" aria-label="Call controls">

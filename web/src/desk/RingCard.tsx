@@ -27,8 +27,8 @@ export function RingCard({ contact }: { contact: DeskContact }) {
   }, [contact.id]);
 
   return (
-    <section className={`panel ${classes.ring}`} aria-label="Incoming call">
-      <Caller contact={contact} lead="Incoming call" />
+    <section className={`panel ${classes.ring}`} aria-label={contact.callback ? "Callback" : "Incoming call"} data-direction={contact.direction}>
+      <Caller contact={contact} lead={contact.callback ? "Callback: the customer is called once you accept" : "Incoming call"} />
       <div className={classes.ringSide}>
         {contact.ringUntil && (
           <p className={classes.countdown}>
@@ -50,7 +50,13 @@ export function RingCard({ contact }: { contact: DeskContact }) {
 }
 
 function Waited({ contact }: { contact: DeskContact }) {
-  const seconds = (millis(contact.offeredAt) - millis(contact.queuedAt)) / 1000;
-  if (Number.isNaN(seconds) || seconds < 1) return null;
-  return <p className="muted small">Waited {formatDuration(seconds)} in the queue</p>;
+  const seconds = (millis(contact.offeredAt) - millis(contact.callback?.waitingSince ?? contact.queuedAt)) / 1000;
+  const attempt = contact.callback && `Attempt ${contact.callback.attempt} of ${contact.callback.maxAttempts}`;
+  if (Number.isNaN(seconds) || seconds < 1) return attempt && <p className="muted small">{attempt}</p>;
+  return (
+    <p className="muted small">
+      Waited {formatDuration(seconds)} in the queue
+      {attempt && <>. {attempt}</>}
+    </p>
+  );
 }

@@ -38,7 +38,10 @@ export function announcement(desk: Desk): string {
   if (!contact) return `You are ${stateName(desk.state, desk.reason).toLowerCase()}.`;
   const who = contact.callerName || contact.ani;
   switch (contact.state) {
+    case "dialing":
+      return `Calling ${who} back.`;
     case "ringing":
+      if (contact.callback) return `Callback to ${who}${contact.queue ? `, queue ${contact.queue.name}` : ""}.`;
       return `Incoming call from ${who}${contact.queue ? `, queue ${contact.queue.name}` : ""}.`;
     case "connected":
       return contact.muted ? "You are muted." : `Connected to ${who}.`;

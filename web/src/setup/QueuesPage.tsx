@@ -29,6 +29,7 @@ export function QueuesPage() {
         { label: "Rings", numeric: true, cell: (queue) => `${queue.ringSeconds} s` },
         { label: "Wrap-up", numeric: true, cell: (queue) => formatDuration(queue.wrapUpSeconds) },
         { label: "Longest wait", numeric: true, cell: (queue) => (queue.maxWaitSeconds > 0 ? formatDuration(queue.maxWaitSeconds) : "no limit") },
+        { label: "Recording", cell: (queue) => (queue.record ? "on" : "off") },
         { label: "Answering", cell: (queue) => (queue.autoAccept ? "by itself" : "by the agent") },
       ]}
       toValue={(queue) => ({
@@ -40,6 +41,7 @@ export function QueuesPage() {
         wrapUpCodes: queue?.wrapUpCodes ?? [],
         autoAccept: queue?.autoAccept ?? false,
         hoursId: queue?.hoursId ?? "",
+        record: queue?.record ?? false,
       })}
       fields={({ value, set }) => (
         <>
@@ -66,6 +68,7 @@ export function QueuesPage() {
             onChange={(event) => set("hoursId", event.currentTarget.value)}
           />
           <Switch label="Answer by itself" description="The agent hears a tone and is connected without accepting." checked={value.autoAccept} onChange={(event) => set("autoAccept", event.currentTarget.checked)} />
+          <Switch label="Record conversations" description="A flow may say otherwise. Tell callers that they are recorded." checked={value.record} onChange={(event) => set("record", event.currentTarget.checked)} />
         </>
       )}
     />

@@ -12,6 +12,8 @@ const endReasons: Record<string, string> = {
   error: "Error",
   hub_restart: "Hub restarted",
   rejected: "Rejected",
+  transfer: "Other side hung up",
+  unreachable: "Customer not reached",
 };
 
 export const endReasonName = (reason: string): string => endReasons[reason] ?? reason;
@@ -20,8 +22,10 @@ const callStates: Record<string, [string, Tone]> = {
   flow: ["In the flow", "neutral"],
   queued: ["Waiting", "warn"],
   ringing: ["Ringing", "accent"],
+  dialing: ["Calling back", "accent"],
   connected: ["Talking", "good"],
   held: ["On hold", "warn"],
+  transferred: ["Transferred", "good"],
   wrapup: ["Wrap-up", "neutral"],
   ended: ["Ended", "neutral"],
 };

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/errs"
@@ -151,6 +152,8 @@ type flowTry struct {
 	Steps    []tryStep    `json:"steps"`
 	Prompts  []tryPrompt  `json:"prompts"`
 	Requests []tryRequest `json:"requests"`
+	// Suite is the run as a suite of flowtest.
+	Suite map[string]any `json:"suite" doc:"a suite for flow tests with this one call, which expects what has happened"`
 }
 
 func (a *API) flowEditOps() {
@@ -303,5 +306,24 @@ func (a *API) testFlow(ctx context.Context, in *tryInput) (*body[flowTry], error
 			At: seconds(q.At), Node: q.Node, Method: q.Method, URL: q.URL, Body: q.Body, Status: q.Status, Error: q.Error, Matched: q.Matched,
 		})
 	}
+	out.Suite = suiteOf(d, in.Body.Script, res)
 	return &body[flowTry]{Body: out}, nil
+}
+
+// suiteOf makes a test of a run: the same script, and what happened as what is expected.
+func suiteOf(d *library.Detail, script map[string]any, res *flowtest.Result) map[string]any {
+	prompts, requests := []string{}, []map[string]any{}
+	for _, p := range res.Prompts {
+		if !strings.Contains(p.Text, library.Concealed) {
+			prompts = append(prompts, p.Text)
+		}
+	}
+	for _, q := range res.Requests {
+		requests = append(requests, map[string]any{"node": q.Node, "method": q.Method})
+	}
+	then := map[string]any{"path": res.Path(0), "prompts": prompts, "requests": requests, "end": map[string]any{"reason": res.End.Reason, "by": res.End.By}}
+	if script == nil {
+		script = map[string]any{}
+	}
+	return map[string]any{"flow": d.ID + ".json", "tests": []map[string]any{{"name": fmt.Sprintf("As version %d went", d.Version), "given": script, "then": then}}}
 }

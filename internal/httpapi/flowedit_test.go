@@ -1,9 +1,14 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	examples "github.com/tandemcc/tandem/examples/flows"
+	"github.com/tandemcc/tandem/internal/flow"
+	"github.com/tandemcc/tandem/internal/flow/connect"
+	"github.com/tandemcc/tandem/internal/flow/flowtest"
+	"github.com/tandemcc/tandem/internal/flow/webex"
 )
 
 // TestFlowEdit takes one flow through editing, a conflict, comparing, a test run and restoring, as the console does.
@@ -52,6 +57,7 @@ func TestFlowEdit(t *testing.T) {
 	if run.status != 200 || len(steps) < 5 || object(t, run.json["end"])["reason"] == "" {
 		t.Errorf("test: %d %s", run.status, run.raw)
 	}
+	keepsPassing(t, file, run.json["suite"])
 	a.do(t, req{method: "POST", path: path + "/test", as: "admin", body: m{"script": m{"digits": []string{"x"}}}}).problem(t, "a wrong script", 422, "invalid")
 
 	r = a.do(t, req{method: "POST", path: path + "/restore", as: "admin", body: m{"version": 1}})
@@ -61,6 +67,31 @@ func TestFlowEdit(t *testing.T) {
 	same := a.do(t, req{method: "GET", path: path + "/diff?from=1&to=3", as: "admin"})
 	if list, _ := same.json["changed"].([]any); len(list) != 0 {
 		t.Errorf("what was restored differs: %s", same.raw)
+	}
+}
+
+// keepsPassing runs the suite that a test run was made into against the file.
+func keepsPassing(t *testing.T, file []byte, suite any) {
+	t.Helper()
+	raw, err := json.Marshal(suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := flowtest.ParseSuite(raw)
+	if err != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	f, _, err := flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}}.Import(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := flowtest.New(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := r.RunSuite(parsed)
+	if len(rep.Tests) != 1 || rep.Failed() != 0 {
+		t.Errorf("the kept test fails: %+v", rep.Tests)
 	}
 }
 

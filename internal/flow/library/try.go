@@ -19,6 +19,9 @@ const (
 	minimum  = 4    // bytes of a secret that is looked for in what a run gives
 )
 
+// Concealed stands in place of a secret in what a test run gives.
+const Concealed = "••••"
+
 // Try plays one call through a version (0: the latest) with a script in the manner of flowtest, as YAML or JSON. Nothing leaves
 // the machine, and nothing is stored. The run ends after a few seconds whatever the flow does. errs.Invalid says that the
 // script or the flow is wrong. Texts of secure variables are not in the result's prompts, trace and requests. With an edit, which
@@ -83,7 +86,7 @@ func conceal(res *flowtest.Result, secrets []string) {
 	var pairs []string
 	for _, s := range secrets {
 		if len(s) >= minimum && s != "<nil>" {
-			pairs = append(pairs, s, "••••")
+			pairs = append(pairs, s, Concealed)
 		}
 	}
 	r := strings.NewReplacer(pairs...)

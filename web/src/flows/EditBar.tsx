@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import { Icon } from "../ui/Icon";
 import { Pill } from "../ui/Status";
 import classes from "./Editor.module.css";
-import { operations } from "./ops";
+import { families, operations, type Family } from "./ops";
 import type { Editor } from "./useEditor";
 
 interface Props {
@@ -17,7 +17,12 @@ interface Props {
   onLeave: () => void;
 }
 
-const choices = Object.entries(operations).map(([value, info]) => ({ value, label: info.label }));
+const choices = (Object.entries(families) as [Family, string][]).map(([family, group]) => ({
+  group,
+  items: Object.entries(operations)
+    .filter(([op, info]) => info.family === family && op !== "event")
+    .map(([value, info]) => ({ value, label: info.label })),
+}));
 
 const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
 
@@ -51,6 +56,16 @@ export function EditBar({ editor, deletable, onDelete, onAdd, onSave, saving, on
         placeholder="Add a step"
         searchable
         data={choices}
+        maxDropdownHeight={420}
+        comboboxProps={{ width: 290, position: "bottom-start" }}
+        renderOption={({ option }) => (
+          <span className={classes.operation}>
+            <span>{option.label}</span>
+            <span className="muted small" aria-hidden="true">
+              {operations[option.value]?.help}
+            </span>
+          </span>
+        )}
         value={null}
         onChange={(op) => op && onAdd(op)}
         leftSection={<Icon name="plus" size={14} />}

@@ -99,7 +99,7 @@ export const flow = {
     node("n6", "ToBilling", "queue", "queue-contact", 1300, 120, { status: "approximated", properties: { queueName: "Billing", priority: 3 } }),
     node("n7", "HoldMusic", "music", "play-music", 1560, 120, { properties: { file: "defaultmusic_on_hold.wav" } }),
     node("n8", "Survey", "unsupported", "feedback-v2", 1560, 280, { status: "unsupported", properties: { template: "csat" } }),
-    node("n9", "Goodbye", "disconnect", "disconnect-contact", 1820, 120),
+    node("n9", "Goodbye", "hangup", "disconnect-contact", 1820, 120),
     node("e1", "PhoneContactEnded", "event", "event", 520, 420, { group: "event" }),
     node("e2", "WriteTask", "http", "http-request-v2", 780, 420, { group: "event", properties: { method: "POST", path: "/services/data/v57.0/sobjects/Task" } }),
   ],

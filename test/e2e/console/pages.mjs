@@ -85,7 +85,7 @@ export const pages = {
     path: "/flows/f1",
     login: "admin",
     prepare: async (page) => {
-      await page.getByLabel("Find a step").fill("contact");
+      await page.getByRole("combobox", { name: "Find a step" }).fill("contact");
       await page.getByRole("option").first().waitFor();
     },
   },

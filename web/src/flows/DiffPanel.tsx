@@ -102,12 +102,28 @@ export function DiffPanel({ diff, flow, from, to, goTo, close }: Props) {
   );
 }
 
+/** What differs of two texts: the lines that both begin and end with are left out. */
+function differing(from: string, to: string): [string, string] {
+  const [a, b] = [from.split("\n"), to.split("\n")];
+  let start = 0;
+  while (start < Math.min(a.length, b.length) - 1 && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start - 1 && a.at(-1 - end) === b.at(-1 - end)) end++;
+  const part = (lines: string[]) => {
+    const kept = lines.slice(start, lines.length - end);
+    const indent = Math.min(...kept.filter(Boolean).map((line) => line.length - line.trimStart().length));
+    return kept.map((line) => line.slice(Number.isFinite(indent) ? indent : 0)).join("\n");
+  };
+  return [part(a), part(b)];
+}
+
 function Field({ field }: { field: FlowDiffField }) {
+  const [from, to] = field.from === "" || field.to === "" ? [field.from, field.to] : differing(field.from, field.to);
   return (
     <div>
       <span className={shared.label}>{field.name}</span>
-      {field.from !== "" && <del className={classes.was}>{field.from}</del>}
-      {field.to !== "" && <ins className={classes.is}>{field.to}</ins>}
+      {from !== "" && <del className={classes.was}>{from}</del>}
+      {to !== "" && <ins className={classes.is}>{to}</ins>}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Select } from "@mantine/core";
+import { ActionIcon, Button, Select } from "@mantine/core";
 import { useEffect } from "react";
 import { Icon } from "../ui/Icon";
 import { Pill } from "../ui/Status";
@@ -72,15 +72,15 @@ export function EditBar({ editor, deletable, onDelete, onAdd, onSave, saving, on
         nothingFoundMessage="No such operation"
         data-testid="add-step"
       />
-      <Button size="xs" variant="default" disabled={!editor.canUndo} onClick={editor.undo} title="Ctrl+Z" data-testid="undo">
-        Undo
-      </Button>
-      <Button size="xs" variant="default" disabled={!editor.canRedo} onClick={editor.redo} title="Ctrl+Shift+Z" data-testid="redo">
-        Redo
-      </Button>
-      <Button size="xs" variant="default" disabled={!deletable} onClick={onDelete} title="Delete" data-testid="delete-selected">
-        Delete
-      </Button>
+      <ActionIcon size={30} variant="default" disabled={!editor.canUndo} onClick={editor.undo} aria-label="Undo" title="Undo (Ctrl+Z)" data-testid="undo">
+        <Icon name="undo" />
+      </ActionIcon>
+      <ActionIcon size={30} variant="default" disabled={!editor.canRedo} onClick={editor.redo} aria-label="Redo" title="Redo (Ctrl+Shift+Z)" data-testid="redo">
+        <Icon name="redo" />
+      </ActionIcon>
+      <ActionIcon size={30} variant="default" disabled={!deletable} onClick={onDelete} aria-label="Delete" title="Delete what is selected (Delete)" data-testid="delete-selected">
+        <Icon name="trash" />
+      </ActionIcon>
       <span className={classes.grow} role="status">
         {editor.dirty && <Pill tone="warn">Not saved</Pill>}
       </span>

@@ -58,22 +58,22 @@ function Handlers({ flow, editor, goTo }: Props) {
       {flow.handlers.length === 0 && <p className="muted">No event starts anything: what happens after the call is over, or when an agent leaves, is not handled.</p>}
       <ul className={classes.exits} data-testid="handlers">
         {flow.handlers.map(({ event, node }) => (
-          <li key={event} className={classes.handler}>
+          <li key={event} className={classes.handler} data-shown={!editor || undefined}>
             <span>
               <strong>{events[event]?.label ?? event}</strong>
               <span className="muted small">{events[event]?.help}</span>
             </span>
-            <button type="button" className={shared.nodeLink} onClick={() => goTo(node)}>
-              {nameOf(node)}
-            </button>
             {editor && (
               <>
-                <NativeSelect size="xs" aria-label={`Where ${event} starts`} data={targets} value={node} onChange={(change) => editor.change(handle(editor.draft, event, change.currentTarget.value))} />
                 <ActionIcon variant="subtle" color="gray" size="sm" aria-label={`Remove the handler of ${event}`} title="Remove the handler" onClick={() => editor.change(handle(editor.draft, event))}>
                   <Icon name="close" size={14} />
                 </ActionIcon>
+                <NativeSelect size="xs" aria-label={`Where ${event} starts`} data={targets} value={node} onChange={(change) => editor.change(handle(editor.draft, event, change.currentTarget.value))} />
               </>
             )}
+            <button type="button" className={shared.nodeLink} onClick={() => goTo(node)}>
+              {editor ? "Show" : nameOf(node)}
+            </button>
           </li>
         ))}
       </ul>

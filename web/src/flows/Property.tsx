@@ -130,7 +130,7 @@ function Row({ name, first, onRemove, onUp, children }: RowProps) {
       <div className={classes.rowTools}>
         {onUp && (
           <ActionIcon variant="subtle" color="gray" size="sm" disabled={first} onClick={onUp} aria-label={`Move ${name} up`} title="Move up">
-            <Icon name="down" size={14} style={{ transform: "rotate(180deg)" }} />
+            <Icon name="up" size={14} />
           </ActionIcon>
         )}
         <ActionIcon variant="subtle" color="gray" size="sm" onClick={onRemove} aria-label={`Remove ${name}`} title="Remove">

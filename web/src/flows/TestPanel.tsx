@@ -42,7 +42,7 @@ export function TestPanel({ flow, editor, onPath }: Props) {
         </div>
         <TextInput size="xs" label="Digits" description="What the caller enters, one entry for each question: 1, 12345#" value={form.digits} onChange={(event) => set({ digits: event.currentTarget.value })} />
         <Answers flow={flow} answers={form.answers} set={(answers) => set({ answers })} />
-        <div className={classes.pair}>
+        <div className={`${classes.pair} ${classes.wideFirst}`}>
           <TextInput size="xs" type="datetime-local" label="Comes in at" value={form.at} onChange={(event) => set({ at: event.currentTarget.value })} />
           <TextInput size="xs" label="Hangs up after" placeholder="at the end" inputMode="numeric" value={form.hangUp} rightSection={<span className="muted small">s</span>} onChange={(event) => set({ hangUp: event.currentTarget.value.replaceAll(/\D/g, "") })} />
         </div>

@@ -72,7 +72,7 @@ function Summary({ flow, variable, open, toggle }: { flow: FlowDetail; variable:
         {variable.global && <Pill>Global</Pill>}
       </span>
       <span className={`muted small ${classes.variableValue}`}>
-        {[variable.label, variable.value === "" ? "starts empty" : `starts as ${variable.value}`, uses === 0 ? "not used" : uses === 1 ? "used once" : `used ${uses} times`].filter(Boolean).join(" · ")}
+        {[variable.label, variable.value === "" ? "starts empty" : `starts as ${variable.value}`, uses === 0 ? "not used" : uses === 1 ? "used in one place" : `used in ${uses} places`].filter(Boolean).join(" · ")}
       </span>
     </>
   );

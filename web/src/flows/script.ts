@@ -24,12 +24,12 @@ export const FOUND = '{"totalSize": 1, "done": true, "records": [{"Id": "0030000
 const NONE = '{"totalSize": 0, "done": true, "records": []}';
 
 export const answerKinds: { value: Answer["kind"]; label: string }[] = [
-  { value: "found", label: "Found: one record" },
-  { value: "none", label: "Not found: an empty list" },
-  { value: "404", label: "Not found: 404" },
-  { value: "500", label: "Broken: 500" },
-  { value: "down", label: "Down: no answer" },
-  { value: "own", label: "An answer of my own" },
+  { value: "found", label: "Found one record" },
+  { value: "none", label: "Found nothing" },
+  { value: "404", label: "404" },
+  { value: "500", label: "500" },
+  { value: "down", label: "No answer" },
+  { value: "own", label: "My own answer" },
 ];
 
 function answerOf({ step, kind, status, body }: Answer): Record<string, unknown> {

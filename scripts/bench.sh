@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Prints the figures of docs/benchmarks.md, measured here and now. Load and hub share this machine: run it when nothing else does.
-# Arguments choose parts: go phone hub start; none means all. It takes about twelve minutes.
+# Arguments choose parts: start go phone hub console; none means all. It takes about twelve minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-parts=${*:-start go phone hub}
+parts=${*:-start go phone hub console}
 wanted() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 need_go
@@ -42,4 +42,11 @@ if wanted hub; then
 	say "the whole hub: flow with three dips, durable record, audit"
 	go build -o build/benchhub ./bench/hub
 	./build/benchhub -rate 50,100,200,300,400 -seconds 15 -hold 10s
+fi
+if wanted console; then
+	need_node
+	command -v chromium >/dev/null 2>&1 || [ -n "${TANDEM_CHROMIUM:-}" ] || apt_install chromium
+	say "the console: opening a flow of 250 steps"
+	npm_ci test/e2e
+	TANDEM_BIN=$PWD/bin/tandem node bench/console/open.mjs 15
 fi

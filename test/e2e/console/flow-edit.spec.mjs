@@ -137,7 +137,7 @@ test("versions are compared on the picture and as a list, and an old one is rest
 test("a test run lights the way step by step, and takes the error way when the other system is down", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/flows/f1");
   await page.getByRole("tab", { name: "Test" }).click();
-  await page.getByLabel("Caller").fill("+4930111");
+  await page.getByRole("textbox", { name: "Caller" }).fill("+4930111");
   await page.getByTestId("run-test").click();
   const steps = page.getByTestId("test-steps").getByRole("listitem");
   await expect(steps.first()).toContainText("NewPhoneContact");
@@ -159,7 +159,7 @@ test("both changed the same: it is shown side by side, and the choice counts", a
   await node(page, "n2").click();
   await page.getByTestId("step-name").fill("MyGreeting");
   await node(page, "n3").click();
-  await page.getByLabel("Method").selectOption("POST");
+  await page.getByLabel("Method", { exact: true }).selectOption("POST");
   const theirs = structuredClone(mock.state.flow.nodes);
   theirs.find((item) => item.id === "n2").name = "TheirGreeting";
   theirs.find((item) => item.id === "n2").properties.interruptible = false;

@@ -106,7 +106,7 @@ test("settings have the editors that fit them", async ({ page, mock }) => {
   await page.getByRole("button", { name: "Add a result" }).click();
   await page.getByRole("combobox", { name: "Variable 2" }).fill("invoice");
   await page.getByLabel("Path 2").fill("$.records[0].Name");
-  await page.getByLabel("Name of another setting").fill("Headers");
+  await page.getByRole("combobox", { name: "Name of another setting" }).fill("Headers");
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await page.getByRole("group", { name: "Headers" }).getByRole("button", { name: "Add one" }).click();
   await page.getByLabel("Name 1 of Headers").fill("X-Trace");

@@ -26,8 +26,9 @@ function edited(state, flow, body) {
     return { ...old, name, properties: properties ?? old.properties, x: x ?? old.x, y: y ?? old.y };
   });
   // The mock's lint: a template that is opened is closed.
+  const texts = (value) => (value !== null && typeof value === "object" ? Object.values(value).flatMap(texts) : [String(value)]);
   const problems = nodes
-    .filter((node) => /\{\{[^}]*$/.test(JSON.stringify(Object.values(node.properties)).replaceAll(/["\]]/g, "")))
+    .filter((node) => texts(node.properties).some((text) => /\{\{[^}]*$/.test(text)))
     .map((node) => ({ node: node.name, field: "prompts", position: 0, message: "The template does not end: }} is missing.", fix: "Close it." }));
   for (const node of nodes) node.problems = problems.flatMap((problem, index) => (problem.node === node.name ? [index] : []));
   const { name, description, kind, start, options, handlers } = body;

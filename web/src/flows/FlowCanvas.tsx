@@ -69,6 +69,7 @@ function Canvas({ flow, selected, onSelect, onOpen, focus, path, marks, editing 
   const { fitView, getZoom, setViewport } = useReactFlow();
   const frame = useRef<HTMLDivElement>(null);
   const drawer = useRef(new NodeDrawer());
+  const [shown, setShown] = useState(false);
   const [dragged, setDragged] = useState<{ id: string; to: Point } | null>(null);
   const exact = editing !== undefined;
   const places = useMemo(() => (exact ? exactPlaces(flow) : placesOf(flow, tidy)), [flow, tidy, exact]);
@@ -125,7 +126,7 @@ function Canvas({ flow, selected, onSelect, onOpen, focus, path, marks, editing 
     focusNode(frame, next);
   };
   return (
-    <div ref={frame} className={classes.canvas} data-editing={exact || undefined} data-testid="flow-canvas" onKeyDownCapture={onKey}>
+    <div ref={frame} className={classes.canvas} data-editing={exact || undefined} data-shown={shown || undefined} data-testid="flow-canvas" onKeyDownCapture={onKey}>
       <ReactFlow
         nodes={nodes}
         edges={edges}
@@ -154,7 +155,7 @@ function Canvas({ flow, selected, onSelect, onOpen, focus, path, marks, editing 
         deleteKeyCode={null}
         minZoom={0.05}
         proOptions={{ hideAttribution: false }}
-        onInit={() => void show()}
+        onInit={() => void show().then(() => setShown(true))}
       >
         <Background color="var(--border-strong)" gap={24} />
         <Controls showInteractive={false} />

@@ -56,8 +56,9 @@ export function EditBar({ editor, deletable, onDelete, onAdd, onSave, saving, on
         placeholder="Add a step"
         searchable
         data={choices}
-        maxDropdownHeight={420}
-        comboboxProps={{ width: 290, position: "bottom-start" }}
+        withScrollArea={false}
+        classNames={{ options: classes.options }}
+        comboboxProps={{ width: 290, position: "bottom-start", withinPortal: false }}
         renderOption={({ option }) => (
           <span className={classes.operation}>
             <span>{option.label}</span>

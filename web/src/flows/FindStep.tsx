@@ -52,7 +52,9 @@ export function FindStep({ nodes, value, onChoose }: Props) {
       filter={({ options: all }) => all.filter((option) => !("value" in option) || details.has(option.value))}
       searchValue={query}
       onSearchChange={setQuery}
-      comboboxProps={{ width: 330, position: "bottom-start" }}
+      comboboxProps={{ width: 330, position: "bottom-start", withinPortal: false }}
+      withScrollArea={false}
+      classNames={{ options: `${classes.options} nowheel` }}
       renderOption={({ option }) => {
         const item = details.get(option.value);
         return (

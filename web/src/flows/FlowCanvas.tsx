@@ -159,7 +159,7 @@ function Canvas({ flow, selected, onSelect, onOpen, focus, path, marks, editing 
       >
         <Background color="var(--border-strong)" gap={24} />
         <Controls showInteractive={false} />
-        {nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" nodeColor="var(--border-strong)" maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" />}
+        {nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" nodeColor="var(--faint)" maskColor="color-mix(in srgb, var(--bg) 55%, transparent)" />}
         <Panel position="top-left" className={classes.tools}>
           <FindStep nodes={flow.nodes} value={selected} onChoose={(id) => {
             onSelect(id);

@@ -42,7 +42,7 @@ export const FlowNodeView = memo(function FlowNodeView({ data, selected, isConne
       </div>
       <div className={classes.op}>
         {opLabel(node)}
-        {node.status === "approximated" && " (approximated)"}
+        {node.status === "approximated" && " (nearly)"}
         {events.length > 0 && `, at ${events.join(", ")}`}
       </div>
       {mark && <span className={classes.mark}>{mark}</span>}

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Prints the figures of docs/benchmarks.md, measured here and now. Load and hub share this machine: run it when nothing else does.
-# Arguments choose parts: go phone hub sandbox start; none means all. It takes about fifteen minutes.
+# Arguments choose parts: start go phone hub sandbox console; none means all. It takes about fifteen minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-parts=${*:-start go phone hub sandbox}
+parts=${*:-start go phone hub sandbox console}
 wanted() { case " $parts " in *" $1 "*) return 0 ;; esac; return 1; }
 
 need_go
@@ -53,4 +53,11 @@ if wanted sandbox; then
 	./build/benchsandbox -bin bin/tandem -parts "start rest bulk"
 	say "an org of a million contacts (2 GB of disk)"
 	./build/benchsandbox -bin bin/tandem -parts million
+fi
+if wanted console; then
+	need_node
+	command -v chromium >/dev/null 2>&1 || [ -n "${TANDEM_CHROMIUM:-}" ] || apt_install chromium
+	say "the console: opening a flow of 250 steps"
+	npm_ci test/e2e
+	TANDEM_BIN=$PWD/bin/tandem node bench/console/open.mjs 15
 fi

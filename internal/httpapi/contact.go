@@ -179,6 +179,7 @@ func orEmpty[T any](v []T) []T {
 
 type traceStep struct {
 	At         time.Time `json:"at"`
+	Thread     int       `json:"thread" doc:"the main way is 1; each handler that runs is another"`
 	Node       string    `json:"node"`
 	Name       string    `json:"name"`
 	Op         string    `json:"op"`
@@ -211,7 +212,7 @@ func (a *API) getTrace(ctx context.Context, in *IDInput) (*body[trace], error) {
 			return nil, errs.Wrap(errs.Internal, err, "the trace cannot be read")
 		}
 		for _, e := range entries {
-			step := traceStep{At: e.At, Node: string(e.Node), Port: string(e.Port), Detail: e.Detail, Name: string(e.Node)}
+			step := traceStep{At: e.At, Thread: e.Thread, Node: string(e.Node), Port: string(e.Port), Detail: e.Detail, Name: string(e.Node)}
 			if n := nodes[e.Node]; n != nil {
 				step.Name, step.Op = cmp.Or(n.Name, step.Name), string(n.Op)
 			}

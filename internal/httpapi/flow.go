@@ -56,13 +56,25 @@ type flowHandler struct {
 }
 
 type flowVariable struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"`
-	Value    string `json:"value"`
-	CAD      bool   `json:"cad"`
-	Label    string `json:"label"`
-	Editable bool   `json:"editable"`
-	Secure   bool   `json:"secure"`
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	Description string `json:"description"`
+	Value       string `json:"value" doc:"the initial value; dots for a secure one"`
+	CAD         bool   `json:"cad" doc:"shown to agents"`
+	Label       string `json:"label"`
+	Editable    bool   `json:"editable"`
+	Reportable  bool   `json:"reportable"`
+	Secure      bool   `json:"secure"`
+	Global      bool   `json:"global" doc:"shared between flows by name"`
+}
+
+type flowOptions struct {
+	MaxSteps         int    `json:"maxSteps" minimum:"0" maximum:"100000" doc:"steps between two waits; 0: as usual"`
+	Zone             string `json:"zone" maxLength:"100" doc:"IANA time zone of dates; empty: UTC"`
+	ErrorText        string `json:"errorText" maxLength:"1000" doc:"what a caller hears when nothing else handles an error"`
+	Language         string `json:"language" maxLength:"40"`
+	Voice            string `json:"voice" maxLength:"100"`
+	RawInterpolation bool   `json:"rawInterpolation" doc:"values go into addresses and queries unescaped"`
 }
 
 type flowBinding struct {
@@ -79,7 +91,11 @@ type flowDetail struct {
 	Format           string         `json:"format"`
 	Version          int            `json:"version"`
 	PublishedVersion int            `json:"publishedVersion"`
-	ETag             string         `json:"etag"`
+	ETag             string         `json:"etag" doc:"changes when a version is added or published"`
+	Description      string         `json:"description"`
+	Kind             string         `json:"kind"`
+	Start            string         `json:"start" doc:"the node at which calls come in"`
+	Options          flowOptions    `json:"options"`
 	Nodes            []flowNode     `json:"nodes"`
 	Edges            []flowEdge     `json:"edges"`
 	Handlers         []flowHandler  `json:"handlers"`
@@ -347,6 +363,7 @@ func (a *API) detail(ctx context.Context, d *library.Detail) (flowDetail, error)
 	f := d.Flow
 	out := flowDetail{
 		ID: d.ID, Name: d.Name, Format: d.Format, Version: d.Version, PublishedVersion: d.Published, ETag: fmt.Sprintf("%d-%d", d.Latest, d.Published),
+		Description: f.Description, Kind: string(f.Kind), Start: string(f.Start), Options: optionsOf(f.Options),
 		Nodes: []flowNode{}, Edges: []flowEdge{}, Handlers: []flowHandler{}, Variables: []flowVariable{}, Report: d.Report, Bindings: []flowBinding{},
 	}
 	main := reachable(f, f.Start)
@@ -383,14 +400,20 @@ func (a *API) detail(ctx context.Context, d *library.Detail) (flowDetail, error)
 }
 
 func variableOf(v flow.Var) flowVariable {
-	value := ""
-	if v.Value != nil {
-		value = fmt.Sprint(v.Value)
-	}
+	value := flow.Source(flow.Lit(v.Value))
 	if v.Secure {
 		value = "••••"
 	}
-	return flowVariable{Name: v.Name, Type: string(v.Type), Value: value, CAD: v.CAD, Label: v.Label, Editable: v.AgentEditable, Secure: v.Secure}
+	return flowVariable{
+		Name: v.Name, Type: string(v.Type), Description: v.Description, Value: value, CAD: v.CAD, Label: v.Label, Editable: v.AgentEditable,
+		Reportable: v.Reportable, Secure: v.Secure, Global: v.Global,
+	}
+}
+
+func optionsOf(o flow.Options) flowOptions {
+	return flowOptions{
+		MaxSteps: o.MaxSteps, Zone: o.Zone, ErrorText: o.ErrorText, Language: o.Language, Voice: o.Voice, RawInterpolation: o.RawInterpolation,
+	}
 }
 
 func reachable(f *flow.Flow, from flow.NodeID) map[flow.NodeID]bool {

@@ -7,6 +7,7 @@ import (
 	examples "github.com/tandemcc/tandem/examples/flows"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/connect"
+	"github.com/tandemcc/tandem/internal/flow/flowtest"
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/flow/yaml"
 	"github.com/tandemcc/tandem/internal/testkit/flows"
@@ -58,6 +59,7 @@ func TestFlowEdit(t *testing.T) {
 	if run.status != 200 || len(steps) < 5 || object(t, run.json["end"])["reason"] == "" {
 		t.Errorf("test: %d %s", run.status, run.raw)
 	}
+	keepsPassing(t, file, run.json["suite"])
 	a.do(t, req{method: "POST", path: path + "/test", as: "admin", body: m{"script": m{"digits": []string{"x"}}}}).problem(t, "a wrong script", 422, "invalid")
 
 	r = a.do(t, req{method: "POST", path: path + "/restore", as: "admin", body: m{"version": 1}})
@@ -95,4 +97,91 @@ func TestFlowExport(t *testing.T) {
 		}
 	}
 	a.do(t, req{method: "GET", path: path + "?format=visio", as: "sam"}).problem(t, "an unknown format", 422, "invalid")
+}
+
+// keepsPassing runs the suite that a test run was made into against the file.
+func keepsPassing(t *testing.T, file []byte, suite any) {
+	t.Helper()
+	raw, err := json.Marshal(suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := flowtest.ParseSuite(raw)
+	if err != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	f, _, err := flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}}.Import(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := flowtest.New(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := r.RunSuite(parsed)
+	if len(rep.Tests) != 1 || rep.Failed() != 0 {
+		t.Errorf("the kept test fails: %+v", rep.Tests)
+	}
+}
+
+// TestFlowParts edits all that is no step: variables, handlers and what the flow is as a whole.
+func TestFlowParts(t *testing.T) {
+	a := startAPI(t)
+	file, err := examples.Files.ReadFile("menu.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := a.do(t, req{method: "POST", path: "/flows/import?name=Parts", as: "admin", body: file})
+	path := "/flows/" + r.text("flow", "id")
+	got := a.do(t, req{method: "GET", path: path, as: "admin"}).json
+	nodes := []m{}
+	list, _ := got["nodes"].([]any)
+	for _, v := range list {
+		n := object(t, v)
+		nodes = append(nodes, m{"id": n["id"], "name": n["name"], "op": n["op"]})
+	}
+	nodes = append(nodes, m{"id": "over", "name": "CallOver", "op": "event", "in": m{"event": "Call over"}})
+	edges, _ := got["edges"].([]any)
+	model := m{
+		"version": 1, "nodes": nodes, "edges": edges, "name": "Renamed", "description": "What it does", "kind": "inbound",
+		"options":   m{"maxSteps": 300, "zone": "Europe/Berlin", "errorText": "", "language": "", "voice": "", "rawInterpolation": false},
+		"variables": []m{{"name": "code", "type": "STRING", "value": "4711", "secure": true}, {"name": "big", "type": "INTEGER", "value": "12345678"}},
+		"handlers":  []m{{"event": "contactEnded", "node": "over"}},
+	}
+	r = a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: model, header: map[string]string{"If-Match": `"1"`}})
+	if r.status != 200 || r.header.Get("ETag") != `"2"` || r.json["name"] != "Renamed" || r.json["description"] != "What it does" {
+		t.Fatalf("edit: %d, ETag %s, %s", r.status, r.header.Get("ETag"), r.raw)
+	}
+	if o := object(t, r.json["options"]); o["maxSteps"] != 300.0 || o["zone"] != "Europe/Berlin" {
+		t.Errorf("options: %v", o)
+	}
+	vars, _ := r.json["variables"].([]any)
+	if len(vars) != 2 || object(t, vars[0])["value"] != "••••" || object(t, vars[1])["value"] != "12345678" {
+		t.Errorf("variables: %v", vars)
+	}
+	handlers, _ := r.json["handlers"].([]any)
+	if len(handlers) != 1 || object(t, handlers[0])["node"] != "over" {
+		t.Errorf("handlers: %v", handlers)
+	}
+	diff := a.do(t, req{method: "GET", path: path + "/diff?from=1&to=2", as: "sam"})
+	options, _ := diff.json["options"].([]any)
+	changed, _ := diff.json["handlers"].([]any)
+	if len(options) < 3 || len(changed) != 2 {
+		t.Errorf("difference: %s", diff.raw)
+	}
+
+	stale := map[string]string{"If-Match": `"1"`}
+	model["version"] = 2
+	a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: model, header: stale}).problem(t, "another If-Match", 422, "invalid")
+	model["version"] = 1
+	a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: model, header: stale}).problem(t, "an old If-Match", 409, "conflict")
+	model["version"], model["handlers"] = 2, []m{{"event": "error", "node": "over"}, {"event": "error", "node": "over"}}
+	a.do(t, req{method: "PUT", path: path + "/model", as: "admin", body: model}).problem(t, "two handlers of an event", 422, "invalid")
+
+	model["handlers"] = []m{}
+	run := a.do(t, req{method: "POST", path: path + "/test", as: "admin", body: m{"version": 2, "model": model, "script": m{"digits": []string{"1"}}}})
+	if steps, _ := run.json["steps"].([]any); run.status != 200 || len(steps) < 2 {
+		t.Errorf("test of what is not saved: %d %s", run.status, run.raw)
+	}
+	a.do(t, req{method: "POST", path: path + "/test", as: "sam", body: m{"version": 2, "model": model}}).problem(t, "the same by a supervisor", 403, "denied")
 }

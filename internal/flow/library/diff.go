@@ -37,6 +37,10 @@ type Diff struct {
 	EdgesAdded, EdgesRemoved []EditEdge
 	// Variables are the declared variables that differ; values of secure ones are not told.
 	Variables []DiffField
+	// Handlers are the events whose handler starts at another step, by the steps' names.
+	Handlers []DiffField
+	// Options is what differs of the flow as a whole: its name, kind, budget and so on.
+	Options []DiffField
 }
 
 // Diff compares two versions of a flow; 0 means the latest.
@@ -62,7 +66,7 @@ func compare(a, b *flow.Flow) *Diff {
 			d.Changed = append(d.Changed, DiffChange{Node: id, Name: b.Nodes[id].Name, Fields: fields})
 		}
 	}
-	d.Variables = differing(variables(a), variables(b))
+	d.Variables, d.Handlers, d.Options = differing(variables(a), variables(b)), differing(handlers(a), handlers(b)), differing(whole(a), whole(b))
 	return d
 }
 
@@ -77,6 +81,9 @@ func (d *Diff) summary() string {
 		{len(d.Removed), "removed"},
 		{len(d.Changed), "changed"},
 		{len(d.EdgesAdded) + len(d.EdgesRemoved), "connections"},
+		{len(d.Variables), "variables"},
+		{len(d.Handlers), "handlers"},
+		{len(d.Options), "options"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
@@ -125,11 +132,54 @@ func described(f *flow.Flow, id flow.NodeID) map[string]any {
 func variables(f *flow.Flow) map[string]any {
 	out := map[string]any{}
 	for _, v := range f.Vars {
-		value := fmt.Sprintf("%s %s", v.Type, plain(v.Value))
-		if v.Secure {
-			value = string(v.Type) + " (secure)"
+		parts := []string{string(v.Type)}
+		if text := flow.Source(flow.Lit(v.Value)); text != "" && !v.Secure {
+			parts = append(parts, text)
 		}
-		out[v.Name] = strings.TrimSpace(value)
+		if v.CAD {
+			parts = append(parts, strings.TrimSpace("shown to agents "+v.Label))
+		}
+		for _, flag := range []struct {
+			set  bool
+			what string
+		}{{v.AgentEditable, "edited by agents"}, {v.Secure, "secure"}, {v.Reportable, "reportable"}, {v.Global, "global"}} {
+			if flag.set {
+				parts = append(parts, flag.what)
+			}
+		}
+		if v.Description != "" {
+			parts = append(parts, v.Description)
+		}
+		out[v.Name] = strings.Join(parts, ", ")
+	}
+	return out
+}
+
+func handlers(f *flow.Flow) map[string]any {
+	out := map[string]any{}
+	for ev, id := range f.On {
+		out[string(ev)] = string(id)
+		if n := f.Nodes[id]; n != nil {
+			out[string(ev)] = cmp.Or(n.Name, string(id))
+		}
+	}
+	return out
+}
+
+// whole describes a flow without its steps and variables.
+func whole(f *flow.Flow) map[string]any {
+	out := map[string]any{
+		"name": f.Name, "description": f.Description, "kind": string(f.Kind), "start": string(f.Start), "time zone": f.Options.Zone,
+		"announcement of errors": f.Options.ErrorText, "language": f.Options.Language, "voice": f.Options.Voice,
+	}
+	if n := f.Nodes[f.Start]; n != nil {
+		out["start"] = cmp.Or(n.Name, string(f.Start))
+	}
+	if f.Options.MaxSteps > 0 {
+		out["steps between two waits"] = f.Options.MaxSteps
+	}
+	if f.Options.RawInterpolation {
+		out["raw interpolation"] = true
 	}
 	return out
 }

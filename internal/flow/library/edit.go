@@ -43,12 +43,17 @@ type Edit struct {
 	Note    string // empty: a note that counts the changes
 	Nodes   []EditNode
 	Edges   []EditEdge
+	Head    EditHead
+	// Vars are all variables; nil leaves them as they are.
+	Vars []EditVar
+	// On is where the handlers start; nil leaves them as they are.
+	On map[flow.EventName]flow.NodeID
 }
 
 // Ops are the operations that a step may be added with, in the order of their names.
 func Ops() []flow.Op {
 	return []flow.Op{
-		flow.OpBot, flow.OpCallback, flow.OpCase, flow.OpCollect, flow.OpCompare, flow.OpCond, flow.OpEnd, flow.OpEndSub, flow.OpFunction,
+		flow.OpBot, flow.OpCallback, flow.OpCase, flow.OpCollect, flow.OpCompare, flow.OpCond, flow.OpEnd, flow.OpEndSub, flow.OpEvent, flow.OpFunction,
 		flow.OpGoto, flow.OpHangup, flow.OpHooks, flow.OpHours, flow.OpHTTP, flow.OpLoop, flow.OpLoopPrompts, flow.OpMenu, flow.OpMetric,
 		flow.OpMusic, flow.OpParse, flow.OpPass, flow.OpPop, flow.OpPriority, flow.OpQueue, flow.OpQueueAgent, flow.OpQueueInfo, flow.OpRecord,
 		flow.OpCallerID, flow.OpHash, flow.OpOTP, flow.OpRecordMessage, flow.OpSendDigits, flow.OpStream, flow.OpTask, flow.OpVerifyOTP, flow.OpView,
@@ -77,6 +82,7 @@ func (s *Service) Edit(ctx context.Context, tenant, id string, e Edit) (*Detail,
 	if err != nil {
 		return nil, err
 	}
+	rename := f.Name != d.Flow.Name
 	note := strings.TrimSpace(e.Note)
 	if note == "" {
 		note = "Edited: " + compare(d.Flow, f).summary()
@@ -84,7 +90,7 @@ func (s *Service) Edit(ctx context.Context, tenant, id string, e Edit) (*Detail,
 	if len(note) > maxNote {
 		return nil, errs.New(errs.Invalid, "a note has at most %d characters", maxNote)
 	}
-	return s.add(ctx, tenant, draft{flowID: id, flow: f, report: examine(d.Report, d.Flow, f), note: note, after: e.Version})
+	return s.add(ctx, tenant, draft{flowID: id, flow: f, report: examine(d.Report, d.Flow, f), note: note, after: e.Version, rename: rename})
 }
 
 // Restore stores an old version again as the newest one.
@@ -119,7 +125,7 @@ func apply(old *flow.Flow, format string, e Edit) (*flow.Flow, error) {
 	}
 	f := old.Clone()
 	f.Nodes = make(map[flow.NodeID]*flow.Node, len(e.Nodes))
-	ed := editor{old: old.Clone(), f: f, read: reader{connect: strings.Contains(format, "connect")}, names: map[string]int{}}
+	ed := editor{old: old.Clone(), f: f, read: reader{connect: strings.Contains(format, "connect"), texts: strings.Contains(format, "webex")}, names: map[string]int{}}
 	for _, n := range e.Nodes {
 		ed.names[strings.TrimSpace(n.Name)]++
 	}
@@ -128,16 +134,35 @@ func apply(old *flow.Flow, format string, e Edit) (*flow.Flow, error) {
 			return nil, err
 		}
 	}
-	if f.Nodes[f.Start] == nil {
-		return nil, errs.New(errs.Invalid, "the step at which the flow starts cannot be deleted")
-	}
-	for _, edge := range e.Edges {
-		if err := ed.edge(edge); err != nil {
-			return nil, err
-		}
+	if err := ed.whole(e); err != nil {
+		return nil, err
 	}
 	ed.tidy()
 	return f, nil
+}
+
+// whole changes all but the steps themselves.
+func (ed *editor) whole(e Edit) error {
+	if err := ed.head(e.Head); err != nil {
+		return err
+	}
+	if ed.f.Nodes[ed.f.Start] == nil {
+		return errs.New(errs.Invalid, "the step at which the flow starts cannot be deleted")
+	}
+	for _, edge := range e.Edges {
+		if err := ed.edge(edge); err != nil {
+			return err
+		}
+	}
+	if e.Vars != nil {
+		if err := ed.vars(e.Vars); err != nil {
+			return err
+		}
+	}
+	if e.On != nil {
+		return ed.handlers(e.On)
+	}
+	return nil
 }
 
 // editor builds the new flow f from the old one, whose nodes it takes over.

@@ -353,7 +353,7 @@ func TestRestore(t *testing.T) {
 
 func TestTry(t *testing.T) {
 	s, _, ctx, d := start(t)
-	_, res, err := s.Try(ctx, "t", d.ID, 0, []byte(`{"from": "+15550100", "digits": ["1"], "http": [{"url": "*", "status": 200, "body": {"name": "Ada"}}]}`))
+	_, res, err := s.Try(ctx, "t", d.ID, 0, nil, []byte(`{"from": "+15550100", "digits": ["1"], "http": [{"url": "*", "status": 200, "body": {"name": "Ada"}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestTry(t *testing.T) {
 		t.Errorf("requests: %+v, end %+v", res.Requests, res.End)
 	}
 	for script, want := range map[string]errs.Code{`{"digits": ["x"]}`: errs.Invalid, `{"nonsense": 1}`: errs.Invalid} {
-		if _, _, err := s.Try(ctx, "t", d.ID, 0, []byte(script)); !errs.Is(err, want) {
+		if _, _, err := s.Try(ctx, "t", d.ID, 0, nil, []byte(script)); !errs.Is(err, want) {
 			t.Errorf("%s: %v", script, err)
 		}
 	}
@@ -385,7 +385,7 @@ func TestTryEnds(t *testing.T) {
 	if _, err := s.Edit(ctx, "t", d.ID, e); err != nil {
 		t.Fatal(err)
 	}
-	_, res, err := s.Try(ctx, "t", d.ID, 0, []byte(`{"digits": [{"enter": "1", "repeat": true}], "limits": {"steps": 100000}}`))
+	_, res, err := s.Try(ctx, "t", d.ID, 0, nil, []byte(`{"digits": [{"enter": "1", "repeat": true}], "limits": {"steps": 100000}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +394,7 @@ func TestTryEnds(t *testing.T) {
 	}
 	over, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, res, err = s.Try(over, "t", d.ID, 0, nil); err != nil || !res.End.Stopped() {
+	if _, res, err = s.Try(over, "t", d.ID, 0, nil, nil); err != nil || !res.End.Stopped() {
 		t.Errorf("a run nobody waits for: %+v, %v", res, err)
 	}
 }

@@ -149,6 +149,7 @@ type draft struct {
 	report *flow.Report
 	note   string
 	after  int // the version it was made from; 0: whichever is the newest
+	rename bool
 }
 
 // add stores a flow as the next version; errs.Conflict when it was not made from the newest one.
@@ -172,6 +173,9 @@ func (s *Service) add(ctx context.Context, tenant string, next draft) (*Detail, 
 		}
 		if next.after != 0 && next.after != e.Latest {
 			return outdated(ctx, tx, e, next.after)
+		}
+		if next.rename {
+			e.Name = f.Name
 		}
 		e.Latest++
 		e.Format, e.Problems, e.Unresolved, e.UpdatedAt = report.Format, len(report.Problems), len(report.Unresolved), now

@@ -76,7 +76,10 @@ func isShown(old flow.Value, v any) bool {
 }
 
 // reader turns what a person wrote into values of one flow.
-type reader struct{ connect bool }
+type reader struct {
+	connect bool
+	texts   bool // the format holds the initial values of variables as texts, whatever their type
+}
 
 // inputs merges the properties of a node into its inputs; what is unchanged keeps all that the source format said of it.
 func (r reader) inputs(n *flow.Node, props map[string]any) error {

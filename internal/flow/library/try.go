@@ -19,11 +19,18 @@ const (
 	minimum  = 4    // bytes of a secret that is looked for in what a run gives
 )
 
+// Concealed stands in place of a secret in what a test run gives.
+const Concealed = "••••"
+
 // Try plays one call through a version (0: the latest) with a script in the manner of flowtest, as YAML or JSON. Nothing leaves
 // the machine, and nothing is stored. The run ends after a few seconds whatever the flow does. errs.Invalid says that the
-// script or the flow is wrong. Texts of secure variables are not in the result's prompts, trace and requests.
-func (s *Service) Try(ctx context.Context, tenant, id string, version int, script []byte) (*Detail, *flowtest.Result, error) {
+// script or the flow is wrong. Texts of secure variables are not in the result's prompts, trace and requests. With an edit, which
+// needs the right to store one, the edited flow is played instead.
+func (s *Service) Try(ctx context.Context, tenant, id string, version int, edit *Edit, script []byte) (*Detail, *flowtest.Result, error) {
 	d, err := s.Get(ctx, tenant, id, version)
+	if err == nil && edit != nil {
+		err = s.edited(ctx, tenant, d, *edit)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,6 +61,19 @@ func (s *Service) Try(ctx context.Context, tenant, id string, version int, scrip
 	return d, res, nil
 }
 
+// edited puts an edit into a version that is not stored.
+func (s *Service) edited(ctx context.Context, tenant string, d *Detail, e Edit) error {
+	if err := s.Authz.Check(ctx, "flow:Import", ARN(tenant, d.ID)); err != nil {
+		return err
+	}
+	f, err := apply(d.Flow, d.Format, e)
+	if err != nil {
+		return err
+	}
+	d.Flow = f
+	return s.bindKnown(ctx, tenant, f)
+}
+
 func atMost(n, limit int) int {
 	if n <= 0 || n > limit {
 		return limit
@@ -66,7 +86,7 @@ func conceal(res *flowtest.Result, secrets []string) {
 	var pairs []string
 	for _, s := range secrets {
 		if len(s) >= minimum && s != "<nil>" {
-			pairs = append(pairs, s, "••••")
+			pairs = append(pairs, s, Concealed)
 		}
 	}
 	r := strings.NewReplacer(pairs...)

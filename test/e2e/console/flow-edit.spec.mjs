@@ -12,7 +12,7 @@ async function edit(page, mock, path = "/flows/f1") {
 test("a step is edited, the edit undone and done again, and saved with its problems shown", async ({ page, mock }) => {
   await edit(page, mock);
   await node(page, "n2").click();
-  const prompt = page.getByRole("textbox", { name: "prompts 1" });
+  const prompt = page.getByRole("textbox", { name: "Prompt 1" });
   await prompt.fill("Good day {{ name");
   await expect(page.getByText("Not saved")).toBeVisible();
   await page.getByTestId("step-name").fill("Greeting");
@@ -96,7 +96,7 @@ test("a step is moved by mouse, and leaving with unsaved changes warns", async (
 test("when somebody saved first, it says who, and the new version is loaded with both changes", async ({ page, mock }) => {
   await edit(page, mock);
   await node(page, "n2").click();
-  await page.getByRole("textbox", { name: "prompts 1" }).fill("Mine");
+  await page.getByRole("textbox", { name: "Prompt 1" }).fill("Mine");
   const theirs = structuredClone(mock.state.flow.nodes);
   theirs.find((item) => item.id === "n3").name = "LookUp";
   saveVersion(mock.state, { nodes: theirs }, "nora", "Renamed the request");
@@ -105,16 +105,16 @@ test("when somebody saved first, it says who, and the new version is loaded with
   expect(mock.state.flow.version).toBe(5);
   await page.getByTestId("conflict-merge").click();
   await expect(node(page, "n3")).toContainText("LookUp");
-  await expect(page.getByRole("textbox", { name: "prompts 1" })).toHaveValue("Mine");
+  await expect(page.getByRole("textbox", { name: "Prompt 1" })).toHaveValue("Mine");
   await page.getByTestId("save-flow").click();
   await expect(page.getByText("Webex, version 6")).toBeVisible();
   expect(mock.state.flow.nodes.find((item) => item.id === "n3").name).toBe("LookUp");
-  expect(mock.state.flow.nodes.find((item) => item.id === "n2").properties.prompts).toEqual(["Mine"]);
+  expect(mock.state.flow.nodes.find((item) => item.id === "n2").properties.prompts).toEqual([{ kind: "tts", text: "Mine" }]);
 });
 
 test("versions are compared on the picture and as a list, and an old one is restored", async ({ page, mock }) => {
   const { nodes, edges } = structuredClone(mock.state.flow);
-  nodes.find((item) => item.id === "n2").properties.prompts = ["Hello"];
+  nodes.find((item) => item.id === "n2").properties.prompts = [{ kind: "tts", text: "Hello" }];
   nodes.push({ ...nodes[1], id: "n10", name: "Closing", x: 1040, y: 300 });
   saveVersion(mock.state, { nodes: nodes.filter((item) => item.id !== "n8"), edges: edges.filter((edge) => edge.from !== "n8" && edge.to !== "n8") }, "nora");
   await signIn(page, mock, "admin", "/flows/f1");
@@ -137,7 +137,7 @@ test("versions are compared on the picture and as a list, and an old one is rest
 test("a test run lights the way step by step, and takes the error way when the other system is down", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/flows/f1");
   await page.getByRole("tab", { name: "Test" }).click();
-  await page.getByLabel("Caller").fill("+4930111");
+  await page.getByRole("textbox", { name: "Caller" }).fill("+4930111");
   await page.getByTestId("run-test").click();
   const steps = page.getByTestId("test-steps").getByRole("listitem");
   await expect(steps.first()).toContainText("NewPhoneContact");
@@ -147,11 +147,37 @@ test("a test run lights the way step by step, and takes the error way when the o
   await expect(page.getByText("Welcome, +4930111")).toBeVisible();
   await expect(node(page, "n9").locator("[data-lit]")).toBeVisible();
 
-  await page.getByLabel("HTTP requests are answered with").selectOption("down");
+  await page.getByLabel("Answer", { exact: true }).selectOption("down");
   await page.getByTestId("run-test").click();
   await page.getByRole("button", { name: "Show all" }).click();
   await expect(page.getByTestId("test-steps")).not.toContainText("Found?");
   await expect(page.getByText("https://crm.example/query: connection refused")).toBeVisible();
+});
+
+test("both changed the same: it is shown side by side, and the choice counts", async ({ page, mock }) => {
+  await edit(page, mock);
+  await node(page, "n2").click();
+  await page.getByTestId("step-name").fill("MyGreeting");
+  await node(page, "n3").click();
+  await page.getByLabel("Method", { exact: true }).selectOption("POST");
+  const theirs = structuredClone(mock.state.flow.nodes);
+  theirs.find((item) => item.id === "n2").name = "TheirGreeting";
+  theirs.find((item) => item.id === "n2").properties.interruptible = false;
+  saveVersion(mock.state, { nodes: theirs }, "nora");
+  await page.keyboard.press("Control+s");
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("One thing was changed by both of you");
+  await expect(dialog).toContainText("MyGreeting");
+  await expect(dialog).toContainText("TheirGreeting");
+  await expect(dialog).toContainText("FindContact: method");
+  await expect(dialog).toContainText("interruptible");
+  await dialog.getByText("nora's", { exact: true }).first().click();
+  await page.getByTestId("conflict-merge").click();
+  await expect(node(page, "n2")).toContainText("TheirGreeting");
+  await page.getByTestId("save-flow").click();
+  await expect(page.getByText("Webex, version 6")).toBeVisible();
+  const saved = (id) => mock.state.flow.nodes.find((item) => item.id === id);
+  expect([saved("n2").name, saved("n2").properties.interruptible, saved("n3").properties.method]).toEqual(["TheirGreeting", false, "POST"]);
 });
 
 test("a flow of 250 steps opens in under a second, and so does its editing", async ({ page, mock }) => {

@@ -74,18 +74,24 @@ export const contactDetail = (contact) => ({
 
 const node = (id, name, op, type, x, y, extra = {}) => ({ id, name, op, type, group: "main", x, y, status: "mapped", properties: {}, problems: [], ...extra });
 
+const variable = (name, extra = {}) => ({ name, type: "STRING", description: "", value: "", cad: false, label: "", editable: false, reportable: false, secure: false, global: false, ...extra });
+
 export const flow = {
   id: "f1",
   name: "Main line",
   format: "webex",
   version: 4,
   publishedVersion: 3,
-  etag: '"4"',
+  etag: "4-3",
+  description: "Greets, looks the caller up and queues for billing.",
+  kind: "inbound",
+  start: "n1",
+  options: { maxSteps: 0, zone: "Europe/Berlin", errorText: "", language: "", voice: "", rawInterpolation: false },
   nodes: [
     node("n1", "NewPhoneContact", "start", "start", 0, 120),
-    node("n2", "Welcome", "say", "play-message", 260, 120, { properties: { prompts: ["Welcome to Marsh & Sons."], interruptible: true } }),
+    node("n2", "Welcome", "say", "play-message", 260, 120, { properties: { prompts: [{ kind: "tts", text: "Welcome to Marsh & Sons." }], interruptible: true } }),
     node("n3", "FindContact", "http", "http-request-v2", 520, 120, {
-      properties: { connector: "Salesforce", method: "GET", path: "/services/data/v57.0/query?q=SELECT Id FROM Contact WHERE Phone = '{{NewPhoneContact.ANI}}'", parse: "JSON" },
+      properties: { connector: "Salesforce", method: "GET", path: "/services/data/v57.0/query?q=SELECT Id FROM Contact WHERE Phone = '{{NewPhoneContact.ANI}}'", parse: "JSON", results: "contactId = $.records[0].Id" },
       problems: [0],
     }),
     node("n4", "Found?", "cond", "condition-activity", 780, 120, { properties: { expr: "{{ contacts.size() > 0 }}" }, problems: [1] }),
@@ -93,7 +99,7 @@ export const flow = {
     node("n6", "ToBilling", "queue", "queue-contact", 1300, 120, { status: "approximated", properties: { queueName: "Billing", priority: 3 } }),
     node("n7", "HoldMusic", "music", "play-music", 1560, 120, { properties: { file: "defaultmusic_on_hold.wav" } }),
     node("n8", "Survey", "unsupported", "feedback-v2", 1560, 280, { status: "unsupported", properties: { template: "csat" } }),
-    node("n9", "Goodbye", "disconnect", "disconnect-contact", 1820, 120),
+    node("n9", "Goodbye", "hangup", "disconnect-contact", 1820, 120),
     node("e1", "PhoneContactEnded", "event", "event", 520, 420, { group: "event" }),
     node("e2", "WriteTask", "http", "http-request-v2", 780, 420, { group: "event", properties: { method: "POST", path: "/services/data/v57.0/sobjects/Task" } }),
   ],
@@ -111,10 +117,12 @@ export const flow = {
     { from: "n8", to: "n9", port: "ok" },
     { from: "e1", to: "e2", port: "ok" },
   ],
-  handlers: [{ event: "PhoneContactEnded", node: "e1" }],
+  handlers: [{ event: "contactEnded", node: "e1" }],
   variables: [
-    { name: "contactId", type: "STRING", value: "", cad: false, label: "", editable: false, secure: false },
-    { name: "invoice", type: "STRING", value: "", cad: true, label: "Invoice", editable: true, secure: false },
+    variable("contactId", { description: "Whom the caller's number belongs to" }),
+    variable("invoice", { cad: true, label: "Invoice", editable: true }),
+    variable("pin", { value: "••••", secure: true }),
+    variable("tries", { type: "INTEGER", value: "0", reportable: true }),
   ],
   report: {
     format: "webex",
@@ -148,7 +156,7 @@ export function bigFlow() {
   for (let index = 1; index < nodes.length; index++) {
     edges.push({ from: `b${Math.floor((index - 1) / 2)}`, to: `b${index}`, port: index % 2 ? "true" : "false" });
   }
-  return { ...flow, id: "f2", name: "Two hundred and fifty steps", nodes, edges, handlers: [], bindings: [], publishedVersion: 0, version: 1, report: { ...flow.report, nodes: 250, edges: 249, mapped: 250, approximated: 0, unsupported: [], unresolved: [], problems: [] } };
+  return { ...flow, id: "f2", name: "Two hundred and fifty steps", start: "b0", nodes, edges, handlers: [], bindings: [], publishedVersion: 0, version: 1, report: { ...flow.report, nodes: 250, edges: 249, mapped: 250, approximated: 0, unsupported: [], unresolved: [], problems: [] } };
 }
 
 export const trace = {
@@ -161,6 +169,9 @@ export const trace = {
     { at: ago(598), node: "n4", name: "Found?", op: "cond", port: "true", detail: "totalSize > 0", durationMs: 0 },
     { at: ago(598), node: "n5", name: "PopRecord", op: "pop", port: "ok", detail: "", durationMs: 0 },
     { at: ago(598), node: "n6", name: "ToBilling", op: "queue", port: "ok", detail: "Billing, priority 3", durationMs: 18200 },
+    { at: ago(560), thread: 2, node: "e1", name: "PhoneContactEnded", op: "event", port: "ok", detail: "", durationMs: 0 },
+    { at: ago(560), node: "1/survey", name: "1/survey", op: "", port: "", detail: "", durationMs: 0 },
+    { at: ago(559), thread: 2, node: "e2", name: "WriteTask", op: "http", port: "", detail: "POST 201", durationMs: 95 },
   ],
 };
 

@@ -26,11 +26,25 @@ function edited(state, flow, body) {
     return { ...old, name, properties: properties ?? old.properties, x: x ?? old.x, y: y ?? old.y };
   });
   // The mock's lint: a template that is opened is closed.
+  const texts = (value) => (value !== null && typeof value === "object" ? Object.values(value).flatMap(texts) : [String(value)]);
   const problems = nodes
-    .filter((node) => /\{\{[^}]*$/.test(JSON.stringify(Object.values(node.properties)).replaceAll(/["\]]/g, "")))
+    .filter((node) => texts(node.properties).some((text) => /\{\{[^}]*$/.test(text)))
     .map((node) => ({ node: node.name, field: "prompts", position: 0, message: "The template does not end: }} is missing.", fix: "Close it." }));
   for (const node of nodes) node.problems = problems.flatMap((problem, index) => (problem.node === node.name ? [index] : []));
-  return saveVersion(state, { nodes, edges: body.edges, report: { ...flow.report, problems } });
+  const { name, description, kind, start, options, handlers } = body;
+  const head = Object.fromEntries(Object.entries({ name, description, kind, start, options, handlers }).filter(([, value]) => value !== undefined));
+  const variables = body.variables?.map(({ was, ...variable }) => {
+    const old = flow.variables.find((item) => item.name === was);
+    const value = variable.value ?? old?.value ?? "";
+    return { ...variable, value: variable.secure ? "••••" : value };
+  });
+  return saveVersion(state, { nodes, edges: body.edges, report: { ...flow.report, problems }, ...head, ...(variables ? { variables } : {}) });
+}
+
+/** What differs between two lists of things with a name, as text. */
+function named(a, b, nameOf, text) {
+  const [left, right] = [a, b].map((list) => new Map(list.map((item) => [nameOf(item), text(item)])));
+  return [...new Set([...left.keys(), ...right.keys()])].filter((name) => left.get(name) !== right.get(name)).map((name) => ({ name, from: left.get(name) ?? "", to: right.get(name) ?? "" }));
 }
 
 function diff(a, b) {
@@ -46,7 +60,11 @@ function diff(a, b) {
   });
   const keys = (flow) => new Set(flow.edges.map(keyOf));
   const [left, right] = [keys(a), keys(b)];
-  return { added: only(b, a), removed: only(a, b), changed, edges: { added: b.edges.filter((edge) => !left.has(keyOf(edge))), removed: a.edges.filter((edge) => !right.has(keyOf(edge))) }, variables: [] };
+  return { added: only(b, a), removed: only(a, b), changed, edges: { added: b.edges.filter((edge) => !left.has(keyOf(edge))), removed: a.edges.filter((edge) => !right.has(keyOf(edge))) }, 
+    variables: named(a.variables, b.variables, (item) => item.name, (item) => [item.type, item.value, item.cad && `shown to agents ${item.label}`].filter(Boolean).join(", ")),
+    handlers: named(a.handlers, b.handlers, (item) => item.event, (item) => b.nodes.find((node) => node.id === item.node)?.name ?? item.node),
+    options: named(Object.entries(a.options), Object.entries(b.options), ([name]) => name, ([, value]) => String(value)),
+  };
 }
 
 function run(flow, script) {
@@ -63,23 +81,28 @@ function run(flow, script) {
     node = way && flow.nodes.find((item) => item.id === way.to);
   }
   const request = { at: 1, node: "FindContact", method: "GET", url: "https://crm.example/query", body: "", status: down ? 0 : 200, error: down ? "connection refused" : "", matched: true };
-  return { version: flow.version, seconds: at, end: { reason: "contactEnded", by: "flow", detail: "" }, steps, prompts: [{ at: 0.5, node: "Welcome", text: `Welcome, ${script.from}` }], requests: [request] };
+  return { version: flow.version, seconds: at, end: { reason: "contactEnded", by: "flow", detail: "" }, steps, prompts: [{ at: 0.5, node: "Welcome", text: `Welcome, ${script.from}` }], requests: [request], suite: { flow: `${flow.id}.json`, tests: [{ name: "As it went", given: script, then: { path: steps.map((step) => step.name) } }] } };
 }
 
 /** The routes of editing. */
 export const flowEdit = (answer, flowOf, Refusal) => [
-  ["PUT", "/flows/:id/model", answer(({ state, args, body }) => {
+  ["PUT", "/flows/:id/model", answer(({ state, args, body, request }) => {
     const flow = flowOf(state, args[0]);
+    if (request.headers["if-match"] !== `"${body.version}"`) throw new Refusal(422, "invalid", "If-Match names another version");
     if (body.version !== flow.version) throw new Refusal(409, "conflict", `version ${flow.version} was saved by nora in the meantime; nothing was saved`);
     return edited(state, flow, body);
   })],
   ["POST", "/flows/:id/restore", answer(({ state, args, body }) => {
-    const { nodes, edges, report } = structuredClone(flowVersion(state, flowOf(state, args[0]), body.version));
-    return saveVersion(state, { nodes, edges, report }, "admin", `Version ${body.version} restored`);
+    const { nodes, edges, report, variables, handlers, options } = structuredClone(flowVersion(state, flowOf(state, args[0]), body.version));
+    return saveVersion(state, { nodes, edges, report, variables, handlers, options }, "admin", `Version ${body.version} restored`);
   })],
   ["GET", "/flows/:id/diff", answer(({ state, args, url }) => {
     const flow = flowOf(state, args[0]);
     return diff(flowVersion(state, flow, Number(url.searchParams.get("from"))), flowVersion(state, flow, Number(url.searchParams.get("to"))));
   })],
-  ["POST", "/flows/:id/test", answer(({ state, args, body }) => run(flowVersion(state, flowOf(state, args[0]), body.version), body.script))],
+  ["POST", "/flows/:id/test", answer(({ state, args, body }) => {
+    const flow = flowVersion(state, flowOf(state, args[0]), body.version);
+    const nodes = body.model?.nodes.map((node) => ({ ...node, properties: node.in ?? {} })) ?? flow.nodes;
+    return run({ ...flow, nodes, edges: body.model?.edges ?? flow.edges }, body.script);
+  })],
 ];

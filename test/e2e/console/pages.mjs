@@ -54,6 +54,50 @@ export const pages = {
       await page.getByTestId("step-name").fill("LookUp");
     },
   },
+  "flow-request": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("edit-flow").click();
+      await page.locator('.react-flow__node[data-id="n3"]').click();
+    },
+  },
+  "flow-variables": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("edit-flow").click();
+      await page.getByRole("tab", { name: "Variables" }).click();
+      await page.getByRole("button", { name: /contactId/ }).click();
+      await page.getByTestId("variable-name").fill("customerId");
+    },
+  },
+  "flow-options": { path: "/flows/f1", login: "admin", prepare: (page) => page.getByRole("tab", { name: "Flow" }).click() },
+  "flow-options-edit": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("edit-flow").click();
+      await page.getByRole("tab", { name: "Flow" }).click();
+    },
+  },
+  "flow-find": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("combobox", { name: "Find a step" }).fill("contact");
+      await page.getByRole("option").first().waitFor();
+    },
+  },
+  "flow-palette": {
+    path: "/flows/f1",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByTestId("edit-flow").click();
+      await page.getByTestId("add-step").click();
+      await page.getByRole("option").first().waitFor();
+    },
+  },
   "flow-conflict": {
     path: "/flows/f1",
     login: "admin",
@@ -61,7 +105,10 @@ export const pages = {
       await page.getByTestId("edit-flow").click();
       await page.locator('.react-flow__node[data-id="n2"]').click();
       await page.getByTestId("step-name").fill("Greeting");
-      saveVersion(mock.state, {}, "nora", "Another greeting");
+      const nodes = structuredClone(mock.state.flow.nodes);
+      nodes.find((node) => node.id === "n2").name = "Hello";
+      nodes.find((node) => node.id === "n3").name = "LookUp";
+      saveVersion(mock.state, { nodes }, "nora", "Another greeting");
       await page.getByTestId("save-flow").click();
       await page.getByTestId("conflict").waitFor();
     },
@@ -71,7 +118,7 @@ export const pages = {
     login: "admin",
     prepare: async (page, mock) => {
       const { nodes, edges } = structuredClone(mock.state.flow);
-      nodes.find((node) => node.id === "n2").properties.prompts = ["Hello"];
+      nodes.find((node) => node.id === "n2").properties.prompts = [{ kind: "tts", text: "Hello" }];
       nodes.push({ ...nodes[1], id: "n10", name: "Closing", x: 780, y: 300 });
       edges.push({ from: "n4", to: "n10", port: "error" });
       saveVersion(mock.state, { nodes: nodes.filter((node) => node.id !== "n5"), edges: edges.filter((edge) => edge.from !== "n5" && edge.to !== "n5") }, "nora");

@@ -245,6 +245,8 @@ export interface ContactDetail extends ContactSummary {
 
 export interface TraceStep {
   at: Time;
+  /** The main way is 1; each handler that runs is another. */
+  thread?: number;
   node: string;
   name: string;
   op: string;
@@ -305,11 +307,31 @@ export interface FlowBinding {
 export interface FlowVariable {
   name: string;
   type: string;
+  description: string;
+  /** The initial value as text; dots for a secure one. */
   value: string;
+  /** Shown to agents. */
   cad: boolean;
   label: string;
   editable: boolean;
+  reportable: boolean;
   secure: boolean;
+  global: boolean;
+}
+
+export interface FlowHandler {
+  event: string;
+  node: string;
+}
+
+export interface FlowOptions {
+  /** Steps between two waits; 0: as usual. */
+  maxSteps: number;
+  zone: string;
+  errorText: string;
+  language: string;
+  voice: string;
+  rawInterpolation: boolean;
 }
 
 export interface FlowDetail {
@@ -319,9 +341,14 @@ export interface FlowDetail {
   version: number;
   publishedVersion: number;
   etag?: string;
+  description: string;
+  kind: string;
+  /** The node at which calls come in. */
+  start: string;
+  options: FlowOptions;
   nodes: FlowNode[];
   edges: FlowEdge[];
-  handlers: { event: string; node: string }[];
+  handlers: FlowHandler[];
   variables: FlowVariable[];
   /** The JSON of `tandem flow lint`; read through flows/report.ts, which knows its shape. */
   report: Record<string, unknown> | null;
@@ -360,6 +387,8 @@ export interface FlowDiff {
   changed: FlowDiffChange[];
   edges: { added: FlowEdge[]; removed: FlowEdge[] };
   variables: FlowDiffField[];
+  handlers: FlowDiffField[];
+  options: FlowDiffField[];
 }
 
 export interface FlowTryStep {
@@ -392,6 +421,8 @@ export interface FlowTry {
   steps: FlowTryStep[];
   prompts: { at: number; node: string; text: string }[];
   requests: FlowTryRequest[];
+  /** The run as a suite of flow tests that expects what has happened. */
+  suite: Record<string, unknown>;
 }
 
 // Set-up

@@ -2,8 +2,9 @@ import { Button } from "@mantine/core";
 import type { FlowDetail, FlowDiff, FlowDiffField } from "../api/types";
 import { Pill } from "../ui/Status";
 import { edgeKey } from "./draft";
+import { portLabel } from "./ops";
 import classes from "./Editor.module.css";
-import { markKey, type Mark, type Marks } from "./FlowCanvas";
+import { markKey, type Mark, type Marks } from "./picture";
 import shared from "./Flows.module.css";
 
 const onlyMoved = (fields: FlowDiffField[]): boolean => fields.every((field) => field.name === "position");
@@ -46,7 +47,7 @@ export function DiffPanel({ diff, flow, from, to, goTo, close }: Props) {
   const changed = diff.changed.filter((change) => !onlyMoved(change.fields));
   const moved = diff.changed.length - changed.length;
   const edges = [...diff.edges.added.map((edge) => ({ edge, kind: "added" })), ...diff.edges.removed.map((edge) => ({ edge, kind: "removed" }))];
-  const nothing = diff.added.length + diff.removed.length + diff.changed.length + edges.length + diff.variables.length === 0;
+  const nothing = diff.added.length + diff.removed.length + diff.changed.length + edges.length + diff.variables.length + diff.handlers.length + diff.options.length === 0;
   return (
     <section data-testid="diff">
       <div className={shared.row}>
@@ -85,15 +86,15 @@ export function DiffPanel({ diff, flow, from, to, goTo, close }: Props) {
         <div key={`${kind} ${edgeKey(edge)} ${edge.to}`} className={classes.diff} data-kind={kind}>
           <div className={shared.row}>
             <span>
-              {nameOf(edge.from)}, {edge.port}, to {nameOf(edge.to)}
+              {nameOf(edge.from)}, {portLabel(edge.port)}, to {nameOf(edge.to)}
             </span>
             <Pill tone={kind === "added" ? "good" : "bad"}>{kind}</Pill>
           </div>
         </div>
       ))}
-      {diff.variables.map((field) => (
-        <div key={field.name} className={classes.diff} data-kind="changed">
-          <Field field={{ ...field, name: `Variable ${field.name}` }} />
+      {[...diff.variables.map((field) => ({ ...field, name: `Variable ${field.name}` })), ...diff.handlers.map((field) => ({ ...field, name: `Handler of ${field.name}` })), ...diff.options.map((field) => ({ ...field, name: `Flow: ${field.name}` }))].map((field) => (
+        <div key={field.name} className={classes.diff} data-kind={field.from === "" ? "added" : field.to === "" ? "removed" : "changed"}>
+          <Field field={field} />
         </div>
       ))}
       {moved > 0 && <p className="muted">{moved === 1 ? "One step was moved." : `${moved} steps were moved.`}</p>}
@@ -101,12 +102,28 @@ export function DiffPanel({ diff, flow, from, to, goTo, close }: Props) {
   );
 }
 
+/** What differs of two texts: the lines that both begin and end with are left out. */
+function differing(from: string, to: string): [string, string] {
+  const [a, b] = [from.split("\n"), to.split("\n")];
+  let start = 0;
+  while (start < Math.min(a.length, b.length) - 1 && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start - 1 && a.at(-1 - end) === b.at(-1 - end)) end++;
+  const part = (lines: string[]) => {
+    const kept = lines.slice(start, lines.length - end);
+    const indent = Math.min(...kept.filter(Boolean).map((line) => line.length - line.trimStart().length));
+    return kept.map((line) => line.slice(Number.isFinite(indent) ? indent : 0)).join("\n");
+  };
+  return [part(a), part(b)];
+}
+
 function Field({ field }: { field: FlowDiffField }) {
+  const [from, to] = field.from === "" || field.to === "" ? [field.from, field.to] : differing(field.from, field.to);
   return (
     <div>
       <span className={shared.label}>{field.name}</span>
-      {field.from !== "" && <del className={classes.was}>{field.from}</del>}
-      {field.to !== "" && <ins className={classes.is}>{field.to}</ins>}
+      {from !== "" && <del className={classes.was}>{from}</del>}
+      {to !== "" && <ins className={classes.is}>{to}</ins>}
     </div>
   );
 }

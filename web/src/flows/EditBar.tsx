@@ -1,9 +1,9 @@
-import { Button, Select } from "@mantine/core";
+import { ActionIcon, Button, Select } from "@mantine/core";
 import { useEffect } from "react";
 import { Icon } from "../ui/Icon";
 import { Pill } from "../ui/Status";
 import classes from "./Editor.module.css";
-import { operations } from "./ops";
+import { families, operations, type Family } from "./ops";
 import type { Editor } from "./useEditor";
 
 interface Props {
@@ -17,7 +17,12 @@ interface Props {
   onLeave: () => void;
 }
 
-const choices = Object.entries(operations).map(([value, info]) => ({ value, label: info.label }));
+const choices = (Object.entries(families) as [Family, string][]).map(([family, group]) => ({
+  group,
+  items: Object.entries(operations)
+    .filter(([op, info]) => info.family === family && op !== "event")
+    .map(([value, info]) => ({ value, label: info.label })),
+}));
 
 const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
 
@@ -51,21 +56,32 @@ export function EditBar({ editor, deletable, onDelete, onAdd, onSave, saving, on
         placeholder="Add a step"
         searchable
         data={choices}
+        withScrollArea={false}
+        classNames={{ options: classes.options }}
+        comboboxProps={{ width: 290, position: "bottom-start", withinPortal: false }}
+        renderOption={({ option }) => (
+          <span className={classes.operation}>
+            <span>{option.label}</span>
+            <span className="muted small" aria-hidden="true">
+              {operations[option.value]?.help}
+            </span>
+          </span>
+        )}
         value={null}
         onChange={(op) => op && onAdd(op)}
         leftSection={<Icon name="plus" size={14} />}
         nothingFoundMessage="No such operation"
         data-testid="add-step"
       />
-      <Button size="xs" variant="default" disabled={!editor.canUndo} onClick={editor.undo} title="Ctrl+Z" data-testid="undo">
-        Undo
-      </Button>
-      <Button size="xs" variant="default" disabled={!editor.canRedo} onClick={editor.redo} title="Ctrl+Shift+Z" data-testid="redo">
-        Redo
-      </Button>
-      <Button size="xs" variant="default" disabled={!deletable} onClick={onDelete} title="Delete" data-testid="delete-selected">
-        Delete
-      </Button>
+      <ActionIcon size={30} variant="default" disabled={!editor.canUndo} onClick={editor.undo} aria-label="Undo" title="Undo (Ctrl+Z)" data-testid="undo">
+        <Icon name="undo" />
+      </ActionIcon>
+      <ActionIcon size={30} variant="default" disabled={!editor.canRedo} onClick={editor.redo} aria-label="Redo" title="Redo (Ctrl+Shift+Z)" data-testid="redo">
+        <Icon name="redo" />
+      </ActionIcon>
+      <ActionIcon size={30} variant="default" disabled={!deletable} onClick={onDelete} aria-label="Delete" title="Delete what is selected (Delete)" data-testid="delete-selected">
+        <Icon name="trash" />
+      </ActionIcon>
       <span className={classes.grow} role="status">
         {editor.dirty && <Pill tone="warn">Not saved</Pill>}
       </span>

@@ -1,5 +1,5 @@
 import { Button, Group, Modal } from "@mantine/core";
-import { useBlocker } from "@tanstack/react-router";
+import { Link, useBlocker } from "@tanstack/react-router";
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 import type { FlowDetail } from "../api/types";
@@ -47,7 +47,7 @@ export function useEditing(flow: FlowDetail, selected: string | null, select: (i
   const remove = () => {
     if (!editor) return;
     if (way && edge !== null) editor.change(removeEdge(editor.draft, edge));
-    else if (node && node.op !== "start") {
+    else if (node && node.id !== editor.draft.head.start) {
       editor.change(removeNode(editor.draft, node.id));
       select(null);
     }
@@ -55,7 +55,7 @@ export function useEditing(flow: FlowDetail, selected: string | null, select: (i
   };
   const add = (op: string) => {
     if (!editor) return;
-    const near = node ?? editor.draft.nodes.find((item) => item.op === "start");
+    const near = node ?? editor.draft.nodes.find((item) => item.id === editor.draft.head.start);
     const at = freePlace(editor, (near?.x ?? 0) + NODE_WIDTH + 60, near?.y ?? 0);
     const added = addNode(editor.draft, op, at);
     editor.change(added.draft);
@@ -91,7 +91,7 @@ export function useEditing(flow: FlowDetail, selected: string | null, select: (i
       </Modal>
     </>
   );
-  return { editor, canvas, begin: () => begin(flow), deletable: way !== undefined || (node !== undefined && node.op !== "start"), remove, add, save, saving: saving.isPending, dialogs };
+  return { editor, canvas, begin: () => begin(flow), deletable: way !== undefined || (node !== undefined && node.id !== editor?.draft.head.start), remove, add, save, saving: saving.isPending, dialogs };
 }
 
 /** The first place from here downwards where no step stands. */
@@ -103,8 +103,18 @@ function freePlace({ draft }: Editor, x: number, y: number) {
 }
 
 /** The bar above the picture: the way into editing, and what can be done there. */
-export function EditTop({ flow, editing }: { flow: FlowDetail; editing: Editing }) {
+export function EditTop({ flow, latest, editing }: { flow: FlowDetail; latest: boolean; editing: Editing }) {
   const { editor } = editing;
+  if (!latest) {
+    return (
+      <div className={edits.bar}>
+        <span className="muted">Version {flow.version} is not the newest and cannot be edited; restore it under Versions, or</span>
+        <Link className={edits.barLink} to="/flows/$id" params={{ id: flow.id }} search={{}}>
+          go to the newest
+        </Link>
+      </div>
+    );
+  }
   if (!editor) {
     return (
       <div className={edits.bar}>

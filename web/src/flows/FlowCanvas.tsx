@@ -1,30 +1,29 @@
 import "@xyflow/react/dist/style.css";
-import { Button, Select, useComputedColorScheme } from "@mantine/core";
-import { Background, Controls, MarkerType, MiniMap, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type Connection, type Edge, type NodeChange } from "@xyflow/react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { Button, useComputedColorScheme } from "@mantine/core";
+import { Background, Controls, MiniMap, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type Connection, type Edge, type NodeChange } from "@xyflow/react";
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import type { FlowDetail } from "../api/types";
-import { edgeKey } from "./draft";
-import { Icon } from "../ui/Icon";
+import { FindStep } from "./FindStep";
 import classes from "./FlowCanvas.module.css";
 import { FlowNodeView, type CanvasNode } from "./FlowNodeView";
 import { NODE_HEIGHT, NODE_WIDTH, placesOf, type Point } from "./layout";
+import { edgesOf, neighbour, NodeDrawer, type Marks, type Taken } from "./picture";
 
 const nodeTypes = { step: FlowNodeView };
 const MINI_MAP_FROM = 40;
+/** Larger flows are drawn only as far as they are seen. */
+const PARTLY_FROM = 120;
 const FOCUS_ZOOM = 1;
 const READABLE_ZOOM = 0.65;
 const START_MARGIN = 60;
 const WHOLE = { maxZoom: 1, padding: 0.1 };
+const STEP = 20;
 
-export type Mark = "added" | "removed" | "changed";
-
-/** What differs between two versions; edges by their edgeKey and target. */
-export interface Marks {
-  nodes: Map<string, Mark>;
-  edges: Map<string, Mark>;
-}
-
-export const markKey = (edge: { from: string; port: string; to: string }): string => `${edgeKey(edge)} ${edge.to}`;
+const spoken = {
+  "node.a11yDescription.default": "Arrow keys follow the ways, Enter opens the step, Control F finds one.",
+  "node.a11yDescription.keyboardDisabled": "Arrow keys follow the ways, Enter opens the step, Control F finds one.",
+  "edge.a11yDescription.default": "Enter selects the way, Delete removes it while the flow is edited.",
+};
 
 /** What can be done to a flow on its picture. */
 export interface CanvasEditing {
@@ -35,14 +34,21 @@ export interface CanvasEditing {
   onEdge: (key: string | null) => void;
 }
 
+/** Where the view goes; the same step again is another wish. */
+export interface Focus {
+  id: string;
+}
+
 interface Props {
   flow: FlowDetail;
   selected: string | null;
   onSelect: (id: string | null) => void;
+  /** Opens a step by keyboard: the focus goes on to what tells of it. */
+  onOpen?: (id: string) => void;
   /** Moves the view to this node when it changes. */
-  focus: string | null;
-  /** The nodes a contact went through, in order. */
-  path?: string[];
+  focus: Focus | null;
+  /** The steps a contact took, in order. */
+  path?: Taken[];
   marks?: Marks;
   /** Lets the flow be changed; every node then stands exactly where it says. */
   editing?: CanvasEditing;
@@ -57,18 +63,20 @@ export function FlowCanvas(props: Props) {
   );
 }
 
-function Canvas({ flow, selected, onSelect, focus, path, marks, editing }: Props) {
+function Canvas({ flow, selected, onSelect, onOpen, focus, path, marks, editing }: Props) {
   const [tidy, setTidy] = useState(false);
   const scheme = useComputedColorScheme("light");
   const { fitView, getZoom, setViewport } = useReactFlow();
   const frame = useRef<HTMLDivElement>(null);
+  const drawer = useRef(new NodeDrawer());
+  const [shown, setShown] = useState(false);
   const [dragged, setDragged] = useState<{ id: string; to: Point } | null>(null);
   const exact = editing !== undefined;
   const places = useMemo(() => (exact ? exactPlaces(flow) : placesOf(flow, tidy)), [flow, tidy, exact]);
-  const still = useMemo(() => nodesOf(flow, places, selected, path, marks), [flow, places, selected, path, marks]);
+  const still = useMemo(() => drawer.current.draw(flow, { places, selected, path, marks }), [flow, places, selected, path, marks]);
   const nodes = useMemo(() => (dragged ? still.map((node) => (node.id === dragged.id ? { ...node, position: dragged.to } : node)) : still), [still, dragged]);
   const edges = useMemo(() => edgesOf(flow, path, marks, editing?.edge ?? null), [flow, path, marks, editing?.edge]);
-  useFocus(focus, places);
+  const centre = useFocus(focus, places);
   const change = (changes: NodeChange<CanvasNode>[]) => {
     const picked = changes.find((item) => item.type === "select" && item.selected);
     if (picked?.type === "select") {
@@ -89,21 +97,46 @@ function Canvas({ flow, selected, onSelect, focus, path, marks, editing }: Props
   // A flow too wide to be read as a whole is shown from its start.
   const show = async () => {
     await fitView(WHOLE);
-    const start = places.get(flow.nodes.find((node) => node.op === "start")?.id ?? flow.nodes[0]?.id ?? "");
+    const start = places.get(flow.start) ?? places.get(flow.nodes[0]?.id ?? "");
     if (getZoom() >= READABLE_ZOOM || !start) return;
     const height = frame.current?.clientHeight ?? 0;
     await setViewport({ x: START_MARGIN - start.x * READABLE_ZOOM, y: height / 2 - (start.y + NODE_HEIGHT / 2) * READABLE_ZOOM, zoom: READABLE_ZOOM });
   };
+  const onKey = (event: KeyboardEvent) => {
+    const id = event.target instanceof HTMLElement ? event.target.closest<HTMLElement>(".react-flow__node")?.dataset.id : undefined;
+    if (id === undefined || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Enter" && onOpen) {
+      event.preventDefault();
+      onSelect(id);
+      onOpen(id);
+      return;
+    }
+    const place = places.get(id);
+    if (!event.key.startsWith("Arrow") || !place) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.altKey && editing) {
+      editing.move(id, moved(place, event.key));
+      return;
+    }
+    const next = neighbour(flow, places, id, event.key);
+    if (next === undefined) return;
+    onSelect(next);
+    centre(next, true);
+    focusNode(frame, next);
+  };
   return (
-    <div ref={frame} className={classes.canvas} data-editing={exact || undefined} data-testid="flow-canvas">
+    <div ref={frame} className={classes.canvas} data-editing={exact || undefined} data-shown={shown || undefined} data-testid="flow-canvas" onKeyDownCapture={onKey}>
       <ReactFlow
         nodes={nodes}
         edges={edges}
         nodeTypes={nodeTypes}
         colorMode={scheme}
+        ariaLabelConfig={spoken}
+        onlyRenderVisibleElements={nodes.length >= PARTLY_FROM}
         onNodesChange={change}
         onEdgesChange={(changes) => {
-          const item = changes.find((change) => change.type === "select" && change.selected);
+          const item = changes.find((one) => one.type === "select" && one.selected);
           const edge = item?.type === "select" ? edges.find((one) => one.id === item.id) : undefined;
           if (edge && editing) {
             onSelect(null);
@@ -119,33 +152,19 @@ function Canvas({ flow, selected, onSelect, focus, path, marks, editing }: Props
         nodesConnectable={exact}
         edgesFocusable={exact}
         elementsSelectable
-        multiSelectionKeyCode={null}
         deleteKeyCode={null}
         minZoom={0.05}
-        onInit={() => void show()}
-        fitViewOptions={WHOLE}
-        onlyRenderVisibleElements
-        aria-label={`Flow ${flow.name}`}
+        proOptions={{ hideAttribution: false }}
+        onInit={() => void show().then(() => setShown(true))}
       >
-        <Background gap={24} size={1} />
+        <Background color="var(--border-strong)" gap={24} />
         <Controls showInteractive={false} />
-        {flow.nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" nodeColor="var(--faint)" maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" />}
+        {nodes.length >= MINI_MAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview" nodeColor="var(--faint)" maskColor="color-mix(in srgb, var(--bg) 55%, transparent)" />}
         <Panel position="top-left" className={classes.tools}>
-          <Select
-            className={classes.search}
-            aria-label="Find a step"
-            placeholder="Find a step"
-            searchable
-            clearable
-            clearButtonProps={{ "aria-label": "Clear the search" }}
-            size="xs"
-            leftSection={<Icon name="search" size={14} />}
-            nothingFoundMessage="No step has this name"
-            limit={50}
-            data={flow.nodes.map((node) => ({ value: node.id, label: node.name || node.id }))}
-            value={selected}
-            onChange={onSelect}
-          />
+          <FindStep nodes={flow.nodes} value={selected} onChoose={(id) => {
+            onSelect(id);
+            if (id !== null) centre(id);
+          }} />
           {!exact && (
             <Button
               variant="default"
@@ -164,61 +183,37 @@ function Canvas({ flow, selected, onSelect, focus, path, marks, editing }: Props
   );
 }
 
+const moved = (place: Point, key: string): Point => ({
+  x: place.x + (key === "ArrowRight" ? STEP : key === "ArrowLeft" ? -STEP : 0),
+  y: place.y + (key === "ArrowDown" ? STEP : key === "ArrowUp" ? -STEP : 0),
+});
+
+const MOST_FRAMES = 30;
+
+/** Gives a node the focus, once it is drawn. */
+function focusNode(frame: RefObject<HTMLDivElement | null>, id: string, frames = MOST_FRAMES): void {
+  const node = frame.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
+  if (node) node.focus({ preventScroll: true });
+  else if (frames > 0) requestAnimationFrame(() => focusNode(frame, id, frames - 1));
+}
+
 const exactPlaces = (flow: FlowDetail) => new Map(flow.nodes.map((node) => [node.id, { x: node.x ?? 0, y: node.y ?? 0 }]));
 
-function useFocus(focus: string | null, places: Map<string, Point>): void {
+/** Moves the view to a step, also by itself whenever the wish is another. */
+function useFocus(focus: Focus | null, places: Map<string, Point>): (id: string, atOnce?: boolean) => void {
   const { setCenter, getZoom } = useReactFlow();
   const known = useRef(places);
   known.current = places;
-  useEffect(() => {
-    const place = focus === null ? undefined : known.current.get(focus);
+  const centre = (id: string, atOnce = false) => {
+    const place = known.current.get(id);
     if (!place) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const still = atOnce || matchMedia("(prefers-reduced-motion: reduce)").matches;
     void setCenter(place.x + NODE_WIDTH / 2, place.y + NODE_HEIGHT / 2, { zoom: Math.max(FOCUS_ZOOM, getZoom()), duration: still ? 0 : 300 });
-  }, [focus, setCenter, getZoom]);
-}
-
-function nodesOf(flow: FlowDetail, places: Map<string, Point>, selected: string | null, path: string[] | undefined, marks: Marks | undefined): CanvasNode[] {
-  return flow.nodes.map((node) => {
-    const order = path?.indexOf(node.id) ?? -1;
-    const mark = marks?.nodes.get(node.id);
-    return {
-      id: node.id,
-      type: "step",
-      position: places.get(node.id) ?? { x: 0, y: 0 },
-      width: NODE_WIDTH,
-      height: NODE_HEIGHT,
-      selected: node.id === selected,
-      ariaLabel: labelOf(node.name || node.id, mark ?? node.status, node.problems?.length ?? 0),
-      data: { node, order: order < 0 ? null : order + 1, dimmed: path !== undefined && order < 0, mark },
-    };
-  });
-}
-
-const labelOf = (name: string, status: string, problems: number): string =>
-  [name, status === "mapped" ? "" : status, problems > 0 ? `${problems} problems` : ""].filter(Boolean).join(", ");
-
-const markColors: Record<Mark, string> = { added: "var(--good)", removed: "var(--bad)", changed: "var(--warn)" };
-
-function edgesOf(flow: FlowDetail, path: string[] | undefined, marks: Marks | undefined, selected: string | null): Edge[] {
-  const taken = new Set(path?.slice(1).map((id, index) => `${path[index]} ${id}`));
-  const nameOf = new Map(flow.nodes.map((node) => [node.id, node.name || node.id]));
-  return flow.edges.map((edge) => {
-    const lit = taken.has(`${edge.from} ${edge.to}`);
-    const mark = marks?.edges.get(markKey(edge));
-    const chosen = selected === edgeKey(edge);
-    const color = mark ? markColors[mark] : lit || chosen ? "var(--accent)" : "var(--faint)";
-    return {
-      id: markKey(edge),
-      source: edge.from,
-      target: edge.to,
-      label: edge.port === "ok" ? undefined : edge.port,
-      className: mark ? classes[mark] : lit || chosen ? classes.lit : path ? classes.dim : undefined,
-      markerEnd: { type: MarkerType.ArrowClosed, width: 12, height: 12, markerUnits: "userSpaceOnUse", color },
-      zIndex: lit || chosen || mark ? 1 : 0,
-      selected: chosen,
-      ariaLabel: `${edge.port} from ${nameOf.get(edge.from) ?? edge.from} to ${nameOf.get(edge.to) ?? edge.to}`,
-      data: { key: edgeKey(edge) },
-    };
-  });
+  };
+  useEffect(() => {
+    if (focus) centre(focus.id);
+    // Only another wish moves the view.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [focus]);
+  return centre;
 }

@@ -2,12 +2,12 @@ import { Anchor, Button, Menu, Tabs } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState, type ReactNode } from "react";
 import { del } from "../api/client";
 import type { FlowDetail } from "../api/types";
 import { useRole } from "../app/session";
 import { Confirm } from "../ui/Confirm";
-import { Icon } from "../ui/Icon";
+import { Icon, type IconName } from "../ui/Icon";
 import { Page } from "../ui/Page";
 import { Loaded } from "../ui/States";
 import { Pill } from "../ui/Status";
@@ -16,17 +16,22 @@ import { exportAddress, useDiff, useFlow, usePublish } from "./api";
 import { BindingsPanel } from "./BindingsPanel";
 import { bothOf, DiffPanel, marksOf } from "./DiffPanel";
 import edits from "./Editor.module.css";
+import { flowOf } from "./draft";
 import { EditTop, useEditing } from "./Editing";
+import { KnownNames, type Known } from "./ExprInput";
 import classes from "./Flows.module.css";
-import { FlowCanvas } from "./FlowCanvas";
+import { FlowCanvas, type Focus } from "./FlowCanvas";
 import { formatName } from "./FlowsPage";
 import { ImportDialog } from "./ImportDialog";
 import { NodeEditor } from "./NodeEditor";
 import { NodePanel } from "./NodePanel";
+import { OptionsPanel } from "./OptionsPanel";
+import type { Taken } from "./picture";
 import { readReport } from "./report";
 import { ReportPanel } from "./ReportPanel";
 import { TestPanel } from "./TestPanel";
 import type { Editor } from "./useEditor";
+import { VariablesPanel } from "./VariablesPanel";
 import { VersionsPanel } from "./VersionsPanel";
 
 /** One flow: its picture, what the import understood, what is left to do, and publishing. */
@@ -111,75 +116,101 @@ function Actions({ flow }: { flow: FlowDetail }) {
   );
 }
 
+const tabs: { value: string; label: string; icon: IconName }[] = [
+  { value: "report", label: "Report", icon: "alert" },
+  { value: "node", label: "Step", icon: "flow" },
+  { value: "variables", label: "Variables", icon: "tag" },
+  { value: "options", label: "Flow", icon: "gear" },
+  { value: "bindings", label: "Bindings", icon: "plug" },
+  { value: "versions", label: "Versions", icon: "list" },
+  { value: "test", label: "Test", icon: "play" },
+];
+
 function Work({ flow, latest }: { flow: FlowDetail; latest: boolean }) {
   const [selected, setSelected] = useState<string | null>(null);
-  const [focus, setFocus] = useState<string | null>(null);
-  const [tab, setTab] = useState<string | null>("report");
-  const [path, setPath] = useState<string[] | undefined>();
+  const [focus, setFocus] = useState<Focus | null>(null);
+  const [tab, setTab] = useState<string>("report");
+  const [path, setPath] = useState<Taken[] | undefined>();
   const [other, setOther] = useState<number | null>(null);
-  const admin = useRole("admin") && latest;
+  const side = useRef<HTMLDivElement>(null);
+  const mayEdit = useRole("admin");
+  const admin = mayEdit && latest;
   const editing = useEditing(flow, selected, setSelected, setTab);
   const { editor } = editing;
   const pair = other === null ? null : { from: Math.min(other, flow.version), to: Math.max(other, flow.version) };
-  const view = editor ? { ...flow, nodes: editor.draft.nodes, edges: editor.draft.edges } : flow;
-  const unresolved = flow.bindings.filter((binding) => !binding.target).length;
+  const draft = editor?.draft;
+  const view = useMemo(() => (draft ? flowOf(flow, draft) : flow), [flow, draft]);
+  const counts: Record<string, number> = { bindings: flow.bindings.filter((binding) => !binding.target).length, report: readReport(flow).problems.length };
   const select = (id: string | null) => {
     setSelected(id);
-    if (!editor) setFocus(id);
-    if (id !== null && !pair && path === undefined) setTab("node");
+    if (id !== null && !pair && tab !== "test") setTab("node");
   };
   const goTo = (id: string) => {
     setSelected(id);
-    setFocus(id);
+    setFocus({ id });
   };
-  const lightUp = (next: string[] | undefined) => {
+  const open = () => {
+    setTab("node");
+    requestAnimationFrame(() => side.current?.focus());
+  };
+  const lightUp = (next: Taken[] | undefined) => {
     setPath(next);
-    if (next) setFocus(next.at(-1) ?? null);
+    const last = next?.at(-1)?.node;
+    if (last !== undefined) setFocus({ id: last });
   };
-  const panel = (
-    <Tabs className={classes.side} value={tab} onChange={setTab} keepMounted={false}>
-      <Tabs.List>
-        <Tabs.Tab value="report">Report</Tabs.Tab>
-        <Tabs.Tab value="bindings">Bindings{unresolved > 0 && ` (${unresolved})`}</Tabs.Tab>
-        <Tabs.Tab value="node">Step</Tabs.Tab>
-        <Tabs.Tab value="versions">Versions</Tabs.Tab>
-        <Tabs.Tab value="test">Test</Tabs.Tab>
-      </Tabs.List>
-      <Tabs.Panel value="report" className={classes.tab}>
-        <ReportPanel flow={flow} editable={admin && !editor?.dirty} goTo={goTo} />
-      </Tabs.Panel>
-      <Tabs.Panel value="bindings" className={classes.tab}>
-        <BindingsPanel flow={flow} editable={admin && !editor?.dirty} />
-      </Tabs.Panel>
-      <Tabs.Panel value="node" className={classes.tab}>
-        <StepTab flow={view} saved={flow} editor={editor} id={selected} goTo={goTo} />
-      </Tabs.Panel>
-      <Tabs.Panel value="versions" className={classes.tab}>
-        {pair ? (
-          <Compared flow={flow} pair={pair} goTo={goTo} close={() => setOther(null)} />
-        ) : (
-          <VersionsPanel flow={flow} editable={admin} newest={latest && !editor} compare={setOther} />
-        )}
-      </Tabs.Panel>
-      <Tabs.Panel value="test" className={classes.tab}>
-        <TestPanel flow={flow} dirty={editor?.dirty ?? false} onPath={lightUp} />
-      </Tabs.Panel>
-    </Tabs>
-  );
+  const panels: Record<string, ReactNode> = {
+    report: <ReportPanel flow={flow} editable={admin && !editor?.dirty} goTo={goTo} />,
+    node: <StepTab flow={view} saved={flow} editor={editor} id={selected} goTo={goTo} />,
+    variables: <VariablesPanel flow={view} editor={editor} goTo={goTo} />,
+    options: <OptionsPanel flow={view} editor={editor} goTo={goTo} />,
+    bindings: <BindingsPanel flow={flow} editable={admin && !editor?.dirty} />,
+    versions: pair ? <Compared flow={flow} pair={pair} goTo={goTo} close={() => setOther(null)} /> : <VersionsPanel flow={flow} editable={admin} newest={latest && !editor} compare={setOther} />,
+    test: <TestPanel flow={view} editor={editor} onPath={lightUp} />,
+  };
   return (
     <div className={`panel ${classes.work}`}>
       <div className={edits.left}>
-        {admin && !pair && <EditTop flow={flow} editing={editing} />}
+        {mayEdit && !pair && <EditTop flow={flow} latest={latest} editing={editing} />}
         {pair && tab === "versions" ? (
           <ComparedCanvas flow={flow} pair={pair} selected={selected} onSelect={select} focus={focus} />
         ) : (
-          <FlowCanvas key={editor ? "edit" : "view"} flow={view} selected={selected} onSelect={select} focus={focus} path={tab === "test" ? path : undefined} editing={tab === "test" ? undefined : editing.canvas} />
+          <FlowCanvas key={editor ? "edit" : "view"} flow={view} selected={selected} onSelect={select} onOpen={open} focus={focus} path={tab === "test" ? path : undefined} editing={tab === "test" ? undefined : editing.canvas} />
         )}
       </div>
-      {panel}
+      <Tabs className={classes.side} orientation="vertical" placement="right" variant="none" value={tab} onChange={(value) => value && setTab(value)} keepMounted={false}>
+        <Tabs.List className={classes.rail} aria-label="About this flow">
+          {tabs.map(({ value, label, icon }) => (
+            <Tabs.Tab key={value} value={value} className={classes.railTab}>
+              <Icon name={icon} size={18} />
+              <span>{label}</span>
+              {(counts[value] ?? 0) > 0 && (
+                <span className={classes.count}>
+                  {counts[value]}
+                  <span className="sr-only"> to do</span>
+                </span>
+              )}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {tabs.map(({ value }) => (
+          <Tabs.Panel key={value} value={value} className={classes.tab} ref={tab === value ? side : undefined} tabIndex={-1}>
+            <KnownNames value={knownOf(view)}>{panels[value]}</KnownNames>
+          </Tabs.Panel>
+        ))}
+      </Tabs>
       {editing.dialogs}
     </div>
   );
+}
+
+/** What expressions of the flow can read. */
+function knownOf(flow: FlowDetail): Known {
+  const gives: Record<string, string[]> = { http: ["httpStatusCode", "httpResponseBody"], menu: ["OptionEntered"], collect: ["DigitsEntered"], queueInfo: ["PIQ", "EWT"] };
+  return {
+    variables: flow.variables.map((variable) => variable.name),
+    outputs: flow.nodes.flatMap((node) => (gives[node.op] ?? []).map((output) => `${node.name}.${output}`)),
+    connect: flow.format.includes("connect"),
+  };
 }
 
 function StepTab({ flow, saved, editor, id, goTo }: { flow: FlowDetail; saved: FlowDetail; editor: Editor | null; id: string | null; goTo: (id: string) => void }) {
@@ -205,7 +236,7 @@ interface ComparedProps {
   pair: Pair;
   selected: string | null;
   onSelect: (id: string | null) => void;
-  focus: string | null;
+  focus: Focus | null;
 }
 
 /** Both versions in one picture. */

@@ -1,11 +1,13 @@
-import { ActionIcon, Autocomplete, Button, NativeSelect, TextInput, Textarea } from "@mantine/core";
+import { ActionIcon, Autocomplete, Button, NativeSelect, TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { FlowNode } from "../api/types";
 import { Icon } from "../ui/Icon";
-import { connect, edgeKey, removeEdge, rename, setProperty } from "./draft";
+import { changeHead, connect, edgeKey, removeEdge, rename, setProperty } from "./draft";
 import classes from "./Editor.module.css";
+import { fieldOf, namesOf } from "./fields";
 import shared from "./Flows.module.css";
-import { operations, portsOf } from "./ops";
+import { opLabel, operations, portLabel, portsOf } from "./ops";
+import { ValueEditor } from "./Property";
 import type { FlowProblem } from "./report";
 import type { Editor } from "./useEditor";
 
@@ -19,23 +21,33 @@ interface Props {
 /** The properties and ways out of one step, to be changed. */
 export function NodeEditor({ editor, node, problems }: Props) {
   const { draft, change } = editor;
+  const isStart = draft.head.start === node.id;
   return (
     <div className={classes.form}>
       <TextInput label="Name" value={node.name} error={nameProblem(editor, node)} onChange={(event) => change(rename(draft, node.id, event.currentTarget.value), `name ${node.id}`)} data-testid="step-name" />
-      <p className="muted">{operations[node.op]?.label ?? node.op}</p>
+      <div className={shared.row}>
+        <span className="muted">
+          {opLabel(node)}
+          {operations[node.op]?.help && `: ${operations[node.op]?.help}`}
+        </span>
+        {isStart ? (
+          <span className="muted small">Calls come in here</span>
+        ) : (
+          node.group !== "event" &&
+          draft.nodes.find((item) => item.id === draft.head.start)?.op !== "start" && (
+            <Button size="compact-xs" variant="default" onClick={() => change(changeHead(draft, { start: node.id }))}>
+              Start here
+            </Button>
+          )
+        )}
+      </div>
       {problems.map((problem) => (
         <p key={problem.index} className={shared.bad} data-testid="step-problem">
           {problem.field && `${problem.field}: `}
           {problem.message}
         </p>
       ))}
-      <section>
-        <h2>Settings</h2>
-        {Object.entries(node.properties).map(([name, value]) => (
-          <Property key={name} editor={editor} node={node} name={name} value={value} />
-        ))}
-        <AddProperty editor={editor} node={node} />
-      </section>
+      <Settings editor={editor} node={node} />
       <Exits editor={editor} node={node} />
     </div>
   );
@@ -46,96 +58,74 @@ function nameProblem({ draft }: Editor, node: FlowNode): string | undefined {
   return draft.nodes.some((other) => other.id !== node.id && other.name === node.name) ? "Another step has this name." : undefined;
 }
 
-type Path = (string | number)[];
-interface Leaf {
-  path: Path;
-  text: string;
-  kind: string;
-}
+// The identifiers of another system; a name that is chosen anew takes their place.
+const replacedBy: Record<string, string> = { queueName: "queue", hoursName: "hours", connector: "connectorName", flow: "flowName", function: "functionName" };
 
-/** The texts, numbers and truth values within a value. */
-function leavesOf(value: unknown, path: Path = []): Leaf[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => leavesOf(item, [...path, index]));
-  if (value !== null && typeof value === "object") return Object.entries(value).flatMap(([key, item]) => leavesOf(item, [...path, key]));
-  return [{ path, text: value === null || value === undefined ? "" : String(value), kind: typeof value }];
-}
-
-function replaced(value: unknown, [key, ...rest]: Path, leaf: unknown): unknown {
-  if (key === undefined) return leaf;
-  if (Array.isArray(value)) return value.map((item, index) => (index === key ? replaced(item, rest, leaf) : item));
-  const map = value as Record<string, unknown>;
-  return { ...map, [key]: replaced(map[key as string], rest, leaf) };
-}
-
-/** What was typed, of the kind it had if it still reads so. */
-function typed(text: string, kind: string): unknown {
-  if (kind === "number" && text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
-  if (kind === "boolean" && (text === "true" || text === "false")) return text === "true";
-  return text;
-}
-
-const labelOf = (name: string, path: Path) => [name, ...path.map((part) => (typeof part === "number" ? part + 1 : part))].join(" ");
-
-function Property({ editor, node, name, value }: { editor: Editor; node: FlowNode; name: string; value: unknown }) {
-  const nested = value !== null && typeof value === "object";
-  const set = (next: unknown, about: string) => editor.change(setProperty(editor.draft, node.id, name, next), `${node.id} ${about}`);
-  return (
-    <div className={classes.property}>
-      <div className={classes.fields}>
-        {leavesOf(value).map(({ path, text, kind }) => (
-          <Textarea
-            key={path.join(" ")}
-            label={labelOf(name, path)}
-            classNames={{ input: "mono" }}
-            size="xs"
-            autosize
-            maxRows={12}
-            value={text}
-            onChange={(event) => set(replaced(value, path, typed(event.currentTarget.value, kind)), labelOf(name, path))}
-          />
-        ))}
-        {nested && <AsJSON key={JSON.stringify(value)} name={name} value={value} set={(next) => set(next, "")} />}
-      </div>
-      <ActionIcon variant="subtle" color="gray" onClick={() => set(undefined, "")} aria-label={`Remove ${name}`} title={`Remove ${name}`}>
-        <Icon name="close" size={14} />
-      </ActionIcon>
-    </div>
-  );
-}
-
-/** The whole of a list or map, where entries come and go. */
-function AsJSON({ name, value, set }: { name: string; value: unknown; set: (next: unknown) => void }) {
-  const [text, setText] = useState(JSON.stringify(value, null, 2));
-  const [problem, setProblem] = useState("");
-  const apply = () => {
-    try {
-      const next: unknown = JSON.parse(text);
-      setProblem("");
-      if (JSON.stringify(next) !== JSON.stringify(value)) set(next);
-    } catch {
-      setProblem("This is not JSON, and was not taken over.");
-    }
+function Settings({ editor, node }: { editor: Editor; node: FlowNode }) {
+  const { draft, change } = editor;
+  const known = namesOf(node.op);
+  const names = [...known.filter((name) => name in node.properties), ...Object.keys(node.properties).filter((name) => !known.includes(name))];
+  const set = (name: string, value: unknown, about = "") => {
+    let next = setProperty(draft, node.id, name, value);
+    const other = replacedBy[name];
+    if (other && value !== node.properties[name] && other in node.properties) next = setProperty(next, node.id, other, undefined);
+    change(next, `${node.id} ${name} ${about}`);
   };
   return (
-    <details>
-      <summary>{name} as JSON</summary>
-      <Textarea aria-label={`${name} as JSON`} classNames={{ input: "mono" }} size="xs" autosize maxRows={20} value={text} error={problem} onChange={(event) => setText(event.currentTarget.value)} onBlur={apply} />
-    </details>
+    <section>
+      <h2>Settings</h2>
+      {names.length === 0 && <p className="muted">This step has none.</p>}
+      {names.map((name) => {
+        const field = fieldOf(node.op, name);
+        const label = field?.label ?? name;
+        return (
+          <div key={name} className={classes.property}>
+            <ValueEditor field={field} label={label} value={node.properties[name]} set={(value, about) => set(name, value, about)} />
+            <ActionIcon variant="subtle" color="gray" size="sm" onClick={() => set(name, undefined)} aria-label={`Remove ${label}`} title={`Remove the setting ${name}`}>
+              <Icon name="close" size={14} />
+            </ActionIcon>
+          </div>
+        );
+      })}
+      <AddProperty editor={editor} node={node} />
+    </section>
   );
+}
+
+/** What a setting that is added starts with. */
+function startOf(node: FlowNode, name: string): unknown {
+  const given = operations[node.op]?.in[name];
+  if (given !== undefined) return structuredClone(given);
+  switch (fieldOf(node.op, name)?.kind) {
+    case "texts":
+    case "prompts":
+    case "rows":
+      return [];
+    case "pairs":
+      return {};
+    case "flag":
+      return false;
+    case "number":
+      return 0;
+    default:
+      return "";
+  }
 }
 
 function AddProperty({ editor, node }: { editor: Editor; node: FlowNode }) {
   const [name, setName] = useState("");
-  const known = Object.keys(operations[node.op]?.in ?? {}).filter((item) => !(item in node.properties));
+  const left = namesOf(node.op).filter((item) => !(item in node.properties));
+  const labels = new Map(left.map((item) => [fieldOf(node.op, item)?.label ?? item, item]));
+  const wanted = labels.get(name.trim()) ?? name.trim();
   const add = () => {
-    editor.change(setProperty(editor.draft, node.id, name.trim(), operations[node.op]?.in[name.trim()] ?? ""));
+    editor.change(setProperty(editor.draft, node.id, wanted, startOf(node, wanted)));
     setName("");
   };
   return (
-    <div className={shared.row}>
-      <Autocomplete size="xs" aria-label="Name of another setting" placeholder="Another setting" data={[...known, ...("results" in node.properties ? [] : ["results"])]} value={name} onChange={setName} />
-      <Button size="xs" variant="default" disabled={name.trim() === "" || name.trim() in node.properties} onClick={add}>
-        Add the setting
+    <div className={classes.addLine}>
+      <Autocomplete size="xs" aria-label="Name of another setting" placeholder="Another setting" data={[...labels.keys()]} value={name} onChange={setName} />
+      <Button size="xs" variant="default" disabled={wanted === "" || wanted in node.properties} onClick={add}>
+        Add
       </Button>
     </div>
   );
@@ -144,7 +134,8 @@ function AddProperty({ editor, node }: { editor: Editor; node: FlowNode }) {
 function Exits({ editor, node }: { editor: Editor; node: FlowNode }) {
   const { draft, change } = editor;
   const exits = draft.edges.filter((edge) => edge.from === node.id);
-  const targets = draft.nodes.filter((item) => item.id !== node.id && item.op !== "start").map((item) => ({ value: item.id, label: item.name || item.id }));
+  const targets = draft.nodes.filter((item) => item.id !== node.id && item.id !== draft.head.start && item.op !== "event").map((item) => ({ value: item.id, label: item.name || item.id }));
+  const choicesFor = (to: string) => (targets.some((item) => item.value === to) ? targets : [...targets, { value: to, label: draft.nodes.find((item) => item.id === to)?.name ?? to }]);
   const free = portsOf(node).filter((port) => !exits.some((edge) => edge.port === port));
   const [port, setPort] = useState("");
   const [target, setTarget] = useState("");
@@ -153,18 +144,20 @@ function Exits({ editor, node }: { editor: Editor; node: FlowNode }) {
     <section>
       <h2>Exits</h2>
       {exits.length === 0 && <p className="muted">The way ends here.</p>}
-      <ul className={shared.plain}>
+      <ul className={classes.exits}>
         {exits.map((edge) => (
           <li key={edgeKey(edge)} className={classes.exit}>
-            <span className={shared.where}>{edge.port}</span>
-            <NativeSelect size="xs" aria-label={`Where ${edge.port} leads`} data={[...targets, ...(edge.to === node.id ? [{ value: node.id, label: node.name }] : [])]} value={edge.to} onChange={(event) => change(connect(draft, node.id, event.currentTarget.value, edge.port))} />
-            <ActionIcon variant="subtle" color="gray" aria-label={`Delete the exit ${edge.port}`} onClick={() => change(removeEdge(draft, edgeKey(edge)))}>
+            <span className={shared.where} title={edge.port}>
+              {portLabel(edge.port)}
+            </span>
+            <NativeSelect size="xs" aria-label={`Where ${edge.port} leads`} data={choicesFor(edge.to)} value={edge.to} onChange={(event) => change(connect(draft, node.id, event.currentTarget.value, edge.port))} />
+            <ActionIcon variant="subtle" color="gray" size="sm" aria-label={`Delete the exit ${edge.port}`} title="Delete the exit" onClick={() => change(removeEdge(draft, edgeKey(edge)))}>
               <Icon name="close" size={14} />
             </ActionIcon>
           </li>
         ))}
       </ul>
-      <div className={`${classes.exit} ${classes.newExit}`}>
+      <div className={classes.newExit}>
         <Autocomplete size="xs" label="New exit" placeholder={free[0] ?? "Name"} data={free} value={port} onChange={setPort} />
         <NativeSelect size="xs" label="Leads to" data={[{ value: "", label: "Choose a step" }, ...targets]} value={target} onChange={(event) => setTarget(event.currentTarget.value)} />
         <Button

@@ -2,6 +2,8 @@ import type { FlowDetail } from "../api/types";
 import { Empty } from "../ui/States";
 import { Pill, type Tone } from "../ui/Status";
 import classes from "./Flows.module.css";
+import { fieldOf } from "./fields";
+import { opLabel, portLabel } from "./ops";
 import { readReport } from "./report";
 
 const tones: Record<string, Tone> = { mapped: "good", approximated: "warn", unsupported: "bad" };
@@ -27,7 +29,8 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         <Pill tone={tones[node.status]}>{words[node.status] ?? node.status}</Pill>
       </div>
       <p className="muted">
-        {node.op}, from {node.type}
+        {opLabel(node)}
+        {node.type !== node.op && node.op !== "unsupported" && `, from ${node.type}`}
       </p>
       {problems.map((problem) => (
         <p key={problem.index} className={classes.bad}>
@@ -40,8 +43,10 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         <dl className={classes.properties}>
           {Object.entries(node.properties).map(([name, value]) => (
             <div key={name}>
-              <dt>{name}</dt>
-              <dd className="mono">{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</dd>
+              <dt title={name}>{fieldOf(node.op, name)?.label ?? name}</dt>
+              <dd>
+                <Value value={value} />
+              </dd>
             </div>
           ))}
         </dl>
@@ -52,7 +57,9 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         <ul className={classes.plain}>
           {exits.map((edge) => (
             <li key={`${edge.port} ${edge.to}`}>
-              <span className="muted">{edge.port} to </span>
+              <span className="muted" title={edge.port}>
+                {portLabel(edge.port)}{" "}
+              </span>
               <button type="button" className={classes.nodeLink} onClick={() => goTo(edge.to)}>
                 {nameOfNode(edge.to)}
               </button>
@@ -61,5 +68,45 @@ export function NodePanel({ flow, id, goTo }: { flow: FlowDetail; id: string | n
         </ul>
       </section>
     </>
+  );
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === "object" && !Array.isArray(value);
+
+/** A setting as it reads best: prompts as their texts, lists one below the other. */
+function Value({ value }: { value: unknown }) {
+  if (value === "" || (Array.isArray(value) && value.length === 0)) return <span className="muted">empty</span>;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) {
+    return (
+      <ul className={classes.values}>
+        {value.map((item: unknown, index) => (
+          <li key={index}>
+            <Value value={item} />
+          </li>
+        ))}
+      </ul>
+    );
+  }
+  if (!isMap(value)) return <span className="mono">{String(value)}</span>;
+  if (Object.keys(value).length === 2 && "kind" in value && "text" in value) {
+    return (
+      <span className="mono">
+        {value.kind !== "tts" && <span className="muted">{String(value.kind)}: </span>}
+        {String(value.text)}
+      </span>
+    );
+  }
+  return (
+    <dl className={classes.map}>
+      {Object.entries(value).map(([name, item]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <Value value={item} />
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }

@@ -7,7 +7,7 @@ const FLOWS = ["/flows"];
 const path = (id: string) => `/flows/${encodeURIComponent(id)}`;
 
 /** Lists may come as null when they are empty. */
-const filled = (flow: FlowDetail): FlowDetail => ({
+export const filled = (flow: FlowDetail): FlowDetail => ({
   ...flow,
   nodes: (flow.nodes ?? []).map((node) => ({ ...node, problems: node.problems ?? [], properties: node.properties ?? {} })),
   edges: flow.edges ?? [],
@@ -96,7 +96,7 @@ export const readLatest = async (id: string): Promise<FlowDetail> => filled(awai
 export function useSave(id: string) {
   const keep = useKeep();
   return useMutation({
-    mutationFn: async (model: unknown) => filled(await put<FlowDetail>(`${path(id)}/model`, model)),
+    mutationFn: async (model: { version: number }) => filled(await api<FlowDetail>("PUT", `${path(id)}/model`, { body: model, headers: { "If-Match": `"${model.version}"` } })),
     onSuccess: (flow) => {
       keep(flow);
       toastDone(`Version ${flow.version} is saved. Publish it to use it.`);
@@ -119,6 +119,6 @@ export function useRestore(id: string) {
 export const useDiff = (id: string, from: number, to: number) =>
   useQuery({ queryKey: ["flow", id, "diff", from, to], queryFn: ({ signal }) => get<FlowDiff>(`${path(id)}/diff${query({ from, to })}`, signal) });
 
-export const useTry = (id: string) => useMutation({ mutationFn: (body: { version: number; script: unknown }) => post<FlowTry>(`${path(id)}/test`, body) });
+export const useTry = (id: string) => useMutation({ mutationFn: (body: { version: number; script: unknown; model?: unknown }) => post<FlowTry>(`${path(id)}/test`, body) });
 
 export const exportAddress = (id: string, version: number) => `/api/v1${path(id)}/export?version=${version}`;

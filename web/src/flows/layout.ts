@@ -12,8 +12,18 @@ export interface Point {
   y: number;
 }
 
+// Laying out is dear and depends on these lists alone, which are never changed in place.
+const known = new WeakMap<FlowNode[], Map<boolean, Map<string, Point>>>();
+
 /** Where each node stands: as drawn in the source system, or laid out when it was not drawn or would not fit. */
 export function placesOf(flow: FlowDetail, tidy: boolean): Map<string, Point> {
+  const kept = known.get(flow.nodes) ?? new Map<boolean, Map<string, Point>>();
+  const places = kept.get(tidy) ?? findPlaces(flow, tidy);
+  known.set(flow.nodes, kept.set(tidy, places));
+  return places;
+}
+
+function findPlaces(flow: FlowDetail, tidy: boolean): Map<string, Point> {
   const main = flow.nodes.filter((node) => node.group !== "event");
   const handlers = flow.nodes.filter((node) => node.group === "event");
   const places = new Map<string, Point>();

@@ -73,14 +73,21 @@ func (c *connectors) Do(ctx context.Context, tenant string, req flow.HTTP) (*flo
 	if cl.org == nil {
 		return c.plain(ctx, cl.transport, tenant, req, join(cl.base, req), cl.authorization())
 	}
-	res, err := cl.org.Do(ctx, salesforce.Request{
-		Method: req.Method, Path: req.URL + req.Path, Query: query(req.Query), Header: header(req), Body: []byte(req.Body),
-		Retry: retry(req), Timeout: time.Duration(req.TimeoutMS) * time.Millisecond,
-	})
+	res, err := cl.org.Do(ctx, crmRequest(req))
 	if err != nil {
 		return nil, err
 	}
 	return result(res.Status, res.Header, res.Body), nil
+}
+
+// maxAnswer is what a flow is given of an answer, in bytes.
+const maxAnswer = 1 << 20
+
+func crmRequest(req flow.HTTP) salesforce.Request {
+	return salesforce.Request{
+		Method: req.Method, Path: req.URL + req.Path, Query: query(req.Query), Header: header(req), Body: []byte(req.Body),
+		Retry: retry(req), Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, MaxResponseBytes: maxAnswer,
+	}
 }
 
 func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string, req flow.HTTP, target string, auth http.Header) (*flow.HTTPResult, error) {

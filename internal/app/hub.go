@@ -275,7 +275,7 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		Flows: &flows{
 			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),
 		},
-		Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
+		Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Jobs: h.db.Jobs(), Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
 		Customers: asFinder{&customers{conns: h.dips, numbers: h.numbers}, service("crm-client")}, LastAlive: alive, Log: h.log,
 	})
 	h.router.SetListener(h.conductor)
@@ -291,6 +291,11 @@ type asService struct {
 // Do implements voice.Dips.
 func (s asService) Do(ctx context.Context, tenant string, req flow.HTTP) (*flow.HTTPResult, error) {
 	return s.Dips.Do(caller.As(ctx, s.as), tenant, req)
+}
+
+// Deliver implements voice.Dips.
+func (s asService) Deliver(ctx context.Context, tenant string, req flow.HTTP, w voice.Write) (*flow.HTTPResult, job.Progress, error) {
+	return s.Dips.Deliver(caller.As(ctx, s.as), tenant, req, w)
 }
 
 type asFinder struct {

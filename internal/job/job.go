@@ -121,5 +121,12 @@ func (snoozeError) Error() string { return "snoozed" }
 // SnoozeFor puts the job off by d without counting the attempt.
 func SnoozeFor(d time.Duration) error { return snoozeError{d} }
 
+// Snoozed reports whether err puts a job off, and by how much.
+func Snoozed(err error) (d time.Duration, ok bool) {
+	var s snoozeError
+	ok = errors.As(err, &s)
+	return s.d, ok
+}
+
 // ErrNotWaiting is returned by Retry and Cancel for a job that is running or finished.
 var ErrNotWaiting = errors.New("the job is running or finished")

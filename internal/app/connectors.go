@@ -30,6 +30,7 @@ type connectors struct {
 	public  *httpx.Client                                // refuses private addresses
 	private func(hostPort string) (*httpx.Client, error) // a client that may reach this one address wherever it is
 	log     *slog.Logger
+	now     func() time.Time // process time; nil for the machine's
 
 	mu      sync.Mutex // guards clients and names
 	clients map[string]*client
@@ -102,7 +103,7 @@ func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string
 	maps.Copy(h, auth)
 	res, err := via.Do(ctx, &httpx.Request{
 		Method: req.Method, URL: target, Header: h, Body: []byte(req.Body), Retry: retry(req),
-		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant,
+		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant, MaxResponseBytes: maxAnswer,
 	})
 	if err != nil {
 		return nil, err
@@ -224,8 +225,8 @@ func (c *connectors) build(tenant string, o registry.Object[registry.Connector])
 	}
 	org, err := salesforce.New(salesforce.Options{
 		BaseURL: s.BaseURL, Grant: salesforce.Grant(s.Grant), ClientID: s.ClientID, ClientSecret: s.ClientSecret,
-		Username: s.Username, Password: s.Password, SecurityToken: s.SecurityToken, RefreshToken: s.RefreshToken,
-		HTTP: cl.transport, Scope: tenant, Log: c.log,
+		Username: s.Username, Password: s.Password, SecurityToken: s.SecurityToken, RefreshToken: s.RefreshToken, PrivateKey: s.PrivateKey,
+		HTTP: cl.transport, Scope: tenant, Log: c.log, Marker: s.Marker, Now: c.now,
 		OnRefreshToken: func(ctx context.Context, token string) error { return c.storeToken(ctx, tenant, o.ID, token) },
 	})
 	cl.org = org

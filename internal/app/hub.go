@@ -242,16 +242,20 @@ func Formats() flow.Registry {
 	return flow.Registry{webex.Importer{}, webex.V2Importer{}, connect.Importer{}, connect.LegacyImporter{}, yaml.Importer{}}
 }
 
+// maxBulk bounds a part of a bulk load or read, in bytes; what flows are given of an answer is far less, see maxAnswer.
+const maxBulk = 110 << 20
+
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
 	observe := httpx.Metrics(h.metrics)
 	var err error
-	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64}); err != nil {
+	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk}); err != nil {
 		return err
 	}
 	h.dips = newConnectors(h.connectors, h.decider, h.public, func(host string) (*httpx.Client, error) {
-		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64})
+		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk})
 	}, h.log)
+	h.dips.now = h.clock.Now
 	var advertise netip.Addr
 	if h.cfg.Voice.Advertise != "" {
 		if advertise, err = netip.ParseAddr(h.cfg.Voice.Advertise); err != nil {

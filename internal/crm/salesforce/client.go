@@ -95,10 +95,12 @@ type Client struct {
 	login *url.URL
 	log   *slog.Logger
 
-	flight singleflight.Group
-	gate   *gate
-	batch  *batcher
-	key    *rsa.PrivateKey // of the grant JWTBearer
+	flight  singleflight.Group
+	gate    *gate
+	batch   *batcher
+	marks   *finder
+	missing sync.Map        // "Object.Field" -> when the org was found not to have it
+	key     *rsa.PrivateKey // of the grant JWTBearer
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil before the first login
@@ -123,11 +125,14 @@ type Request struct {
 	Retry httpx.Retry
 	// Timeout shortens that of the HTTP client.
 	Timeout time.Duration
-	// MaxResponseBytes lowers that of the HTTP client.
+	// MaxResponseBytes bounds the answer; 0 means 32 MiB. The HTTP client may allow less.
 	MaxResponseBytes int64
 	// Urgency says whether the request may wait when the org's API requests run out.
 	Urgency Urgency
 }
+
+// maxAnswer bounds an answer unless the request says otherwise, in bytes: 2,000 records with long texts.
+const maxAnswer = 32 << 20
 
 // Response is the org's answer, whatever its status.
 type Response struct {
@@ -159,7 +164,7 @@ func New(o Options) (*Client, error) {
 		o.Settle = settle
 	}
 	c := &Client{o: o, login: u, log: log, refresh: o.RefreshToken, gate: newGate(o)}
-	c.batch = &batcher{c: c}
+	c.batch, c.marks = &batcher{c: c}, &finder{c: c}
 	if o.Grant == JWTBearer {
 		if c.key, err = jwt.ParseRSAPrivateKeyFromPEM([]byte(o.PrivateKey)); err != nil {
 			return nil, errs.New(errs.Invalid, "the private key cannot be read: paste the RSA key in PEM form, from BEGIN to END, without a passphrase")
@@ -251,6 +256,9 @@ func (c *Client) send(ctx context.Context, s *session, r Request) (*Response, er
 	header.Set("Authorization", "Bearer "+s.token)
 	if len(r.Body) > 0 && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", "application/json")
+	}
+	if r.MaxResponseBytes == 0 {
+		r.MaxResponseBytes = maxAnswer
 	}
 	resp, err := c.o.HTTP.Do(ctx, &httpx.Request{
 		Method: r.Method, URL: u, Header: header, Body: r.Body, Retry: r.Retry, Timeout: r.Timeout, Scope: c.o.Scope,

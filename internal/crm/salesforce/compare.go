@@ -11,38 +11,7 @@ import (
 	"time"
 
 	"github.com/tandemcc/tandem/internal/errs"
-	"github.com/tandemcc/tandem/internal/job"
-	"github.com/tandemcc/tandem/internal/soql"
 )
-
-// skew is how much the hub's clock and the org's may differ.
-const skew = time.Hour
-
-// markQuery reads the texts that may carry a write's mark, newest first: those of its parent, and where it has none, those made
-// since it was sent.
-func markQuery(p *plan, st job.Progress) (string, error) {
-	b := soql.Build(p.find.object).Select("Id", p.find.text)
-	for _, name := range sortedKeys(p.parent) {
-		b.Where(name, "=", p.parent[name])
-	}
-	if len(p.parent) == 0 {
-		since := st.SentAt
-		if now := time.Now(); now.Before(since) { // a process clock that was moved ahead
-			since = now
-		}
-		b.Where("CreatedDate", ">=", since.Add(-skew))
-	}
-	return b.OrderBy("CreatedDate", true).Text()
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
 
 // compare reads what an update by id was to write. When the record says it already, the update is done; else the write is
 // to be sent on the condition that nobody changes the record in between.

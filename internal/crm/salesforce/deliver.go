@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/errs"
@@ -142,7 +141,7 @@ func made(status int, body string) *Response {
 func (c *Client) resolve(ctx context.Context, p *plan, st job.Progress) (*Response, error) {
 	switch p.means {
 	case meansMarker:
-		id, err := c.findMark(ctx, p, st)
+		id, err := c.marks.find(ctx, p, st)
 		if err != nil || id == "" {
 			return nil, err
 		}
@@ -155,21 +154,4 @@ func (c *Client) resolve(ctx context.Context, p *plan, st job.Progress) (*Respon
 	case meansNone, meansRead, meansUpsert, meansDelete:
 	}
 	return nil, nil //nolint:nilnil // nothing was found: it must be sent
-}
-
-// findMark returns the id of the record that carries the write's mark, empty when there is none.
-func (c *Client) findMark(ctx context.Context, p *plan, st job.Progress) (string, error) {
-	q, err := markQuery(p, st)
-	if err != nil {
-		return "", errs.Wrap(errs.Internal, err, "the query for an earlier attempt cannot be built")
-	}
-	for rec, err := range c.Query(ctx, Query{Text: q, Version: p.version, Batch: 200}) {
-		if err != nil {
-			return "", err
-		}
-		if strings.Contains(rec.Text(p.find.text), st.Marker) {
-			return rec.ID(), nil
-		}
-	}
-	return "", nil
 }

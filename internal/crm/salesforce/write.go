@@ -64,7 +64,7 @@ type plan struct {
 	marker  string
 	find    markedField // where the mark is
 	parent  map[string]string
-	comment bool // a Case's Comments: the platform makes a CaseComment of it
+	comment bool   // a Case's Comments: the platform makes a CaseComment of it
 	since   string // Last-Modified that the record was compared at
 }
 

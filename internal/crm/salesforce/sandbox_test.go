@@ -15,6 +15,7 @@ import (
 	"github.com/tandemcc/tandem/internal/httpx"
 	sandbox "github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/sandbox/sandboxtest"
+	"github.com/tandemcc/tandem/internal/soql"
 )
 
 func connect(t *testing.T, org *sandboxtest.Salesforce, change func(*salesforce.Options)) *salesforce.Client {
@@ -58,7 +59,11 @@ func TestSandboxOrg(t *testing.T) {
 		}
 		id := gjson.GetBytes(made.Body, "id").String()
 		ahead.Add(int64(3 * time.Hour)) // past the life of a session
-		found, err := c.Do(t.Context(), salesforce.Request{Path: base + "/query", Query: url.Values{"q": {"SELECT LastName FROM Contact WHERE Id = '" + id + "'"}}})
+		q, err := soql.Build("Contact").Select("LastName").Where("Id", "=", id).Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := c.Do(t.Context(), salesforce.Request{Path: base + "/query", Query: url.Values{"q": {q}}})
 		if err != nil || gjson.GetBytes(found.Body, "records.0.LastName").String() != "Quine" {
 			t.Errorf("%s: asking with an expired session: %+v, %v", grant, found, err)
 		}

@@ -28,6 +28,7 @@ type connectors struct {
 	objects *registry.Collection[registry.Connector]
 	authz   authz.Decider
 	public  *httpx.Client                                // refuses private addresses
+	stream  *httpx.Client                                // the same for the Pub/Sub API
 	private func(hostPort string) (*httpx.Client, error) // a client that may reach this one address wherever it is
 	log     *slog.Logger
 	now     func() time.Time // process time; nil for the machine's
@@ -223,7 +224,12 @@ func (c *connectors) build(tenant string, o registry.Object[registry.Connector])
 	if s.Type != "salesforce" {
 		return cl, nil
 	}
+	streams, err := c.streamsOf(s.Streams, s.StreamsCA, s.BaseURL, s.AllowPrivate)
+	if err != nil {
+		return nil, err
+	}
 	org, err := salesforce.New(salesforce.Options{
+		Streams: streams,
 		BaseURL: s.BaseURL, Grant: salesforce.Grant(s.Grant), ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		Username: s.Username, Password: s.Password, SecurityToken: s.SecurityToken, RefreshToken: s.RefreshToken, PrivateKey: s.PrivateKey,
 		HTTP: cl.transport, Scope: tenant, Log: c.log, Marker: s.Marker, Now: c.now,

@@ -81,12 +81,14 @@ type Hub struct {
 	engine     speech.Synthesizer
 	public     *httpx.Client
 	dips       *connectors
+	customers  *customers
 	numbers    numbers
 	conductor  *voice.Conductor
 	runner     *job.Runner
 	org        *sandbox.Org
 	api        *httpapi.API
 
+	pubsub      *sandbox.PubSub // of org
 	sandboxStop func(context.Context) error
 	listeners   listeners
 	parts       lifecycle.Group
@@ -256,6 +258,9 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk})
 	}, h.log)
 	h.dips.now = h.clock.Now
+	if h.dips.stream, err = streamClient(); err != nil {
+		return err
+	}
 	var advertise netip.Addr
 	if h.cfg.Voice.Advertise != "" {
 		if advertise, err = netip.ParseAddr(h.cfg.Voice.Advertise); err != nil {
@@ -274,13 +279,14 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.customers = &customers{conns: h.dips, numbers: h.numbers}
 	h.conductor = voice.New(voice.Deps{
 		Tenant: Tenant, Node: h.cfg.Node, Clock: h.clock, Phone: h.phone, Contacts: h.contacts, Router: h.router,
 		Flows: &flows{
 			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),
 		},
 		Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Jobs: h.db.Jobs(), Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
-		Customers: asFinder{&customers{conns: h.dips, numbers: h.numbers}, service("crm-client")}, LastAlive: alive, Log: h.log,
+		Customers: asFinder{h.customers, service("crm-client")}, LastAlive: alive, Log: h.log,
 	})
 	h.router.SetListener(h.conductor)
 	return nil

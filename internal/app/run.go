@@ -117,6 +117,10 @@ func (h *Hub) addParts() {
 	}, "routing"))
 	h.parts.Add("calls", h.conductor)
 	h.parts.Add("jobs", h.runner)
+	h.parts.Add("CRM changes", &watcher{
+		tenant: Tenant, conns: h.dips, crm: h.customers, cursors: cursorStore{h.db, Tenant}, refresh: h.conductor.RefreshCustomers,
+		as: service("crm-client"), log: h.log,
+	})
 	h.parts.Add("phone", lifecycle.Func{OnStart: h.startPhone, OnStop: h.stopPhone})
 	h.parts.Add("retention", &retention{hub: h})
 	h.parts.Add("metrics", h.httpPart(&h.listeners.metrics, "metrics", h.cfg.Metrics, h.metricsHandler()))
@@ -229,6 +233,10 @@ func (h *Hub) startSandbox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the sandbox org: %w", err)
 	}
+	// Its address and certificate are new at each start; the sample connector is told them.
+	if h.pubsub, err = h.org.PubSub("127.0.0.1:0"); err != nil {
+		return fmt.Errorf("starting the sandbox org's Pub/Sub API: %w", err)
+	}
 	part := h.httpPart(&h.listeners.sandbox, "sandbox", h.cfg.Sandbox, h.org.Handler())
 	h.sandboxStop = part.Stop
 	return part.Start(ctx)
@@ -239,7 +247,7 @@ func (h *Hub) stopSandbox(ctx context.Context) error {
 		return nil
 	}
 	h.org.Drain() // long polls do not end by themselves
-	return errors.Join(h.sandboxStop(ctx), h.org.Close())
+	return errors.Join(h.pubsub.Stop(ctx), h.sandboxStop(ctx), h.org.Close())
 }
 
 // Stop drains and stops the hub; hard ends the drain at once.

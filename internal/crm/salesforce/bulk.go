@@ -64,7 +64,9 @@ func (c *Client) BulkQuery(ctx context.Context, q BulkQuery, row func(map[string
 	}
 	base := "/jobs/query/" + job.ID
 	// What is left of a job lies in the org for a week, unless it is removed.
-	defer func() { _, _ = c.bulkDo(context.WithoutCancel(ctx), Request{Method: http.MethodDelete, Path: bulkPath(base)}) }()
+	defer func() {
+		_, _ = c.bulkDo(context.WithoutCancel(ctx), Request{Method: http.MethodDelete, Path: bulkPath(base)})
+	}()
 	if _, err := c.bulkWait(ctx, base); err != nil {
 		return 0, err
 	}

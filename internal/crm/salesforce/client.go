@@ -85,6 +85,8 @@ type Options struct {
 	LimitPause time.Duration
 	// Now is the clock that marks when a write went out; nil for time.Now.
 	Now func() time.Time
+	// Streams is where changes are heard of; see Subscribe.
+	Streams Streams
 	// Log takes what nobody waits for, such as a failed OnRefreshToken; nil for none.
 	Log *slog.Logger
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +34,8 @@ type connectors struct {
 	log     *slog.Logger
 	now     func() time.Time // process time; nil for the machine's
 
-	mu      sync.Mutex // guards clients and names
+	mu      sync.Mutex // guards clients, names and pending
+	pending map[string]pendingAuth
 	clients map[string]*client
 	names   map[string]string
 }
@@ -52,7 +54,7 @@ type client struct {
 func newConnectors(objects *registry.Collection[registry.Connector], decider authz.Decider, public *httpx.Client, private func(string) (*httpx.Client, error), log *slog.Logger) *connectors {
 	return &connectors{
 		objects: objects, authz: decider, public: public, private: private, log: log,
-		clients: map[string]*client{}, names: map[string]string{},
+		clients: map[string]*client{}, names: map[string]string{}, pending: map[string]pendingAuth{},
 	}
 }
 
@@ -213,14 +215,11 @@ func (c *connectors) find(ctx context.Context, tenant, id, name string) (registr
 
 func (c *connectors) build(tenant string, o registry.Object[registry.Connector]) (*client, error) {
 	s := o.Spec
-	cl := &client{version: o.Version, spec: s, name: o.Name, base: s.BaseURL, transport: c.public}
-	if s.AllowPrivate {
-		own, err := c.private(hostPort(s.BaseURL))
-		if err != nil {
-			return nil, err
-		}
-		cl.transport = own
+	transport, err := c.transport(s)
+	if err != nil {
+		return nil, err
 	}
+	cl := &client{version: o.Version, spec: s, name: o.Name, base: s.BaseURL, transport: transport}
 	if s.Type != "salesforce" {
 		return cl, nil
 	}
@@ -237,6 +236,14 @@ func (c *connectors) build(tenant string, o registry.Object[registry.Connector])
 	})
 	cl.org = org
 	return cl, err
+}
+
+// transport returns what a connector's requests go through.
+func (c *connectors) transport(s registry.Connector) (*httpx.Client, error) {
+	if !s.AllowPrivate {
+		return c.public, nil
+	}
+	return c.private(hostPort(s.BaseURL))
 }
 
 // hostPort is where a base URL leads.
@@ -319,9 +326,27 @@ func (c *connectors) Test(ctx context.Context, tenant, id string) (TestResult, e
 		return TestResult{Message: errs.Message(err), Took: time.Since(begin)}, nil
 	}
 	return TestResult{
-		OK: true, Message: "Signed in to " + rep.Instance + ", API " + rep.Version, Took: time.Since(begin),
-		Detail: map[string]string{"instance": rep.Instance, "version": rep.Version},
+		OK: true, Message: "Signed in to " + rep.Instance + ", API " + rep.Version, Took: time.Since(begin), Detail: detailOf(rep),
 	}, nil
+}
+
+// detailOf tells what a test found: who is signed in and how, what is left of the org's requests, what the user may do.
+func detailOf(rep salesforce.Report) map[string]string {
+	d := map[string]string{"instance": rep.Instance, "version": rep.Version, "login": string(rep.Grant)}
+	if rep.User != "" {
+		d["user"] = rep.User
+	}
+	if rep.Limits != nil {
+		d["API requests of 24 hours"] = strconv.Itoa(rep.Limits.Used) + " of " + strconv.Itoa(rep.Limits.Max)
+	}
+	for _, g := range rep.Granted {
+		name, may, _ := strings.Cut(g, ": ")
+		d[name] = may
+	}
+	if advice := rep.Grant.Advice(); advice != "" {
+		d["advice"] = advice
+	}
+	return d
 }
 
 // close ends the clients.

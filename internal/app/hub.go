@@ -346,6 +346,7 @@ func (h *Hub) buildAPI() {
 	h.api = httpapi.New(httpapi.Deps{
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
+		ConnStatus: h.connectorStatus, AuthorizeConn: h.authorizeConnector,
 		Jobs: h.db.Jobs(), Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,

@@ -178,6 +178,7 @@ func (h *Hub) httpPart(l *net.Listener, name, address string, handler http.Handl
 func (h *Hub) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", h.api)
+	mux.HandleFunc("GET "+callbackPath, h.oauthCallback)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if h.draining.Load() {

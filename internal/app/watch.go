@@ -96,7 +96,9 @@ func (w *watcher) subscribe(ctx context.Context, cl *salesforce.Client, id strin
 		err := cl.Subscribe(ctx, crm.Subscription{
 			Name: id, Objects: []string{"Case", "Contact", "Account"}, Cursors: w.cursors,
 			Handle: func(_ context.Context, list []crm.Change) error {
-				w.refresh(func(c contact.Customer) bool { return slices.ContainsFunc(list, func(ch crm.Change) bool { return touches(ch, c) }) })
+				w.refresh(func(c contact.Customer) bool {
+					return slices.ContainsFunc(list, func(ch crm.Change) bool { return touches(ch, c) })
+				})
 				return nil
 			},
 		})

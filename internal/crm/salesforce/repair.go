@@ -15,9 +15,20 @@ const (
 	overlap = 2 * time.Minute
 	// binLife is how long a deleted record can be found: 15 days in the bin (Salesforce Help, "Recycle Bin").
 	binLife = 15 * 24 * time.Hour
+	// granularity is how finely SystemModstamp tells times apart, with room for the answer's way: two changes in one second
+	// look like one.
+	granularity = 2 * time.Second
 	// repairBatch is how many changes are handed on at once.
 	repairBatch = 200
 )
+
+// sighting is a change that a comparison has seen. It is handed on again until it is sure that no second one hides in its second.
+type sighting struct {
+	at      time.Time
+	deleted bool
+	first   time.Time // when it was seen first, in the hub's time
+	sure    bool
+}
 
 // repair finds what changed since the cursor by SystemModstamp, deletions too, hands it on and moves the cursor. It goes by the
 // org's time alone, so that a wrong clock on either side loses nothing. Formula fields do not move SystemModstamp: what they
@@ -77,7 +88,7 @@ func (u *subscriber) compare(ctx context.Context, object string, from time.Time)
 	if err != nil {
 		return from, errs.Wrap(errs.Internal, err, "building a query")
 	}
-	window := map[string]time.Time{}
+	window := map[string]sighting{}
 	var list []crm.Change
 	flush := func() error {
 		if len(list) == 0 {
@@ -95,13 +106,18 @@ func (u *subscriber) compare(ctx context.Context, object string, from time.Time)
 		if !ok {
 			return from, errs.New(errs.Unavailable, "the org's answer has a time that cannot be read")
 		}
-		window[rec.ID()] = at
 		if at.After(from) {
 			from = at
 		}
-		if u.window[object][rec.ID()].Equal(at) {
+		seen, known := u.window[object][rec.ID()]
+		if !known || !seen.at.Equal(at) || seen.deleted != rec.Bool("IsDeleted") {
+			seen = sighting{at: at, deleted: rec.Bool("IsDeleted"), first: time.Now()}
+		} else if seen.sure {
+			window[rec.ID()] = seen
 			continue
 		}
+		seen.sure = time.Since(seen.first) > granularity
+		window[rec.ID()] = seen
 		if list = append(list, changeOf(object, rec, at, since)); len(list) == repairBatch {
 			if err := flush(); err != nil {
 				return from, err

@@ -3,6 +3,7 @@ package salesforce_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -49,7 +50,7 @@ func TestSandboxOrg(t *testing.T) {
 	for _, grant := range []salesforce.Grant{salesforce.Password, salesforce.ClientCredentials} {
 		c := connect(t, org, func(o *salesforce.Options) { o.Grant = grant })
 		report, err := c.Test(t.Context())
-		if err != nil || report.Version == "" || report.Limits == nil {
+		if err != nil || report.Version == "" || report.Limits == nil || report.User == "" || !slices.Contains(report.Granted, "CaseComment: read, create, edit") {
 			t.Fatalf("%s: %+v, %v", grant, report, err)
 		}
 		base := "/services/data/v" + report.Version

@@ -57,7 +57,7 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 	if err != nil {
 		return err
 	}
-	sub := &subscriber{c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]time.Time{}}
+	sub := &subscriber{c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{}}
 	for try := 0; ctx.Err() == nil; {
 		begin := time.Now()
 		err := sub.run(ctx)
@@ -90,7 +90,7 @@ type subscriber struct {
 	s       crm.Subscription
 	cur     crm.Cursor
 	schemas map[string]*eventCodec
-	window  map[string]map[string]time.Time // by object and id: the changes that the last comparison saw
+	window  map[string]map[string]sighting // by object and id: the changes that the last comparison saw
 }
 
 // received is what the goroutine that reads the stream hands on.

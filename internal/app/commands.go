@@ -55,7 +55,7 @@ func (c *commands) run(ctx context.Context, name string, event []byte) ([]byte, 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	out, note := &bounded{limit: maxAnswer, over: stop}, &bounded{limit: maxCommandNote}
+	out, note := &bounded{limit: maxFunctionAnswer, over: stop}, &bounded{limit: maxCommandNote}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the operator's own configuration file
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/nonexistent"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(event), out, note, commandGrace
@@ -66,7 +66,7 @@ func (c *commands) run(ctx context.Context, name string, event []byte) ([]byte, 
 	}
 	switch {
 	case out.full:
-		return nil, errs.New(errs.Invalid, "the command %s writes more than %d bytes", name, maxAnswer)
+		return nil, errs.New(errs.Invalid, "the command %s writes more than %d bytes", name, maxFunctionAnswer)
 	case err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
 		return out.kept, nil
 	case cmd.ProcessState == nil:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,10 +29,13 @@ type connectors struct {
 	objects *registry.Collection[registry.Connector]
 	authz   authz.Decider
 	public  *httpx.Client                                // refuses private addresses
+	stream  *httpx.Client                                // the same for the Pub/Sub API
 	private func(hostPort string) (*httpx.Client, error) // a client that may reach this one address wherever it is
 	log     *slog.Logger
+	now     func() time.Time // process time; nil for the machine's
 
-	mu      sync.Mutex // guards clients and names
+	mu      sync.Mutex // guards clients, names and pending
+	pending map[string]pendingAuth
 	clients map[string]*client
 	names   map[string]string
 }
@@ -50,7 +54,7 @@ type client struct {
 func newConnectors(objects *registry.Collection[registry.Connector], decider authz.Decider, public *httpx.Client, private func(string) (*httpx.Client, error), log *slog.Logger) *connectors {
 	return &connectors{
 		objects: objects, authz: decider, public: public, private: private, log: log,
-		clients: map[string]*client{}, names: map[string]string{},
+		clients: map[string]*client{}, names: map[string]string{}, pending: map[string]pendingAuth{},
 	}
 }
 
@@ -73,14 +77,21 @@ func (c *connectors) Do(ctx context.Context, tenant string, req flow.HTTP) (*flo
 	if cl.org == nil {
 		return c.plain(ctx, cl.transport, tenant, req, join(cl.base, req), cl.authorization())
 	}
-	res, err := cl.org.Do(ctx, salesforce.Request{
-		Method: req.Method, Path: req.URL + req.Path, Query: query(req.Query), Header: header(req), Body: []byte(req.Body),
-		Retry: retry(req), Timeout: time.Duration(req.TimeoutMS) * time.Millisecond,
-	})
+	res, err := cl.org.Do(ctx, crmRequest(req))
 	if err != nil {
 		return nil, err
 	}
 	return result(res.Status, res.Header, res.Body), nil
+}
+
+// maxAnswer is what a flow is given of an answer, in bytes.
+const maxAnswer = 1 << 20
+
+func crmRequest(req flow.HTTP) salesforce.Request {
+	return salesforce.Request{
+		Method: req.Method, Path: req.URL + req.Path, Query: query(req.Query), Header: header(req), Body: []byte(req.Body),
+		Retry: retry(req), Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, MaxResponseBytes: maxAnswer,
+	}
 }
 
 func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string, req flow.HTTP, target string, auth http.Header) (*flow.HTTPResult, error) {
@@ -95,7 +106,7 @@ func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string
 	maps.Copy(h, auth)
 	res, err := via.Do(ctx, &httpx.Request{
 		Method: req.Method, URL: target, Header: h, Body: []byte(req.Body), Retry: retry(req),
-		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant,
+		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant, MaxResponseBytes: maxAnswer,
 	})
 	if err != nil {
 		return nil, err
@@ -204,25 +215,35 @@ func (c *connectors) find(ctx context.Context, tenant, id, name string) (registr
 
 func (c *connectors) build(tenant string, o registry.Object[registry.Connector]) (*client, error) {
 	s := o.Spec
-	cl := &client{version: o.Version, spec: s, name: o.Name, base: s.BaseURL, transport: c.public}
-	if s.AllowPrivate {
-		own, err := c.private(hostPort(s.BaseURL))
-		if err != nil {
-			return nil, err
-		}
-		cl.transport = own
+	transport, err := c.transport(s)
+	if err != nil {
+		return nil, err
 	}
+	cl := &client{version: o.Version, spec: s, name: o.Name, base: s.BaseURL, transport: transport}
 	if s.Type != "salesforce" {
 		return cl, nil
 	}
+	streams, err := c.streamsOf(s.Streams, s.StreamsCA, s.BaseURL, s.AllowPrivate)
+	if err != nil {
+		return nil, err
+	}
 	org, err := salesforce.New(salesforce.Options{
+		Streams: streams,
 		BaseURL: s.BaseURL, Grant: salesforce.Grant(s.Grant), ClientID: s.ClientID, ClientSecret: s.ClientSecret,
-		Username: s.Username, Password: s.Password, SecurityToken: s.SecurityToken, RefreshToken: s.RefreshToken,
-		HTTP: cl.transport, Scope: tenant, Log: c.log,
+		Username: s.Username, Password: s.Password, SecurityToken: s.SecurityToken, RefreshToken: s.RefreshToken, PrivateKey: s.PrivateKey,
+		HTTP: cl.transport, Scope: tenant, Log: c.log, Marker: s.Marker, Now: c.now,
 		OnRefreshToken: func(ctx context.Context, token string) error { return c.storeToken(ctx, tenant, o.ID, token) },
 	})
 	cl.org = org
 	return cl, err
+}
+
+// transport returns what a connector's requests go through.
+func (c *connectors) transport(s registry.Connector) (*httpx.Client, error) {
+	if !s.AllowPrivate {
+		return c.public, nil
+	}
+	return c.private(hostPort(s.BaseURL))
 }
 
 // hostPort is where a base URL leads.
@@ -305,9 +326,27 @@ func (c *connectors) Test(ctx context.Context, tenant, id string) (TestResult, e
 		return TestResult{Message: errs.Message(err), Took: time.Since(begin)}, nil
 	}
 	return TestResult{
-		OK: true, Message: "Signed in to " + rep.Instance + ", API " + rep.Version, Took: time.Since(begin),
-		Detail: map[string]string{"instance": rep.Instance, "version": rep.Version},
+		OK: true, Message: "Signed in to " + rep.Instance + ", API " + rep.Version, Took: time.Since(begin), Detail: detailOf(rep),
 	}, nil
+}
+
+// detailOf tells what a test found: who is signed in and how, what is left of the org's requests, what the user may do.
+func detailOf(rep salesforce.Report) map[string]string {
+	d := map[string]string{"instance": rep.Instance, "version": rep.Version, "login": string(rep.Grant)}
+	if rep.User != "" {
+		d["user"] = rep.User
+	}
+	if rep.Limits != nil {
+		d["API requests of 24 hours"] = strconv.Itoa(rep.Limits.Used) + " of " + strconv.Itoa(rep.Limits.Max)
+	}
+	for _, g := range rep.Granted {
+		name, may, _ := strings.Cut(g, ": ")
+		d[name] = may
+	}
+	if advice := rep.Grant.Advice(); advice != "" {
+		d["advice"] = advice
+	}
+	return d
 }
 
 // close ends the clients.

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,15 +26,6 @@ func (n numbers) E164(number string) string {
 	return phonenumbers.Format(parsed, phonenumbers.E164)
 }
 
-// national returns the digits people type within the country, for a search in free text.
-func (n numbers) national(number string) string {
-	parsed, err := phonenumbers.Parse(number, n.region)
-	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
-		return digits(number)
-	}
-	return phonenumbers.GetNationalSignificantNumber(parsed)
-}
-
 func digits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -52,8 +41,6 @@ type customers struct {
 	numbers numbers
 	name    string // of the connector; the first salesforce one when empty
 }
-
-const apiVersion = "v68.0"
 
 // minSearch is how many digits a number needs before it is looked for: shorter ones match half the org.
 const minSearch = 7
@@ -94,42 +81,30 @@ func (c *customers) connector(ctx context.Context, tenant string) (string, error
 	return "", nil
 }
 
-// record is the part of an sObject that the desk shows; the platform's field names differ from ours in case only, which
-// encoding/json does not mind.
-type record struct {
-	Attributes struct {
-		Type string `json:"type"`
-	} `json:"attributes"`
-	ID, Name, Phone, MobilePhone, HomePhone, OtherPhone, Email, AccountID string
-	Industry, CaseNumber, Subject, Status, Priority, ContactID            string
-	IsClosed                                                              bool
-}
-
-// fill searches contacts and accounts by number, keeps those whose number is the same in E.164 form, and adds their open cases.
+// fill adds the contacts and accounts with the number, and the contacts' open cases.
 func (c *customers) fill(ctx context.Context, cl *client, number string, out *contact.Customer) error {
-	find := "FIND {" + soql.Term(c.numbers.national(number)) + "} IN PHONE FIELDS RETURNING " +
-		"Contact(Id, Name, Phone, MobilePhone, HomePhone, OtherPhone, Email, AccountId), Account(Id, Name, Phone, Industry) LIMIT 50"
-	var found struct {
-		SearchRecords []record `json:"searchRecords"`
+	region := cl.spec.Region
+	if region == "" {
+		region = c.numbers.region
 	}
-	if err := get(ctx, cl, "/search", find, &found); err != nil {
+	found, err := cl.org.LookUp(ctx, salesforce.Lookup{Number: number, Region: region, Field: cl.spec.PhoneField})
+	if err != nil {
 		return err
 	}
-	want := c.numbers.E164(number)
-	found.SearchRecords = slices.DeleteFunc(found.SearchRecords, func(r record) bool { return !c.same(r, want) })
+	// Who only might have the number counts when nobody surely has it.
+	if slices.ContainsFunc(found, func(m salesforce.Match) bool { return m.Sure }) {
+		found = slices.DeleteFunc(found, func(m salesforce.Match) bool { return !m.Sure })
+	}
 	var contactIDs, accountIDs []string
-	for _, r := range found.SearchRecords {
-		switch r.Attributes.Type {
-		case "Contact":
-			contactIDs = append(contactIDs, r.ID)
-			if r.AccountID != "" && !slices.Contains(accountIDs, r.AccountID) {
-				accountIDs = append(accountIDs, r.AccountID)
-			}
-			out.Contacts = append(out.Contacts, cl.record(r, r.Email, contact.Field{Label: "Phone", Value: r.Phone}, contact.Field{Label: "Mobile", Value: r.MobilePhone}))
-		case "Account":
-			if !slices.Contains(accountIDs, r.ID) {
-				accountIDs = append(accountIDs, r.ID)
-			}
+	for _, m := range found {
+		account := m.ID()
+		if m.Object == "Contact" {
+			contactIDs = append(contactIDs, m.ID())
+			account = m.Text("AccountId")
+			out.Contacts = append(out.Contacts, cl.record(m.Record, "Contact", m.Text("Email"), field(m.Record, "Phone", "Phone"), field(m.Record, "Mobile", "MobilePhone")))
+		}
+		if account != "" && !slices.Contains(accountIDs, account) {
+			accountIDs = append(accountIDs, account)
 		}
 	}
 	switch {
@@ -147,77 +122,51 @@ func (c *customers) fill(ctx context.Context, cl *client, number string, out *co
 	return c.cases(ctx, cl, contactIDs, out)
 }
 
-func (c *customers) same(r record, want string) bool {
-	for _, p := range []string{r.Phone, r.MobilePhone, r.HomePhone, r.OtherPhone} {
-		if p != "" && c.numbers.E164(p) == want {
-			return true
-		}
-	}
-	return false
-}
-
 func (c *customers) accounts(ctx context.Context, cl *client, ids []string, out *contact.Customer) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var rows struct{ Records []record }
-	q := "SELECT Id, Name, Phone, Industry FROM Account WHERE Id IN " + list(ids) + " ORDER BY Name LIMIT 20"
-	if err := get(ctx, cl, "/query", q, &rows); err != nil {
-		return err
-	}
-	for _, r := range rows.Records {
-		out.Accounts = append(out.Accounts, cl.record(r, r.Industry, contact.Field{Label: "Phone", Value: r.Phone}))
-	}
-	return nil
+	q := soql.Build("Account").Select("Id", "Name", "Phone", "Industry").In("Id", ids...).OrderBy("Name", false).Limit(20)
+	return each(ctx, cl, q, func(r salesforce.Record) {
+		out.Accounts = append(out.Accounts, cl.record(r, "Account", r.Text("Industry"), field(r, "Phone", "Phone")))
+	})
 }
 
 func (c *customers) cases(ctx context.Context, cl *client, contactIDs []string, out *contact.Customer) error {
 	if len(contactIDs) == 0 {
 		return nil
 	}
-	var rows struct{ Records []record }
-	q := "SELECT Id, CaseNumber, Subject, Status, Priority, ContactId, IsClosed FROM Case WHERE IsClosed = false AND ContactId IN " +
-		list(contactIDs) + " ORDER BY CreatedDate DESC LIMIT 20"
-	if err := get(ctx, cl, "/query", q, &rows); err != nil {
-		return err
-	}
-	for _, r := range rows.Records {
-		r.Name = r.CaseNumber
-		rec := cl.record(r, r.Subject, contact.Field{Label: "Status", Value: r.Status}, contact.Field{Label: "Priority", Value: r.Priority})
-		rec.Type = "Case"
+	q := soql.Build("Case").Select("Id", "CaseNumber", "Subject", "Status", "Priority").
+		Where("IsClosed", "=", false).In("ContactId", contactIDs...).OrderBy("CreatedDate", true).Limit(20)
+	return each(ctx, cl, q, func(r salesforce.Record) {
+		rec := cl.record(r, "Case", r.Text("Subject"), field(r, "Status", "Status"), field(r, "Priority", "Priority"))
+		rec.Title = r.Text("CaseNumber")
 		out.Cases = append(out.Cases, rec)
-	}
-	return nil
-}
-
-// list writes ids as a SOQL list of escaped strings.
-func list(ids []string) string {
-	quoted := make([]string, len(ids))
-	for i, id := range ids {
-		quoted[i] = soql.String(id)
-	}
-	return "(" + strings.Join(quoted, ", ") + ")"
-}
-
-func get(ctx context.Context, cl *client, path, q string, into any) error {
-	res, err := cl.org.Do(ctx, salesforce.Request{
-		Path: "/services/data/" + apiVersion + path, Query: url.Values{"q": {q}},
 	})
+}
+
+// each runs a query and hands its records on.
+func each(ctx context.Context, cl *client, b *soql.Builder, f func(salesforce.Record)) error {
+	q, err := b.Text()
 	if err != nil {
-		return err
+		return errs.Wrap(errs.Internal, err, "building a query")
 	}
-	if err := res.Err(); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(res.Body, into); err != nil {
-		return errs.Wrap(errs.Unavailable, err, "the CRM's answer cannot be read")
+	for r, err := range cl.org.Query(ctx, salesforce.Query{Text: q}) {
+		if err != nil {
+			return err
+		}
+		f(r)
 	}
 	return nil
 }
 
-func (cl *client) record(r record, subtitle string, fields ...contact.Field) contact.Record {
+func field(r salesforce.Record, label, name string) contact.Field {
+	return contact.Field{Label: label, Value: r.Text(name)}
+}
+
+func (cl *client) record(r salesforce.Record, object, subtitle string, fields ...contact.Field) contact.Record {
 	return contact.Record{
-		ID: r.ID, Type: r.Attributes.Type, Title: r.Name, Subtitle: subtitle, Fields: fields,
-		URL: strings.TrimSuffix(cl.base, "/") + "/lightning/r/" + r.Attributes.Type + "/" + r.ID + "/view",
+		ID: r.ID(), Type: object, Title: r.Text("Name"), Subtitle: subtitle, Fields: fields,
+		URL: strings.TrimSuffix(cl.base, "/") + "/lightning/r/" + object + "/" + r.ID() + "/view",
 	}
 }

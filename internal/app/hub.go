@@ -85,6 +85,7 @@ type Hub struct {
 	engine     speech.Synthesizer
 	public     *httpx.Client
 	dips       *connectors
+	customers  *customers
 	numbers    numbers
 	conductor  *voice.Conductor
 	runner     *job.Runner
@@ -257,6 +258,9 @@ func Exporters() flow.Exporters {
 	return flow.Exporters{webex.Exporter{}, webex.V2Exporter{}, connect.Exporter{}, yaml.Exporter{}}
 }
 
+// maxBulk bounds a part of a bulk load or read, in bytes; what flows are given of an answer is far less, see maxAnswer.
+const maxBulk = 110 << 20
+
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
 	observe := httpx.Metrics(h.metrics)
@@ -264,12 +268,16 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		observe = tracedRequests(h.tracing.Tracer(scope), observe)
 	}
 	var err error
-	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64}); err != nil {
+	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk}); err != nil {
 		return err
 	}
 	h.dips = newConnectors(h.connectors, h.decider, h.public, func(host string) (*httpx.Client, error) {
-		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64})
+		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk})
 	}, h.log)
+	h.dips.now = h.clock.Now
+	if h.dips.stream, err = streamClient(); err != nil {
+		return err
+	}
 	var advertise netip.Addr
 	if h.cfg.Voice.Advertise != "" {
 		if advertise, err = netip.ParseAddr(h.cfg.Voice.Advertise); err != nil {
@@ -296,14 +304,15 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.customers = &customers{conns: h.dips, numbers: h.numbers}
 	h.conductor = voice.New(voice.Deps{
 		Trunk: trunk, Stations: stations{db: h.db, box: h.ring.Box(keyring.Identity), as: service("identity")},
 		Tenant: Tenant, Node: h.cfg.Node, Clock: h.clock, Phone: h.phone, Contacts: h.contacts, Router: h.router,
 		Flows: &flows{
 			library: h.library, points: h.points, conns: h.connectors, numbers: h.numbers, crm: service("crm-client"),
 		},
-		Outside: h.outside, Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
-		Customers: asFinder{&customers{conns: h.dips, numbers: h.numbers}, service("crm-client")}, LastAlive: alive, Log: h.log,
+		Outside: h.outside, Prompts: h.newPrompts(), Dips: asService{h.dips, service("crm-client")}, Jobs: h.db.Jobs(), Numbers: h.numbers, Bus: h.bus, Principal: service("voice"),
+		Customers: asFinder{h.customers, service("crm-client")}, LastAlive: alive, Log: h.log,
 	})
 	h.router.SetListener(h.conductor)
 	return nil
@@ -318,6 +327,11 @@ type asService struct {
 // Do implements voice.Dips.
 func (s asService) Do(ctx context.Context, tenant string, req flow.HTTP) (*flow.HTTPResult, error) {
 	return s.Dips.Do(caller.As(ctx, s.as), tenant, req)
+}
+
+// Deliver implements voice.Dips.
+func (s asService) Deliver(ctx context.Context, tenant string, req flow.HTTP, w voice.Write) (*flow.HTTPResult, job.Progress, error) {
+	return s.Dips.Deliver(caller.As(ctx, s.as), tenant, req, w)
 }
 
 type asFinder struct {
@@ -359,6 +373,7 @@ func (h *Hub) buildAPI() {
 		Tenant: Tenant, Identity: h.identity, Authz: h.decider, Contacts: h.contacts, Conductor: h.conductor, Router: h.router,
 		Library: h.library, Exporters: Exporters(), Queues: h.queues, EntryPoints: h.points, Connectors: h.connectors, Codes: h.codes, TestConn: h.testConnector,
 		Hours: h.hours, Functions: h.functions, Runner: functionRunner{h.outside},
+		ConnStatus: h.connectorStatus, AuthorizeConn: h.authorizeConnector,
 		Jobs: h.db.Jobs(), Events: h.db.Events(), Audit: audit.NewService(sqlstore.As[audit.Tx](h.db), h.decider, h.sealer.Origin(), h.verifier), Answers: &answers{db: h.db, ring: h.ring, clock: h.clock, as: service("api")},
 		Bus: h.bus, Clock: h.clock, Advance: h.advance,
 		System: h.system, Self: service("api"), Desk: service("desk"), Numbers: h.numbers, Log: h.log,

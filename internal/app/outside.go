@@ -222,12 +222,12 @@ func failure(body []byte) string {
 	return firstText(f.Message, f.Type, "no reason given")
 }
 
-// maxAnswer bounds a function's answer; flows take less.
-const maxAnswer = 256 << 10
+// maxFunctionAnswer bounds a function's answer; flows take less.
+const maxFunctionAnswer = 256 << 10
 
 func answerOf(name string, raw []byte) (map[string]any, error) {
-	if len(raw) > maxAnswer {
-		return nil, errs.New(errs.Invalid, "the answer of the function %s has more than %d bytes", name, maxAnswer)
+	if len(raw) > maxFunctionAnswer {
+		return nil, errs.New(errs.Invalid, "the answer of the function %s has more than %d bytes", name, maxFunctionAnswer)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

@@ -118,6 +118,10 @@ func (h *Hub) addParts() {
 	}, "routing"))
 	h.parts.Add("calls", h.conductor)
 	h.parts.Add("jobs", h.runner)
+	h.parts.Add("CRM changes", &watcher{
+		tenant: Tenant, conns: h.dips, crm: h.customers, cursors: cursorStore{h.db, Tenant}, refresh: h.conductor.RefreshCustomers,
+		as: service("crm-client"), log: h.log,
+	})
 	h.parts.Add("phone", lifecycle.Func{OnStart: h.startPhone, OnStop: h.stopPhone})
 	h.parts.Add("retention", &retention{hub: h})
 	if h.tracing.On() {
@@ -178,6 +182,7 @@ func (h *Hub) httpPart(l *net.Listener, name, address string, handler http.Handl
 func (h *Hub) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", h.tracedAPI())
+	mux.HandleFunc("GET "+callbackPath, h.oauthCallback)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if h.draining.Load() {

@@ -212,6 +212,10 @@ func (h *Hub) seedConnector(ctx context.Context, _ *sample) error {
 	base := "http://" + addr(h.listeners.sandbox)
 	spec := registry.Connector{
 		Type: "salesforce", BaseURL: base, Grant: "client_credentials", ClientID: cred.ClientID, ClientSecret: cred.ClientSecret, AllowPrivate: true,
+		Streams: "off",
+	}
+	if h.pubsub != nil { // its address and certificate are new at each start
+		spec.Streams, spec.StreamsCA = h.pubsub.Addr(), h.pubsub.Certificate()
 	}
 	o, err := create(ctx, h.connectors, registry.Object[registry.Connector]{Name: sampleCRM, Spec: spec})
 	if err != nil {
@@ -221,8 +225,9 @@ func (h *Hub) seedConnector(ctx context.Context, _ *sample) error {
 	if err != nil {
 		return err
 	}
-	if o.Spec.BaseURL != base && o.Spec.BaseURL == last { // nobody has pointed it elsewhere
-		o.Spec.BaseURL = base
+	ours := o.Spec.BaseURL == base || o.Spec.BaseURL == last // nobody has pointed it elsewhere
+	if ours && (o.Spec.BaseURL != base || o.Spec.Streams != spec.Streams || o.Spec.StreamsCA != spec.StreamsCA) && o.Spec.Streams != "off" {
+		o.Spec.BaseURL, o.Spec.Streams, o.Spec.StreamsCA = base, spec.Streams, spec.StreamsCA
 		if _, err := h.connectors.Update(ctx, Tenant, o, 0); err != nil {
 			return err
 		}

@@ -105,6 +105,12 @@ type WriteBackAttempt struct {
 	Attempts  int       `json:"attempts"`
 	LastError string    `json:"lastError"`
 	At        time.Time `json:"at"`
+	// Delivery is "exactly_once" or "at_least_once", empty before the first attempt; How says what it rests on, and Marker is
+	// the text that the write carries in the CRM.
+	Delivery string `json:"delivery,omitempty"`
+	How      string `json:"how,omitempty"`
+	Marker   string `json:"marker,omitempty"`
+	Stage    string `json:"stage,omitempty"` // of job.Progress
 }
 
 // Record is one CRM record found for the caller.

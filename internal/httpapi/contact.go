@@ -73,6 +73,10 @@ type writeBack struct {
 	Attempts  int       `json:"attempts"`
 	LastError string    `json:"lastError"`
 	At        time.Time `json:"at"`
+	Delivery  string    `json:"delivery" enum:"exactly_once,at_least_once," doc:"how often it can have its effect when something fails; empty before the first attempt"`
+	How       string    `json:"how" doc:"what the delivery rests on"`
+	Marker    string    `json:"marker" doc:"the text that the write carries in the CRM"`
+	Stage     string    `json:"stage" enum:"sending,doubtful,done," doc:"sending and doubtful: it may have had its effect"`
 }
 
 type callbackInfo struct {
@@ -155,6 +159,7 @@ func (a *API) getContact(ctx context.Context, in *IDInput) (*body[contactDetail]
 	for _, w := range c.WriteBacks {
 		d.WriteBacks = append(d.WriteBacks, writeBack{
 			JobID: w.JobID, Method: w.Method, Target: w.Target, Status: attemptStatus(w), Attempts: w.Attempts, LastError: w.LastError, At: w.At,
+			Delivery: w.Delivery, How: w.How, Marker: w.Marker, Stage: w.Stage,
 		})
 	}
 	return &body[contactDetail]{Body: d}, nil

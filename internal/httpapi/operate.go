@@ -46,6 +46,10 @@ type jobView struct {
 	CreatedAt   time.Time `json:"createdAt"`
 	LastError   string    `json:"lastError"`
 	OrderKey    string    `json:"orderKey"`
+	RecordKey   string    `json:"recordKey" doc:"jobs with the same one write the same record, in order"`
+	Stage       string    `json:"stage" enum:"sending,doubtful,done," doc:"sending and doubtful: its request may have had its effect"`
+	Delivery    string    `json:"delivery" enum:"exactly_once,at_least_once," doc:"how often its effect can happen when something fails; empty when it is not known yet"`
+	How         string    `json:"how" doc:"what the delivery rests on"`
 }
 
 func (a *API) operateOps() {
@@ -128,7 +132,8 @@ func (a *API) listJobs(ctx context.Context, in *jobsInput) (*body[list[jobView]]
 	return pageOf(found, in.Limit, func(j job.Job) jobView {
 		return jobView{
 			ID: j.ID, Kind: j.Kind, State: string(j.State), Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, RunAt: j.RunAt, CreatedAt: j.CreatedAt,
-			LastError: j.LastError, OrderKey: j.OrderKey,
+			LastError: j.LastError, OrderKey: j.OrderKey, RecordKey: j.RecordKey, Stage: string(j.Progress.Stage),
+			Delivery: string(j.Progress.Delivery), How: j.Progress.How,
 		}
 	}, func(j job.Job) string { return strconv.FormatInt(j.Seq, 10) }), err
 }

@@ -74,6 +74,8 @@ func operations(file []byte) []operation {
 		{op: "POST /connectors", who: admins, body: connector, status: 201, is: "Connector", save: "connector"},
 		{op: "GET /connectors", who: admins, status: 200, is: "Page<Connector>"},
 		{op: "PUT /connectors/{id}", path: "/connectors/{connector}", who: admins, body: connector, status: 200, is: "Connector"},
+		{op: "GET /connectors/{id}/status", path: "/connectors/{connector}/status", who: admins, status: 200, is: "ConnectorStatus"},
+		{op: "POST /connectors/{id}/authorize", path: "/connectors/{connector}/authorize", who: admins, body: m{"origin": "http://127.0.0.1:8080"}, status: 409},
 		{op: "POST /connectors/{id}/test", path: "/connectors/{connector}/test", who: admins, status: 200, is: "ConnectorTest"},
 		{op: "POST /hours", who: admins, body: hours, status: 201, is: "Hours", save: "hours"},
 		{op: "GET /hours", who: overseers, status: 200, is: "Page<Hours>"},

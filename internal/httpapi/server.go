@@ -43,6 +43,23 @@ type ConnectorTest struct {
 	Detail     string `json:"detail"`
 }
 
+// ConnectorStatus is what is known of a connector's org without asking it.
+type ConnectorStatus struct {
+	Grant        string     `json:"grant"`
+	Advice       string     `json:"advice" doc:"what is to be known of this way of signing in; empty when there is nothing to warn of"`
+	Problem      string     `json:"problem" doc:"why the connector cannot be used as it is; empty when it can"`
+	RequestsUsed int        `json:"requestsUsed" doc:"API requests of the last 24 hours"`
+	RequestsMax  int        `json:"requestsMax"`
+	LimitsAt     *time.Time `json:"limitsAt" doc:"when the org said so; null before it has"`
+	PausedUntil  *time.Time `json:"pausedUntil" doc:"no requests are sent before, since the org refused some for their number"`
+	Tight        bool       `json:"tight" doc:"only the reserve for live calls is left: write-backs wait"`
+}
+
+// Authorization is where the browser goes for signing in.
+type Authorization struct {
+	URL string `json:"url"`
+}
+
 // System is what the hub says of itself.
 type System struct {
 	Version            string            `json:"version"`
@@ -81,18 +98,21 @@ type Deps struct {
 	Functions   *registry.Collection[registry.Function]
 	Runner      Functions
 	TestConn    func(ctx context.Context, tenant, id string) (ConnectorTest, error)
-	Jobs        job.Store
-	Events      event.Log
-	Audit       *audit.Service
-	Answers     Answers
-	Bus         bus.Bus
-	Clock       *clock.Clock
-	Advance     func(d time.Duration) error // errs.Conflict unless the clock is controllable
-	System      func(ctx context.Context) System
-	Self        caller.Principal // svc/api: reads what a description names
-	Desk        caller.Principal // svc/desk: looks up what an agent may see of a caller
-	Numbers     voice.Numbers
-	Log         *slog.Logger
+	// ConnStatus and AuthorizeConn are of one connector.
+	ConnStatus    func(ctx context.Context, tenant, id string) (ConnectorStatus, error)
+	AuthorizeConn func(ctx context.Context, tenant, id, origin string) (string, error)
+	Jobs          job.Store
+	Events        event.Log
+	Audit         *audit.Service
+	Answers       Answers
+	Bus           bus.Bus
+	Clock         *clock.Clock
+	Advance       func(d time.Duration) error // errs.Conflict unless the clock is controllable
+	System        func(ctx context.Context) System
+	Self          caller.Principal // svc/api: reads what a description names
+	Desk          caller.Principal // svc/desk: looks up what an agent may see of a caller
+	Numbers       voice.Numbers
+	Log           *slog.Logger
 }
 
 // API is the API's handler with its description.

@@ -35,6 +35,11 @@ type connectorView struct {
 	ClientID     string `json:"clientId"`
 	Username     string `json:"username"`
 	AllowPrivate bool   `json:"allowPrivate"`
+	Region       string `json:"region" doc:"of telephone numbers without a country code; empty: the installation's"`
+	PhoneField   string `json:"phoneField" doc:"external id field with numbers in E.164 form; empty: Phone_E164__c; off for none"`
+	Marker       string `json:"marker" doc:"word of the marks that writes carry; empty: ref; off for none"`
+	Streams      string `json:"streams" doc:"host:port of the Pub/Sub API; empty: the platform's own; off for none"`
+	StreamsCA    string `json:"streamsCa" doc:"certificate in PEM form that the Pub/Sub API's is checked by; empty: the system's"`
 }
 
 func queueViewOf(o registry.Object[registry.Queue]) queueView {
@@ -49,7 +54,8 @@ func entryPointViewOf(o registry.Object[registry.EntryPoint]) entryPointView {
 func connectorViewOf(o registry.Object[registry.Connector]) connectorView {
 	return connectorView{
 		ID: o.ID, Name: o.Name, Version: o.Version, Kind: o.Spec.Type, BaseURL: o.Spec.BaseURL, Grant: o.Spec.Grant, ClientID: o.Spec.ClientID,
-		Username: o.Spec.Username, AllowPrivate: o.Spec.AllowPrivate,
+		Username: o.Spec.Username, AllowPrivate: o.Spec.AllowPrivate, Region: o.Spec.Region, PhoneField: o.Spec.PhoneField,
+		Marker: o.Spec.Marker, Streams: o.Spec.Streams, StreamsCA: o.Spec.StreamsCA,
 	}
 }
 
@@ -86,7 +92,7 @@ type connectorBody struct {
 	Name          string `json:"name" minLength:"1" maxLength:"200"`
 	Kind          string `json:"kind" enum:"salesforce,http"`
 	BaseURL       string `json:"baseUrl" maxLength:"2000"`
-	Grant         string `json:"grant" enum:"password,client_credentials,refresh_token,none,basic,bearer"`
+	Grant         string `json:"grant" enum:"password,client_credentials,refresh_token,jwt_bearer,none,basic,bearer"`
 	ClientID      string `json:"clientId,omitempty" maxLength:"500"`
 	Username      string `json:"username,omitempty" maxLength:"500"`
 	AllowPrivate  bool   `json:"allowPrivate,omitempty"`
@@ -95,13 +101,20 @@ type connectorBody struct {
 	SecurityToken string `json:"securityToken,omitempty" maxLength:"4000" writeOnly:"true"`
 	RefreshToken  string `json:"refreshToken,omitempty" maxLength:"4000" writeOnly:"true"`
 	Token         string `json:"token,omitempty" maxLength:"8000" writeOnly:"true"`
+	PrivateKey    string `json:"privateKey,omitempty" maxLength:"16000" writeOnly:"true" doc:"RSA key in PEM form, of the grant jwt_bearer"`
+	Region        string `json:"region,omitempty" maxLength:"2"`
+	PhoneField    string `json:"phoneField,omitempty" maxLength:"80"`
+	Marker        string `json:"marker,omitempty" maxLength:"20"`
+	Streams       string `json:"streams,omitempty" maxLength:"300"`
+	StreamsCA     string `json:"streamsCa,omitempty" maxLength:"16000"`
 }
 
 func (b connectorBody) object() registry.Object[registry.Connector] {
 	return registry.Object[registry.Connector]{Name: b.Name, Spec: registry.Connector{
 		Type: b.Kind, BaseURL: strings.TrimSuffix(b.BaseURL, "/"), Grant: b.Grant, ClientID: b.ClientID, Username: b.Username,
 		AllowPrivate: b.AllowPrivate, ClientSecret: b.ClientSecret, Password: b.Password, SecurityToken: b.SecurityToken,
-		RefreshToken: b.RefreshToken, Token: b.Token,
+		RefreshToken: b.RefreshToken, Token: b.Token, PrivateKey: b.PrivateKey, Region: b.Region, PhoneField: b.PhoneField, Marker: b.Marker,
+		Streams: b.Streams, StreamsCA: b.StreamsCA,
 	}}
 }
 
@@ -222,7 +235,8 @@ func (a *API) setupOps() {
 		path: "/connectors", tag: "setup", one: "Connector", objects: a.Connectors, object: connectorBody.object, view: connectorViewOf,
 		before: func(o *registry.Object[registry.Connector], old registry.Object[registry.Connector]) {
 			// A secret goes only where it was given for: another host or user needs it typed again.
-			if o.Spec.BaseURL == old.Spec.BaseURL && o.Spec.Username == old.Spec.Username && o.Spec.ClientID == old.Spec.ClientID {
+			if o.Spec.BaseURL == old.Spec.BaseURL && o.Spec.Username == old.Spec.Username && o.Spec.ClientID == old.Spec.ClientID &&
+				o.Spec.Streams == old.Spec.Streams { // where the session's token goes, too
 				o.Spec.KeepSecrets(old.Spec)
 			}
 		},
@@ -234,8 +248,25 @@ func (a *API) setupOps() {
 		})
 	a.hoursOps()
 	a.functionOps()
+	add(a, op("GET", "/connectors/{id}/status", "getConnectorStatus", "What is known of the connector's org: its API requests, and how the hub signs in", "setup", 200),
+		func(ctx context.Context, in *IDInput) (*body[ConnectorStatus], error) {
+			st, err := a.ConnStatus(ctx, a.Tenant, in.ID)
+			return &body[ConnectorStatus]{Body: st}, err
+		})
+	add(a, op("POST", "/connectors/{id}/authorize", "authorizeConnector", "Begin a sign-in in the browser, whose refresh token the connector then uses", "setup", 200),
+		func(ctx context.Context, in *authorizeInput) (*body[Authorization], error) {
+			to, err := a.AuthorizeConn(ctx, a.Tenant, in.ID, in.Body.Origin)
+			return &body[Authorization]{Body: Authorization{URL: to}}, err
+		})
 	a.codeOps("/reasons", "Reasons", listReasons)
 	a.codeOps("/wrapup-codes", "WrapUpCodes", listWrapUp)
+}
+
+type authorizeInput struct {
+	IDInput
+	Body struct {
+		Origin string `json:"origin" maxLength:"300" doc:"the hub's address as the browser has it; the app's callback URL is that with /oauth/callback"`
+	}
 }
 
 type codeBody struct {

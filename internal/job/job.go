@@ -28,6 +28,7 @@ type Job struct {
 	Tenant      string
 	Kind        string // chooses the handler
 	OrderKey    string // jobs with the same non-empty key run one after another, in order of insertion
+	RecordKey   string // a second such line, beside OrderKey: jobs that write the same record of a foreign system
 	Connection  string // rate and concurrency are limited per connection; "" is unlimited
 	Payload     []byte
 	State       State
@@ -38,7 +39,8 @@ type Job struct {
 	LeaseUntil  time.Time
 	Node        string
 	LastError   string
-	Seq         int64 // order of insertion, assigned by the store
+	Progress    Progress // what Progress of the store kept last
+	Seq         int64    // order of insertion, assigned by the store
 }
 
 // DefaultMaxAttempts with the default back-off spans about three days.
@@ -72,12 +74,15 @@ func (c *Claim) Free(connection string) int {
 
 // Store keeps jobs. It is safe for concurrent use.
 type Store interface {
-	// Claim leases due jobs and returns them as Running, the longest due first. A job whose order key has an earlier
-	// unfinished job is passed over, and so is one whose connection has no free slot: a connection with many jobs due does
+	// Claim leases due jobs and returns them as Running, the longest due first. A job whose order key or record key has an
+	// earlier unfinished job is passed over, and so is one whose connection has no free slot: a connection with many jobs due does
 	// not keep the others' from being found.
 	Claim(ctx context.Context, c Claim) ([]Job, error)
 	// Finish stores outcomes in one transaction. A job that node no longer holds is left alone.
 	Finish(ctx context.Context, node string, now time.Time, done []Outcome) error
+	// Progress stores how far a job came that the node holds, durably once it returns; errs.Conflict when another node has
+	// taken the job over, which must then not go on here.
+	Progress(ctx context.Context, node, id string, p Progress) error
 	// Extend moves the lease of the node's running jobs to until.
 	Extend(ctx context.Context, node string, ids []string, until time.Time) error
 	// Release makes running jobs available again whose lease ended before now, or that node itself holds (a restarted
@@ -115,6 +120,13 @@ func (snoozeError) Error() string { return "snoozed" }
 
 // SnoozeFor puts the job off by d without counting the attempt.
 func SnoozeFor(d time.Duration) error { return snoozeError{d} }
+
+// Snoozed reports whether err puts a job off, and by how much.
+func Snoozed(err error) (d time.Duration, ok bool) {
+	var s snoozeError
+	ok = errors.As(err, &s)
+	return s.d, ok
+}
 
 // ErrNotWaiting is returned by Retry and Cancel for a job that is running or finished.
 var ErrNotWaiting = errors.New("the job is running or finished")

@@ -84,6 +84,9 @@ func (m *memory) Finish(_ context.Context, node string, _ time.Time, done []job.
 	return nil
 }
 
+// Progress implements job.Store.
+func (*memory) Progress(context.Context, string, string, job.Progress) error { return errNotHere }
+
 // Extend implements job.Store.
 func (m *memory) Extend(_ context.Context, node string, ids []string, until time.Time) error {
 	m.mu.Lock()

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -81,16 +83,24 @@ func SameNumber(e164 func(string) string) func(o, other Object[EntryPoint]) erro
 type Connector struct {
 	Type         string `json:"kind"`    // "salesforce" or "http"
 	BaseURL      string `json:"baseUrl"` // of a Salesforce org: its login or My Domain URL
-	Grant        string `json:"grant"`   // password, client_credentials, refresh_token; none, basic, bearer
+	Grant        string `json:"grant"`   // jwt_bearer, client_credentials, refresh_token, password; none, basic, bearer
 	ClientID     string `json:"clientId"`
 	Username     string `json:"username"`
 	AllowPrivate bool   `json:"allowPrivate"` // may be on a private or loopback address
+
+	// These are of Salesforce connectors; empty texts mean the defaults.
+	Region     string `json:"region,omitempty"`     // of numbers without a country code: "US"; the installation's
+	PhoneField string `json:"phoneField,omitempty"` // external id field with numbers in E.164 form: Phone_E164__c; "off" for none
+	Marker     string `json:"marker,omitempty"`     // word of the marks of writes: ref; "off" for none
+	Streams    string `json:"streams,omitempty"`    // host:port of the Pub/Sub API; the platform's; "off" for none
+	StreamsCA  string `json:"streamsCa,omitempty"`  // certificate in PEM form that the Pub/Sub API's is checked by, where it is of one's own
 
 	ClientSecret  string `json:"clientSecret"`
 	Password      string `json:"password"`
 	SecurityToken string `json:"securityToken"`
 	RefreshToken  string `json:"refreshToken"`
 	Token         string `json:"token"`
+	PrivateKey    string `json:"privateKey,omitempty"` // of the grant jwt_bearer, PEM
 }
 
 // KeepSecrets takes over from old the secrets that c leaves empty, so that a form can be saved without typing them again.
@@ -105,6 +115,7 @@ func (c *Connector) KeepSecrets(old Connector) {
 	keep(&c.SecurityToken, old.SecurityToken)
 	keep(&c.RefreshToken, old.RefreshToken)
 	keep(&c.Token, old.Token)
+	keep(&c.PrivateKey, old.PrivateKey)
 }
 
 // CheckConnector refuses what cannot work.
@@ -114,7 +125,7 @@ func CheckConnector(_ string, c *Connector) error {
 		return errs.New(errs.Invalid, "the base URL must look like https://host, without credentials in it")
 	}
 	grants := map[string][]string{
-		"salesforce": {"password", "client_credentials", "refresh_token"},
+		"salesforce": {"jwt_bearer", "client_credentials", "refresh_token", "password"},
 		"http":       {"none", "basic", "bearer"},
 	}
 	list, ok := grants[c.Type]
@@ -124,8 +135,28 @@ func CheckConnector(_ string, c *Connector) error {
 	if !slices.Contains(list, c.Grant) {
 		return errs.New(errs.Invalid, "a connector of kind %s signs in with one of: %s", c.Type, strings.Join(list, ", "))
 	}
+	c.Region = strings.ToUpper(strings.TrimSpace(c.Region))
+	switch {
+	case c.Region != "" && !regionPattern.MatchString(c.Region):
+		return errs.New(errs.Invalid, "the region of numbers is a country's two letters, such as US")
+	case c.PhoneField != "" && !fieldPattern.MatchString(c.PhoneField):
+		return errs.New(errs.Invalid, "the field for numbers is a field's API name, such as Phone_E164__c, or off")
+	case c.Marker != "" && !markerPattern.MatchString(c.Marker):
+		return errs.New(errs.Invalid, "the word of the marks is 1 to 20 letters, digits, dots or hyphens, or off")
+	}
+	if c.Streams != "" && c.Streams != "off" {
+		if host, port, err := net.SplitHostPort(c.Streams); err != nil || host == "" || port == "" {
+			return errs.New(errs.Invalid, "the address of the Pub/Sub API is host:port, such as api.pubsub.salesforce.com:7443, or off")
+		}
+	}
 	return nil
 }
+
+var (
+	regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
+	fieldPattern  = regexp.MustCompile(`^[A-Za-z]\w{0,79}$`)
+	markerPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,20}$`)
+)
 
 // Code is one entry of a list: a reason for being idle, or a wrap-up code (disposition).
 type Code struct {

@@ -340,6 +340,61 @@ func constant(exprs map[string]ast.Expr, e ast.Expr) (string, bool) {
 	return "", false
 }
 
+// TestJobsOfOneRecordRunInOrder: two lines of work that write the same record take turns in the order of insertion, whatever
+// order key each has; what was kept of a run is there at the next one, and only the node that holds the job may keep it.
+func TestJobsOfOneRecordRunInOrder(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, store := t.Context(), db.Jobs()
+		add := func(id, order, record string) {
+			if err := sqlstore.As[work.Tx](db).Update(ctx, func(tx work.Tx) error {
+				return tx.Enqueue(ctx, job.Job{ID: id, Tenant: "t", Kind: "k", OrderKey: order, RecordKey: record, CreatedAt: start})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add("a1", "a", "case/1")
+		add("b1", "b", "case/1")
+		add("b2", "b", "case/2")
+		add("c1", "c", "")
+		claim := func() (got []job.Job) {
+			got, err := store.Claim(ctx, job.Claim{Node: "n", Now: start, Lease: time.Minute, Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		names := func(list []job.Job) (out []string) {
+			for _, j := range list {
+				out = append(out, j.ID)
+			}
+			return out
+		}
+		if got := names(claim()); !slices.Equal(got, []string{"a1", "c1"}) {
+			t.Fatalf("claimed %v, want a1 and c1", got)
+		}
+		kept := job.Progress{Stage: job.StageSending, Delivery: job.ExactlyOnce, Marker: "[ref:X]", SentAt: start}
+		if err := store.Progress(ctx, "other", "a1", kept); !errs.Is(err, errs.Conflict) {
+			t.Errorf("a node kept the progress of another's job: %v", err)
+		}
+		if err := store.Progress(ctx, "n", "a1", kept); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := store.Release(ctx, "n", start); err != nil || n != 2 {
+			t.Fatalf("%d released, %v", n, err)
+		}
+		again := claim()
+		if got := names(again); !slices.Equal(got, []string{"a1", "c1"}) || again[0].Progress != kept || again[0].RecordKey != "case/1" {
+			t.Fatalf("claimed %+v", again)
+		}
+		if err := store.Finish(ctx, "n", start, []job.Outcome{{ID: "a1", State: job.Completed}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := names(claim()); !slices.Equal(got, []string{"b1"}) {
+			t.Errorf("then claimed %v, want b1", got)
+		}
+	})
+}
+
 // TestJobsOfOneConnectionLeaveRoomForOthers has many jobs due for a slow connection before one for another.
 func TestJobsOfOneConnectionLeaveRoomForOthers(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, db *sqlstore.DB) {

@@ -13,15 +13,18 @@ import (
 )
 
 const (
-	jobColumns = `id, tenant, kind, order_key, connection, payload, state, attempt, max_attempts, run_at, created_at, lease_until, node, last_error, seq`
+	jobColumns = `id, tenant, kind, order_key, connection, payload, state, attempt, max_attempts, run_at, created_at, lease_until, node, last_error, seq, record_key, progress`
 
 	qJobDue = `SELECT j.seq, j.connection FROM jobs j WHERE j.state IN ('available', 'scheduled', 'retryable') AND j.run_at <= $1
 		AND (j.order_key = '' OR NOT EXISTS (SELECT 1 FROM jobs k WHERE k.tenant = j.tenant AND k.order_key = j.order_key
+			AND k.seq < j.seq AND k.state IN ('available', 'scheduled', 'retryable', 'running')))
+		AND (j.record_key = '' OR NOT EXISTS (SELECT 1 FROM jobs k WHERE k.tenant = j.tenant AND k.record_key = j.record_key AND k.record_key <> ''
 			AND k.seq < j.seq AND k.state IN ('available', 'scheduled', 'retryable', 'running')))`
 	qJobLease = `UPDATE jobs SET state = 'running', attempt = attempt + 1, node = $1, lease_until = $2 WHERE seq = $3
 		AND state IN ('available', 'scheduled', 'retryable') RETURNING ` + jobColumns
 	qJobFinish = `UPDATE jobs SET state = $1, run_at = $2, last_error = $3, finished_at = $4, attempt = attempt - $5, lease_until = 0
 		WHERE id = $6 AND node = $7 AND state = 'running'`
+	qJobProgress    = `UPDATE jobs SET progress = $1 WHERE id = $2 AND node = $3 AND state = 'running'`
 	qJobExtend      = `UPDATE jobs SET lease_until = $1 WHERE id = $2 AND node = $3 AND state = 'running'`
 	qJobReleaseLost = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND lease_until < $1`
 	qJobReleaseOwn  = `UPDATE jobs SET state = 'available', lease_until = 0 WHERE state = 'running' AND node = $1`
@@ -42,10 +45,13 @@ type jobStore struct{ db *DB }
 
 func scanJob(s scanner) (job.Job, error) {
 	var j job.Job
-	var state string
+	var state, progress string
 	var runAt, created, lease int64
 	err := s.Scan(&j.ID, &j.Tenant, &j.Kind, &j.OrderKey, &j.Connection, &j.Payload, &state, &j.Attempt, &j.MaxAttempts,
-		&runAt, &created, &lease, &j.Node, &j.LastError, &j.Seq)
+		&runAt, &created, &lease, &j.Node, &j.LastError, &j.Seq, &j.RecordKey, &progress)
+	if err == nil {
+		j.Progress, err = job.DecodeProgress(progress)
+	}
 	j.State, j.RunAt, j.CreatedAt, j.LeaseUntil = job.State(state), fromMS(runAt), fromMS(created), fromMS(lease)
 	return j, err
 }
@@ -180,6 +186,17 @@ func (s jobStore) Finish(ctx context.Context, node string, now time.Time, done [
 			}
 		}
 		return nil
+	})
+}
+
+// Progress implements job.Store.
+func (s jobStore) Progress(ctx context.Context, node, id string, p job.Progress) error {
+	return s.db.updateRows(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, qJobProgress, p.Encode(), id, node)
+		if err == nil && n == 0 {
+			return errs.New(errs.Conflict, "another node runs the job")
+		}
+		return err
 	})
 }
 

@@ -269,7 +269,7 @@ const (
 	qAuditInsert = `INSERT INTO audit_entries (tenant, at, principal, action, resource, outcome, detail, commitment, salt)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	qJobInsert = `INSERT INTO jobs (id, tenant, kind, order_key, connection, payload, state, attempt, max_attempts, run_at,
-		created_at, lease_until, node, last_error, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, 0, '', '', 0)`
+		created_at, lease_until, node, last_error, finished_at, record_key) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, 0, '', '', 0, $11)`
 )
 
 // Emit implements work.Tx.
@@ -310,7 +310,7 @@ func (tx *Tx) Enqueue(ctx context.Context, j job.Job) error {
 		j.MaxAttempts = job.DefaultMaxAttempts
 	}
 	_, err := tx.exec(ctx, qJobInsert, j.ID, j.Tenant, j.Kind, j.OrderKey, j.Connection, payload, string(state),
-		j.MaxAttempts, ms(j.RunAt), ms(j.CreatedAt))
+		j.MaxAttempts, ms(j.RunAt), ms(j.CreatedAt), j.RecordKey)
 	tx.changes.Jobs = true
 	return err
 }

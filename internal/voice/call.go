@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -57,6 +58,9 @@ type call struct {
 
 	silent     int // how often in a row silentNode has played nothing
 	silentNode flow.NodeID
+
+	refreshing bool // the caller is being looked up again
+	stale      bool // and must be once more
 }
 
 func (c *Conductor) newCall(ct *contact.Contact) *call {
@@ -214,6 +218,45 @@ func (k *call) lookUp() {
 	go func() {
 		found := k.c.Customers.Find(k.c.ctx, k.ct.Tenant, number)
 		k.post(func() { k.ct.Customer = found })
+	}()
+}
+
+// RefreshCustomers looks the callers of living calls up again whose customer, as the desk shows it, a change in the CRM touches.
+// What is shown stays until the new answer is there; a look-up that fails changes nothing.
+func (c *Conductor) RefreshCustomers(touches func(contact.Customer) bool) {
+	c.mu.Lock()
+	list := slices.Collect(maps.Values(c.calls))
+	c.mu.Unlock()
+	for _, k := range list {
+		k.post(func() {
+			if k.ct.ANI == "" || k.ct.Customer.Status == "loading" || k.closed || !touches(k.ct.Customer) {
+				return
+			}
+			k.refreshCustomer()
+		})
+	}
+}
+
+// refreshCustomer looks the caller up again. Changes that come meanwhile are seen by one more look-up after it.
+func (k *call) refreshCustomer() {
+	if k.refreshing {
+		k.stale = true
+		return
+	}
+	k.refreshing = true
+	number := k.ct.ANI
+	go func() {
+		found := k.c.Customers.Find(k.c.ctx, k.ct.Tenant, number)
+		k.post(func() {
+			k.refreshing = false
+			if found.Status != "error" {
+				k.ct.Customer = found
+			}
+			if k.stale {
+				k.stale = false
+				k.refreshCustomer()
+			}
+		})
 	}()
 }
 

@@ -297,7 +297,8 @@ type jobPayload struct {
 // KindWriteBack is the kind of the jobs that carry a flow on after its call.
 const KindWriteBack = "contact.writeBack"
 
-// writeBackJob makes a command of a flow whose call is over durable. Jobs of one contact run in order.
+// writeBackJob makes a command of a flow whose call is over durable. Jobs of one contact run in order, and so do those of all
+// contacts that write the same record of the CRM.
 func (c *Conductor) writeBackJob(ct *contact.Contact, cmd flow.Command, now time.Time) job.Job {
 	payload, err := json.Marshal(jobPayload{ContactID: ct.ID, Command: cmd})
 	if err != nil {
@@ -311,7 +312,7 @@ func (c *Conductor) writeBackJob(ct *contact.Contact, cmd flow.Command, now time
 		ct.WriteBacks = append(ct.WriteBacks, contact.WriteBackAttempt{JobID: j.ID, Method: "INVOKE", Target: firstOf(cmd.Ask.Name, cmd.Ask.Ref), At: now})
 	}
 	if cmd.HTTP != nil {
-		j.Connection = cmd.HTTP.Connector
+		j.Connection, j.RecordKey = cmd.HTTP.Connector, c.Dips.RecordKey(*cmd.HTTP)
 		ct.WriteBack = contact.WriteBackPending
 		ct.WriteBacks = append(ct.WriteBacks, contact.WriteBackAttempt{JobID: j.ID, Method: cmd.HTTP.Method, Target: target(*cmd.HTTP), At: now})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/ids"
+	"github.com/tandemcc/tandem/internal/job"
 	"github.com/tandemcc/tandem/internal/routing"
 )
 
@@ -51,6 +52,26 @@ type Prompts interface {
 type Dips interface {
 	// Do returns the answer, whatever its status. Its error means that there was none.
 	Do(ctx context.Context, tenant string, req flow.HTTP) (*flow.HTTPResult, error)
+	// Deliver makes a durable job's request so that it has its effect, once where the other side allows it. It is called again
+	// until it returns no error; one with job.SnoozeFor in its chain means that nothing was tried. The progress says how
+	// exact the delivery is.
+	Deliver(ctx context.Context, tenant string, req flow.HTTP, w Write) (*flow.HTTPResult, job.Progress, error)
+	// RecordKey names the foreign record that a request writes: the same text for the same one, "" when there is none.
+	RecordKey(req flow.HTTP) string
+}
+
+// Write is what a durable job knows of its request.
+type Write struct {
+	Key      string       // unique for the write and the same at every attempt
+	Progress job.Progress // what Keep kept at an earlier attempt
+	// Keep stores progress durably; the request must not go out when it fails.
+	Keep func(ctx context.Context, p job.Progress) error
+}
+
+// Jobs keeps how far a job came.
+type Jobs interface {
+	// Progress is as of job.Store.
+	Progress(ctx context.Context, node, id string, p job.Progress) error
 }
 
 // Customers finds out who calls. It is safe for concurrent use.
@@ -76,6 +97,7 @@ type Deps struct {
 	Flows     Flows
 	Prompts   Prompts
 	Dips      Dips
+	Jobs      Jobs
 	Customers Customers
 	Outside   Outside
 	Numbers   Numbers

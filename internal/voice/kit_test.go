@@ -19,6 +19,7 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/yaml"
+	"github.com/tandemcc/tandem/internal/job"
 	"github.com/tandemcc/tandem/internal/keyring"
 	"github.com/tandemcc/tandem/internal/routing"
 	"github.com/tandemcc/tandem/internal/sqlstore"
@@ -77,7 +78,7 @@ func newRig(t *testing.T, source string) *rig {
 	r.router = routing.NewRouter(tenant, clk, sqlstore.As[routing.Tx](db), nil, log)
 	r.deps = voice.Deps{
 		Tenant: tenant, Node: "node-1", Clock: clk, Phone: r.phone, Contacts: r.service, Router: r.router, Flows: oneFlow{compile(t, source)},
-		Prompts: noPrompts{}, Dips: noDips{}, Customers: nobodyKnown{}, Numbers: asIs{}, Bus: inproc.New(), Principal: principal, Log: log,
+		Prompts: noPrompts{}, Dips: noDips{}, Jobs: db.Jobs(), Customers: nobodyKnown{}, Numbers: asIs{}, Bus: inproc.New(), Principal: principal, Log: log,
 		Trunk: voice.Trunk{Address: "trunk.test:5060", From: "+18005550199", User: "hub", Password: "pw", Allow: regexp.MustCompile(`^\+?[0-9]{2,20}$`), MaxCalls: 2},
 	}
 	r.states = sqlstore.As[routing.Tx](db)
@@ -258,6 +259,14 @@ type noDips struct{}
 func (noDips) Do(context.Context, string, flow.HTTP) (*flow.HTTPResult, error) {
 	return nil, errs.New(errs.Unavailable, "no CRM")
 }
+
+// Deliver implements voice.Dips.
+func (noDips) Deliver(context.Context, string, flow.HTTP, voice.Write) (*flow.HTTPResult, job.Progress, error) {
+	return nil, job.Progress{}, errs.New(errs.Unavailable, "no CRM")
+}
+
+// RecordKey implements voice.Dips.
+func (noDips) RecordKey(flow.HTTP) string { return "" }
 
 type nobodyKnown struct{}
 

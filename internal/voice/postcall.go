@@ -119,7 +119,8 @@ func latest(a, b time.Time) time.Time {
 
 // WriteBack runs one write-back job: the request is made, its answer goes to the flow, and what the flow asks for next
 // becomes the next job in the same transaction. A request without an answer, or answered 401, 429 or 5xx, is tried again with
-// back-off; a request that keeps failing leaves the flow by its error exit and the record says so. Delivery is at least once.
+// back-off; a request that keeps failing leaves the flow by its error exit and the record says so. Delivery is as exact as the
+// other side allows; the record of the attempt says how exact that is.
 func (c *Conductor) WriteBack(ctx context.Context, j job.Job) error {
 	ctx = caller.With(ctx, c.Principal)
 	var p jobPayload
@@ -172,7 +173,10 @@ func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.C
 	}
 	req := *cmd.HTTP
 	req.Retries = 0 // the job retries
-	res, err := c.Dips.Do(ctx, j.Tenant, req)
+	res, progress, err := c.Dips.Deliver(ctx, j.Tenant, req, Write{
+		Key: j.ID, Progress: j.Progress,
+		Keep: func(ctx context.Context, p job.Progress) error { return c.Jobs.Progress(ctx, j.Node, j.ID, p) },
+	})
 	status, problem := 0, ""
 	if err != nil {
 		problem = errs.Message(err)
@@ -181,6 +185,14 @@ func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.C
 	}
 	note := k.attempt(j.ID)
 	note.Status, note.Attempts, note.LastError, note.At = status, j.Attempt, problem, c.Clock.Now()
+	note.Delivery, note.How, note.Marker, note.Stage = string(progress.Delivery), progress.How, progress.Marker, string(progress.Stage)
+	if _, snoozed := job.Snoozed(err); snoozed {
+		note.Attempts--
+		if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
+			return flow.Event{}, e
+		}
+		return flow.Event{}, err
+	}
 	again := err != nil && !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Denied) || status == 401 || status == 408 || status == 429 || status >= 500
 	if again && j.Attempt < j.MaxAttempts {
 		if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {

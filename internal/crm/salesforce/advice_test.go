@@ -20,7 +20,7 @@ func TestConnectionTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(Report{Instance: strings.TrimPrefix(o.URL, "http://"), Version: "68.0", Limits: &Limits{Used: 2, Max: 15000}}, got); d != "" {
+	if d := cmp.Diff(Report{Instance: strings.TrimPrefix(o.URL, "http://"), Version: "68.0", Limits: &Limits{Used: 3, Max: 15000}, Grant: Password}, got); d != "" {
 		t.Error(d)
 	}
 	if _, err := c.Test(t.Context()); err != nil || o.logins.Load() != 2 {

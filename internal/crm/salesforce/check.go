@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
 )
@@ -14,6 +15,9 @@ type Report struct {
 	Instance string  // host that requests go to
 	Version  string  // the newest API version, such as 68.0
 	Limits   *Limits // nil when the org did not tell
+	Grant    Grant
+	User     string   // who is signed in; empty when the org does not tell
+	Granted  []string // what the user may do with the objects that the hub works with: "Case: read, create, edit"
 }
 
 // Test logs in anew, whatever session there is, and makes one request with the session. Its error says in words what is
@@ -38,7 +42,7 @@ func (c *Client) Test(ctx context.Context) (Report, error) {
 	if err := usable(resp); err != nil {
 		return Report{}, err
 	}
-	r := Report{Instance: s.instance.Host, Version: version}
+	r := Report{Instance: s.instance.Host, Version: version, Grant: c.o.Grant, User: c.whoAmI(ctx, s), Granted: c.granted(ctx, s, path)}
 	if l, ok := c.Limits(); ok {
 		r.Limits = &l
 	}
@@ -89,4 +93,63 @@ func usable(r *Response) error {
 	default:
 		return err
 	}
+}
+
+// whoAmI asks the identity service for the user name; it is a nicety, so that it is empty when there is no answer.
+func (c *Client) whoAmI(ctx context.Context, s *session) string {
+	if s.identity == "" {
+		return ""
+	}
+	resp, err := c.send(ctx, s, Request{Path: s.identity})
+	if err != nil || resp.Status != http.StatusOK {
+		return ""
+	}
+	var who struct {
+		Username string `json:"username"`
+	}
+	if json.Unmarshal(resp.Body, &who) != nil {
+		return ""
+	}
+	return shorten(who.Username)
+}
+
+// granted says what the user may do with the objects that look-ups and write-backs need.
+func (c *Client) granted(ctx context.Context, s *session, path string) (out []string) {
+	resp, err := c.send(ctx, s, Request{Path: path + "/sobjects"})
+	if err != nil || resp.Status != http.StatusOK {
+		return nil
+	}
+	var list struct {
+		Objects []struct {
+			Name       string `json:"name"`
+			Queryable  bool   `json:"queryable"`
+			Createable bool   `json:"createable"`
+			Updateable bool   `json:"updateable"`
+		} `json:"sobjects"`
+	}
+	if json.Unmarshal(resp.Body, &list) != nil {
+		return nil
+	}
+	for _, want := range []string{"Account", "Contact", "Case", "CaseComment", "Task"} {
+		text := "no access"
+		for _, o := range list.Objects {
+			if o.Name != want {
+				continue
+			}
+			var may []string
+			for _, m := range []struct {
+				ok   bool
+				verb string
+			}{{o.Queryable, "read"}, {o.Createable, "create"}, {o.Updateable, "edit"}} {
+				if m.ok {
+					may = append(may, m.verb)
+				}
+			}
+			if len(may) > 0 {
+				text = strings.Join(may, ", ")
+			}
+		}
+		out = append(out, want+": "+text)
+	}
+	return out
 }

@@ -8,14 +8,15 @@ package salesforce
 
 import (
 	"context"
+	"crypto/rsa"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/tandemcc/tandem/internal/errs"
@@ -33,7 +34,17 @@ const (
 	ClientCredentials Grant = "client_credentials"
 	// RefreshToken renews a session that a person once permitted.
 	RefreshToken Grant = "refresh_token"
+	// JWTBearer signs a request for the user with a key whose certificate the app holds: no secret ever travels.
+	JWTBearer Grant = "jwt_bearer"
 )
+
+// Advice says what is to be known of a login flow before it is chosen; empty when there is nothing to warn of.
+func (g Grant) Advice() string {
+	if g == Password {
+		return "Salesforce has the username-password flow off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials. SOAP login, which older programs use, ends with API version 64.0 on 1 June 2027; the hub never uses it."
+	}
+	return ""
+}
 
 // Options describe a connection.
 type Options struct {
@@ -47,6 +58,10 @@ type Options struct {
 	Username      string
 	Password      string
 	SecurityToken string
+	// PrivateKey belongs to the grant JWTBearer: an RSA key in PEM form whose certificate is in the app. Username is whom
+	// it logs in as. Audience is the login server that the request is meant for; empty: see jwtAudience.
+	PrivateKey string
+	Audience   string
 	// RefreshToken belongs to the grant RefreshToken.
 	RefreshToken string
 	// OnRefreshToken is told of a new refresh token when the org rotates them; the old one is dead by then, so it must
@@ -60,6 +75,18 @@ type Options struct {
 	// RenewAfter is the age at which a session is renewed while it still works, in the background; 0 never. Salesforce
 	// does not tell how long a session lives; the default of an org is two hours without use.
 	RenewAfter time.Duration
+	// Marker is the word in the marks of writes, DefaultMarker when empty, NoMarker for none; see Deliver.
+	Marker string
+	// Settle is how long a write without an answer is left alone before it is looked for; 0 means 20 s.
+	Settle time.Duration
+	// Reserve is the share of the org's daily API requests that background work leaves to live requests; 0 means 0.05.
+	Reserve float64
+	// LimitPause is how long an org is left alone that has used up its API requests; 0 means a minute.
+	LimitPause time.Duration
+	// Now is the clock that marks when a write went out; nil for time.Now.
+	Now func() time.Time
+	// Streams is where changes are heard of; see Subscribe.
+	Streams Streams
 	// Log takes what nobody waits for, such as a failed OnRefreshToken; nil for none.
 	Log *slog.Logger
 }
@@ -70,8 +97,12 @@ type Client struct {
 	login *url.URL
 	log   *slog.Logger
 
-	flight singleflight.Group
-	limits atomic.Pointer[Limits]
+	flight  singleflight.Group
+	gate    *gate
+	batch   *batcher
+	marks   *finder
+	missing sync.Map        // "Object.Field" -> when the org was found not to have it
+	key     *rsa.PrivateKey // of the grant JWTBearer
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil before the first login
@@ -80,7 +111,7 @@ type Client struct {
 	saveAt  time.Time  // not before then is it asked again
 	trouble *trouble   // the last login's failure
 	closed  bool
-	running sync.WaitGroup // logins, which outlive the request that asked first; Add is guarded by mu
+	running sync.WaitGroup // logins and composite requests, which outlive the request that asked first; Add is guarded by mu
 }
 
 // Request is one call of the org's API.
@@ -96,7 +127,14 @@ type Request struct {
 	Retry httpx.Retry
 	// Timeout shortens that of the HTTP client.
 	Timeout time.Duration
+	// MaxResponseBytes bounds the answer; 0 means 32 MiB. The HTTP client may allow less.
+	MaxResponseBytes int64
+	// Urgency says whether the request may wait when the org's API requests run out.
+	Urgency Urgency
 }
+
+// maxAnswer bounds an answer unless the request says otherwise, in bytes: 2,000 records with long texts.
+const maxAnswer = 32 << 20
 
 // Response is the org's answer, whatever its status.
 type Response struct {
@@ -121,7 +159,20 @@ func New(o Options) (*Client, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{o: o, login: u, log: log, refresh: o.RefreshToken}, nil
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Settle <= 0 {
+		o.Settle = settle
+	}
+	c := &Client{o: o, login: u, log: log, refresh: o.RefreshToken, gate: newGate(o)}
+	c.batch, c.marks = &batcher{c: c}, &finder{c: c}
+	if o.Grant == JWTBearer {
+		if c.key, err = jwt.ParseRSAPrivateKeyFromPEM([]byte(o.PrivateKey)); err != nil {
+			return nil, errs.New(errs.Invalid, "the private key cannot be read: paste the RSA key in PEM form, from BEGIN to END, without a passphrase")
+		}
+	}
+	return c, nil
 }
 
 func (o Options) check() error {
@@ -131,12 +182,14 @@ func (o Options) check() error {
 		need = append(need, []struct{ value, name string }{
 			{o.ClientSecret, "the client secret (consumer secret)"}, {o.Username, "the user name"}, {o.Password, "the password"},
 		}...)
+	case JWTBearer:
+		need = append(need, []struct{ value, name string }{{o.Username, "the user name"}, {o.PrivateKey, "the private key"}}...)
 	case ClientCredentials:
 		need = append(need, struct{ value, name string }{o.ClientSecret, "the client secret (consumer secret)"})
 	case RefreshToken:
 		need = append(need, struct{ value, name string }{o.RefreshToken, "the refresh token"})
 	default:
-		return errs.New(errs.Invalid, "the login flow %q is unknown: use password, client_credentials or refresh_token", o.Grant)
+		return errs.New(errs.Invalid, "the login flow %q is unknown: use jwt_bearer, client_credentials, refresh_token or password", o.Grant)
 	}
 	for _, n := range need {
 		if strings.TrimSpace(n.value) == "" {
@@ -146,7 +199,20 @@ func (o Options) check() error {
 	return nil
 }
 
-// Close waits for a login that runs. Requests fail afterwards. The session is not revoked: other nodes may use it.
+// background runs f so that Close waits for it, or refused when the client is closed.
+func (c *Client) background(f func(), refused func(error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		refused(errClosed())
+		return
+	}
+	c.running.Go(f)
+}
+
+func errClosed() error { return errs.New(errs.Unavailable, "the connection to Salesforce is closed") }
+
+// Close waits for a login and for composite requests that run. Requests fail afterwards. The session is not revoked: other nodes may use it.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -158,6 +224,9 @@ func (c *Client) Close() {
 // that is none of 2xx and 3xx. An Authorization header of the request is replaced. Errors: Invalid for a path that
 // cannot be used or credentials that Salesforce refuses, Denied for a URL to another host, and those of httpx.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	if err := c.gate.enter(r.Urgency); err != nil {
+		return nil, err
+	}
 	s, err := c.session(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -190,16 +259,23 @@ func (c *Client) send(ctx context.Context, s *session, r Request) (*Response, er
 	if len(r.Body) > 0 && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", "application/json")
 	}
+	if r.MaxResponseBytes == 0 {
+		r.MaxResponseBytes = maxAnswer
+	}
 	resp, err := c.o.HTTP.Do(ctx, &httpx.Request{
 		Method: r.Method, URL: u, Header: header, Body: r.Body, Retry: r.Retry, Timeout: r.Timeout, Scope: c.o.Scope,
+		MaxResponseBytes: r.MaxResponseBytes,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if l, ok := parseLimits(resp.Header.Get("Sforce-Limit-Info")); ok {
-		c.limits.Store(&l)
+	out := &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body}
+	var e APIError
+	if resp.Status >= http.StatusBadRequest {
+		e = *parseError(out)
 	}
-	return &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body}, nil
+	c.gate.heard(resp.Header.Get("Sforce-Limit-Info"), e.Code, e.Message)
+	return out, nil
 }
 
 // expired tells an answer to a dead session: 401 INVALID_SESSION_ID from the API, 403 Bad_OAuth_Token from the identity
@@ -216,20 +292,12 @@ func expired(r *Response) bool {
 	}
 }
 
-// Limits returns what the org last said about its daily API requests; false before the first answer that tells.
-func (c *Client) Limits() (Limits, bool) {
-	l := c.limits.Load()
-	if l == nil {
-		return Limits{}, false
-	}
-	return *l, true
-}
-
 // session is a login's result.
 type session struct {
 	token    string
 	instance *url.URL // scheme and host
 	since    time.Time
+	identity string // path that says who is signed in, "/id/00D../005.."; may be empty
 }
 
 // resolve returns the URL of a path on the instance.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
@@ -110,29 +109,6 @@ func shorten(s string) string {
 		s = strings.ToValidUTF8(s[:maxErrorText], "") + "…"
 	}
 	return s
-}
-
-// Limits is an org's count of API requests in the last 24 hours.
-type Limits struct {
-	Used int
-	Max  int
-}
-
-// parseLimits reads Sforce-Limit-Info: "api-usage=18/15000, per-app-api-usage=17/250(appName=x)".
-func parseLimits(v string) (Limits, bool) {
-	for part := range strings.SplitSeq(v, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		used, limit, ok := strings.Cut(value, "/")
-		if name != "api-usage" || !ok {
-			continue
-		}
-		u, err1 := strconv.Atoi(used)
-		m, err2 := strconv.Atoi(limit)
-		if err1 == nil && err2 == nil && u >= 0 && m > 0 {
-			return Limits{Used: u, Max: m}, true
-		}
-	}
-	return Limits{}, false
 }
 
 // loginError says in words why Salesforce refused a login. The texts come with its error codes; see "OAuth 2.0

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -71,7 +72,7 @@ func (c *Client) detached(ctx context.Context, f func(context.Context) error) er
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return errs.New(errs.Unavailable, "the connection to Salesforce is closed")
+		return errClosed()
 	}
 	c.running.Add(1)
 	c.mu.Unlock()
@@ -142,7 +143,11 @@ func (c *Client) save(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) tokenForm() (form url.Values, retry httpx.Retry) {
+func (c *Client) tokenForm() (form url.Values, retry httpx.Retry, err error) {
+	if c.o.Grant == JWTBearer {
+		signed, err := c.assertion()
+		return url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {signed}}, httpx.RetrySafe, err
+	}
 	form = url.Values{"grant_type": {string(c.o.Grant)}, "client_id": {c.o.ClientID}}
 	if c.o.ClientSecret != "" {
 		form.Set("client_secret", c.o.ClientSecret)
@@ -156,15 +161,18 @@ func (c *Client) tokenForm() (form url.Values, retry httpx.Retry) {
 		form.Set("refresh_token", c.refresh)
 		c.mu.Unlock()
 		// Where tokens rotate, the first request may have used the old one up.
-		return form, httpx.RetryNever
-	case ClientCredentials:
+		return form, httpx.RetryNever, nil
+	case ClientCredentials, JWTBearer:
 	}
-	return form, httpx.RetrySafe
+	return form, httpx.RetrySafe, nil
 }
 
 // requestToken asks for a session; rotated is the new refresh token when there is one.
 func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, err error) {
-	form, retry := c.tokenForm()
+	form, retry, err := c.tokenForm()
+	if err != nil {
+		return nil, "", err
+	}
 	resp, err := c.o.HTTP.Do(ctx, &httpx.Request{
 		Method: http.MethodPost,
 		URL:    c.login.String() + "/services/oauth2/token",
@@ -179,19 +187,46 @@ func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, 
 	if resp.Status != http.StatusOK {
 		return nil, "", c.loginError(resp.Status, resp.Body)
 	}
-	var body struct {
-		AccessToken  string `json:"access_token"`
-		InstanceURL  string `json:"instance_url"`
-		RefreshToken string `json:"refresh_token"`
-	}
-	if err := json.Unmarshal(resp.Body, &body); err != nil || body.AccessToken == "" {
+	body, ok := parseToken(resp.Body)
+	if !ok {
 		return nil, "", c.notSalesforce()
 	}
 	instance, err := c.instance(body.InstanceURL)
 	if err != nil {
 		return nil, "", err
 	}
-	return &session{token: body.AccessToken, instance: instance, since: time.Now()}, body.RefreshToken, nil
+	return &session{token: body.AccessToken, instance: instance, since: time.Now(), identity: identityPath(body.ID)}, body.RefreshToken, nil
+}
+
+// tokenAnswer is what a login answers.
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	InstanceURL  string `json:"instance_url"`
+	RefreshToken string `json:"refresh_token"`
+	ID           string `json:"id"`
+}
+
+// parseToken reads the answer to a login; false when it has no token that can go into a header.
+func parseToken(body []byte) (a tokenAnswer, ok bool) {
+	if err := json.Unmarshal(body, &a); err != nil || a.AccessToken == "" || len(a.AccessToken) > maxToken || len(a.RefreshToken) > maxToken {
+		return tokenAnswer{}, false
+	}
+	if strings.ContainsFunc(a.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return tokenAnswer{}, false
+	}
+	return a, true
+}
+
+// maxToken bounds a token, in bytes; the platform's have some hundred, JSON Web Tokens some thousand.
+const maxToken = 16 << 10
+
+// identityPath returns the path of the identity URL "https://host/id/00D../005..", empty for another.
+func identityPath(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || !strings.HasPrefix(u.Path, "/id/") || strings.Contains(u.Path, "..") {
+		return ""
+	}
+	return u.Path
 }
 
 // instance checks where the session's requests are to go; a login over TLS must not lead to one without.

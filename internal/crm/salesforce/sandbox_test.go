@@ -3,6 +3,7 @@ package salesforce_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/tandemcc/tandem/internal/httpx"
 	sandbox "github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/sandbox/sandboxtest"
+	"github.com/tandemcc/tandem/internal/soql"
 )
 
 func connect(t *testing.T, org *sandboxtest.Salesforce, change func(*salesforce.Options)) *salesforce.Client {
@@ -48,7 +50,7 @@ func TestSandboxOrg(t *testing.T) {
 	for _, grant := range []salesforce.Grant{salesforce.Password, salesforce.ClientCredentials} {
 		c := connect(t, org, func(o *salesforce.Options) { o.Grant = grant })
 		report, err := c.Test(t.Context())
-		if err != nil || report.Version == "" || report.Limits == nil {
+		if err != nil || report.Version == "" || report.Limits == nil || report.User == "" || !slices.Contains(report.Granted, "CaseComment: read, create, edit") {
 			t.Fatalf("%s: %+v, %v", grant, report, err)
 		}
 		base := "/services/data/v" + report.Version
@@ -58,7 +60,11 @@ func TestSandboxOrg(t *testing.T) {
 		}
 		id := gjson.GetBytes(made.Body, "id").String()
 		ahead.Add(int64(3 * time.Hour)) // past the life of a session
-		found, err := c.Do(t.Context(), salesforce.Request{Path: base + "/query", Query: url.Values{"q": {"SELECT LastName FROM Contact WHERE Id = '" + id + "'"}}})
+		q, err := soql.Build("Contact").Select("LastName").Where("Id", "=", id).Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := c.Do(t.Context(), salesforce.Request{Path: base + "/query", Query: url.Values{"q": {q}}})
 		if err != nil || gjson.GetBytes(found.Body, "records.0.LastName").String() != "Quine" {
 			t.Errorf("%s: asking with an expired session: %+v, %v", grant, found, err)
 		}

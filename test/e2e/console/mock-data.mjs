@@ -188,8 +188,8 @@ export const setup = () => ({
     { id: "q2", name: "Support", ringSeconds: 20, wrapUpSeconds: 30, maxWaitSeconds: 1800, agentIds: ["a1"], wrapUpCodes: [], autoAccept: false, hoursId: "", version: 1 },
   ],
   connectors: [
-    { id: "k1", name: "Salesforce production", kind: "salesforce", baseUrl: "https://example.my.salesforce.com", grant: "client_credentials", clientId: "3MVG9example", username: "", allowPrivate: false, version: 1 },
-    { id: "k2", name: "Order service", kind: "http", baseUrl: "https://orders.example.com", grant: "bearer", clientId: "", username: "", allowPrivate: false, version: 1 },
+    { id: "k1", name: "Salesforce production", kind: "salesforce", baseUrl: "https://example.my.salesforce.com", grant: "client_credentials", clientId: "3MVG9example", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
+    { id: "k2", name: "Order service", kind: "http", baseUrl: "https://orders.example.com", grant: "bearer", clientId: "", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
   ],
   hours: [
     {
@@ -229,10 +229,10 @@ export const audit = Array.from({ length: 40 }, (_, index) => ({
 }));
 
 export const jobs = [
-  { id: "j1", kind: "crm.writeback", state: "discarded", attempt: 5, maxAttempts: 5, runAt: ago(300), createdAt: ago(1200), lastError: "HTTP 400: REQUIRED_FIELD_MISSING Subject", orderKey: "contact/c1" },
-  { id: "j3", kind: "crm.writeback", state: "retryable", attempt: 2, maxAttempts: 5, runAt: new Date(Date.now() + 40000).toISOString(), createdAt: ago(90), lastError: "HTTP 503", orderKey: "contact/c5" },
-  { id: "j4", kind: "audit.seal", state: "scheduled", attempt: 0, maxAttempts: 1, runAt: new Date(Date.now() + 9000).toISOString(), createdAt: ago(1), lastError: "", orderKey: "" },
-  { id: "j2", kind: "crm.writeback", state: "completed", attempt: 1, maxAttempts: 5, runAt: ago(370), createdAt: ago(371), lastError: "", orderKey: "contact/c1" },
+  { id: "j1", kind: "crm.writeback", state: "discarded", attempt: 5, maxAttempts: 5, runAt: ago(300), createdAt: ago(1200), lastError: "HTTP 400: REQUIRED_FIELD_MISSING Subject", orderKey: "contact/c1", recordKey: "", stage: "", delivery: "", how: "" },
+  { id: "j3", kind: "crm.writeback", state: "retryable", attempt: 2, maxAttempts: 5, runAt: new Date(Date.now() + 40000).toISOString(), createdAt: ago(90), lastError: "HTTP 503", orderKey: "contact/c5", recordKey: "", stage: "doubtful", delivery: "at_least_once", how: "the request has no external id and no text for a marker" },
+  { id: "j4", kind: "audit.seal", state: "scheduled", attempt: 0, maxAttempts: 1, runAt: new Date(Date.now() + 9000).toISOString(), createdAt: ago(1), lastError: "", orderKey: "", recordKey: "", stage: "", delivery: "", how: "" },
+  { id: "j2", kind: "crm.writeback", state: "completed", attempt: 1, maxAttempts: 5, runAt: ago(370), createdAt: ago(371), lastError: "", orderKey: "contact/c1", recordKey: "", stage: "", delivery: "", how: "" },
 ];
 
 export const system = () => ({

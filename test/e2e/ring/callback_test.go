@@ -139,8 +139,8 @@ func TestCallbackRetry(t *testing.T) {
 	if r.EndReason != "unreachable" || !strings.Contains(said(r, "callbackFailed"), "busy") || r.AnsweredAt != nil || r.Agent != nil {
 		t.Errorf("the record: %+v", r)
 	}
-	at(h, id, "Note")
-	at(h, id, "Ended")
+	stands(h, id, "Note")
+	stands(h, id, "Ended")
 	h.Advance(time.Hour)
 	if n := x.count(caller); n != 2 {
 		t.Errorf("%d calls in all", n)
@@ -251,7 +251,7 @@ func TestCallbackRefused(t *testing.T) {
 	if err := call.SendDigits("1"); err != nil {
 		t.Fatal(err)
 	}
-	at(h, id, "Sorry")
+	stands(h, id, "Sorry")
 	if r := h.Record(id); r.State != "queued" {
 		t.Errorf("the call is %s", r.State)
 	}

@@ -94,6 +94,48 @@ func TestTwoContactsWithOneNumber(t *testing.T) {
 	}
 }
 
+// TestDeskFollowsTheCRM: what changes in the CRM during a call shows on the desk, a new case and one that is closed.
+func TestDeskFollowsTheCRM(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	ada, call, id := take(t, h, who.number)
+	before := len(customer(h, ada, "found").Customer.Cases)
+	var made struct{ ID string }
+	h.CRM("POST", "/sobjects/Case", map[string]string{"ContactId": who.id, "Subject": "While we talk", "Status": "New", "Origin": "Phone"}, &made)
+	h.Eventually("the new case is on the desk", func() bool { return len(ada.Desk().Contact.Customer.Cases) == before+1 })
+	h.CRM("PATCH", "/sobjects/Case/"+made.ID, map[string]string{"Status": "Closed"}, nil)
+	h.Eventually("the closed case is gone", func() bool { return len(ada.Desk().Contact.Customer.Cases) == before })
+	hangUp(ada, call, id)
+	closed(t, h, id)
+}
+
+// TestWriteBackCutOff: the connection is cut at the write-back; the record says how exact the delivery was, the comment carries the
+// mark it is found by, and there is one.
+func TestWriteBackCutOff(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	who := withCase(t, h)
+	ada, call, id := take(t, h, who.number)
+	popped(h, ada)
+	h.Fault(map[string]any{"kind": "cut", "method": "PATCH", "match": "/sobjects/Case", "count": 1})
+	hangUp(ada, call, id)
+	h.Eventually("an attempt has failed", func() bool {
+		r := h.Record(id)
+		return len(r.WriteBacks) == 1 && r.WriteBacks[0].Attempts == 1
+	})
+	h.Advance(time.Hour)
+	noted(t, h, who, id)
+	var rec struct {
+		WriteBacks []struct{ Delivery, How, Marker, Stage string }
+	}
+	h.API().Must("GET", "/contacts/"+id, nil, &rec)
+	w := rec.WriteBacks[0]
+	if w.Delivery != "exactly_once" || w.How == "" || w.Stage != "done" || !strings.Contains(comments(h, who.caseID, id)[0], w.Marker) || w.Marker == "" {
+		t.Errorf("the record says %+v", w)
+	}
+}
+
 // noted checks that exactly one comment of the contact is on the case.
 func noted(t *testing.T, h *hub.Hub, who person, id string) hub.Record {
 	t.Helper()

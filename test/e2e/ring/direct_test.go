@@ -56,7 +56,7 @@ func TestQueueToAgentAway(t *testing.T) {
 	ben := sit(t, h, "ben", agentTone)
 	ben.Must("POST", "/desk/state", map[string]string{"state": "idle", "reasonId": "lunch"}, nil)
 	reach(h, caller, "3000", 0)
-	at(h, contactOf(h, caller), "Sorry")
+	stands(h, contactOf(h, caller), "Sorry")
 	parked := reach(h, "+15005550143", "3001", callerTone)
 	id := queued(h, "+15005550143")
 	ben.Available()

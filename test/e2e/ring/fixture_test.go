@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tandemcc/tandem/internal/soql"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
 	"github.com/tandemcc/tandem/internal/testkit/hub"
 )
@@ -106,7 +107,7 @@ func allComments(h *hub.Hub, caseID string) (out []string) {
 	var res struct {
 		Records []struct{ CommentBody string }
 	}
-	h.SOQL("SELECT CommentBody FROM CaseComment WHERE ParentId = '"+caseID+"' ORDER BY CreatedDate", &res)
+	h.SOQL(query(soql.Build("CaseComment").Select("CommentBody").Where("ParentId", "=", caseID).OrderBy("CreatedDate", false)), &res)
 	for _, r := range res.Records {
 		out = append(out, r.CommentBody)
 	}

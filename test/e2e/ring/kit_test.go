@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tandemcc/tandem/internal/softphone"
+	"github.com/tandemcc/tandem/internal/soql"
 	"github.com/tandemcc/tandem/internal/testkit/hub"
 	"github.com/tandemcc/tandem/internal/voice"
 )
@@ -222,12 +223,21 @@ func writtenBack(t *testing.T, h *hub.Hub, id string) hub.Record {
 	return h.Record(id)
 }
 
+// query returns the text of a query.
+func query(b *soql.Builder) string {
+	q, err := b.Text()
+	if err != nil {
+		panic(err) // the test is wrong
+	}
+	return q
+}
+
 // comments returns the comments on a case that name a contact.
 func comments(h *hub.Hub, caseID, contactID string) (out []string) {
 	var res struct {
 		Records []struct{ CommentBody string }
 	}
-	h.SOQL("SELECT CommentBody FROM CaseComment WHERE ParentId = '"+caseID+"'", &res)
+	h.SOQL(query(soql.Build("CaseComment").Select("CommentBody").Where("ParentId", "=", caseID)), &res)
 	for _, r := range res.Records {
 		if strings.Contains(r.CommentBody, contactID) {
 			out = append(out, r.CommentBody)

@@ -163,8 +163,8 @@ nodes:
 `
 }
 
-// at waits until a contact's flow stands at a node.
-func at(h *hub.Hub, id, node string) {
+// stands waits until a contact's flow stands at a node.
+func stands(h *hub.Hub, id, node string) {
 	h.Eventually("the flow is at "+node, func() bool {
 		return slices.ContainsFunc(h.Trace(id), func(s hub.Step) bool { return s.Name == node })
 	})
@@ -248,7 +248,7 @@ func TestTransferFails(t *testing.T) {
 			route(h, line, transferFlow(number, tc.more))
 			call := reach(h, from, line, callerTone)
 			id := contactOf(h, from)
-			at(h, id, tc.node)
+			stands(h, id, tc.node)
 			if r := h.Record(id); r.State != "flow" || !strings.Contains(said(r, "transferFailed"), tc.why) {
 				t.Errorf("%s: %+v", r.State, r.Timeline)
 			}
@@ -273,7 +273,7 @@ func TestTransferLimits(t *testing.T) {
 		route(h, "3000", transferFlow("+14155550100", ""))
 		reach(h, caller, "3000", 0)
 		id := contactOf(h, caller)
-		at(h, id, "Sorry")
+		stands(h, id, "Sorry")
 		if r := h.Record(id); !strings.Contains(said(r, "transferFailed"), "no outbound trunk") {
 			t.Errorf("%+v", r.Timeline)
 		}
@@ -287,7 +287,7 @@ func TestTransferLimits(t *testing.T) {
 		h.Eventually("the first is through", func() bool { return first.ear.hears(outsideTone) })
 		dial(h, "+15005550143", "3000", callerTone)
 		id := contactOf(h, "+15005550143")
-		at(h, id, "Sorry")
+		stands(h, id, "Sorry")
 		first.Hangup()
 		h.Eventually("a line is free again", func() bool {
 			next := dial(h, "+15005550144", "3000", callerTone)
@@ -311,7 +311,7 @@ func TestBridgedTransfer(t *testing.T) {
 	h.Eventually("the digits arrive", func() bool { return other.keys() == "12#" })
 	h.Eventually("the caller hears the other side", func() bool { return call.ear.hears(outsideTone) })
 	x.hangsUp("+14155550100")
-	at(h, id, "Back")
+	stands(h, id, "Back")
 	h.Eventually("the caller hears the flow", func() bool { return !call.ear.hears(outsideTone) && !call.ear.silent() })
 	if r := h.Record(id); r.State != "flow" || !r.Had("transferEnded") {
 		t.Errorf("after the transfer the record is %s: %+v", r.State, r.Timeline)

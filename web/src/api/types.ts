@@ -240,6 +240,10 @@ export interface ContactDetail extends ContactSummary {
     attempts: number;
     lastError: string;
     at: Time;
+    delivery: Delivery;
+    how: string;
+    marker: string;
+    stage: DeliveryStage;
   }[];
 }
 
@@ -450,7 +454,7 @@ export interface Queue {
 }
 
 export type ConnectorKind = "salesforce" | "http";
-export type Grant = "password" | "client_credentials" | "refresh_token" | "none" | "basic" | "bearer";
+export type Grant = "password" | "client_credentials" | "refresh_token" | "jwt_bearer" | "none" | "basic" | "bearer";
 
 export interface Connector {
   id: string;
@@ -461,7 +465,23 @@ export interface Connector {
   clientId: string;
   username: string;
   allowPrivate: boolean;
+  region: string;
+  phoneField: string;
+  marker: string;
+  streams: string;
+  streamsCa: string;
   version?: number;
+}
+
+export interface ConnectorStatus {
+  grant: string;
+  advice: string;
+  problem: string;
+  requestsUsed: number;
+  requestsMax: number;
+  limitsAt: Time | null;
+  pausedUntil: Time | null;
+  tight: boolean;
 }
 
 export interface ConnectorTest {
@@ -524,6 +544,11 @@ export interface Checkpoint {
   pending: number;
 }
 
+/** How often a write can have its effect when something fails; empty before the first attempt. */
+export type Delivery = "" | "exactly_once" | "at_least_once";
+/** Sending and doubtful: the request may have had its effect. */
+export type DeliveryStage = "" | "sending" | "doubtful" | "done";
+
 export interface Job {
   id: string;
   kind: string;
@@ -534,6 +559,10 @@ export interface Job {
   createdAt: Time;
   lastError: string;
   orderKey: string;
+  recordKey: string;
+  stage: DeliveryStage;
+  delivery: Delivery;
+  how: string;
 }
 
 export interface System {

@@ -157,6 +157,7 @@ const writeBackColumns: Column<ContactDetail["writeBacks"][number]>[] = [
       <>
         <span className={`mono ${classes.request}`}>{`${item.method} ${item.target}`}</span>
         {item.lastError && <div className={`small ${classes.error}`}>{item.lastError}</div>}
+        <DeliveryNote delivery={item.delivery} how={item.how} stage={item.stage} />
       </>
     ),
   },

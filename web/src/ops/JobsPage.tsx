@@ -55,6 +55,7 @@ export function JobsPage() {
         <>
           <strong>{job.kind}</strong>
           {job.lastError && <div className={`small ${classes.error}`}>{job.lastError}</div>}
+          <DeliveryNote delivery={job.delivery} how={job.how} stage={job.stage} />
         </>
       ),
     },

@@ -1,21 +1,22 @@
-import { Button, NativeSelect, PasswordInput, Switch, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
-import { messageOf, post } from "../api/client";
-import type { Connector, ConnectorKind, ConnectorTest, Grant } from "../api/types";
+import { Button, NativeSelect, PasswordInput, Switch, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { get, messageOf, post } from "../api/client";
+import type { Connector, ConnectorKind, ConnectorStatus, ConnectorTest, Grant } from "../api/types";
 import { Icon } from "../ui/Icon";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
 
-type Secret = "clientSecret" | "password" | "securityToken" | "refreshToken" | "token";
+type Secret = "privateKey" | "clientSecret" | "password" | "securityToken" | "refreshToken" | "token";
 type Value = Omit<Connector, "id" | "version"> & Record<Secret, string>;
 
 const kinds: Record<ConnectorKind, string> = { salesforce: "Salesforce", http: "HTTP service" };
 
 const grants: Record<ConnectorKind, { value: Grant; label: string }[]> = {
   salesforce: [
+    { value: "jwt_bearer", label: "JWT bearer (signed with a key)" },
     { value: "client_credentials", label: "Client credentials" },
-    { value: "refresh_token", label: "Refresh token" },
-    { value: "password", label: "User name and password" },
+    { value: "refresh_token", label: "Sign-in in the browser (refresh token)" },
+    { value: "password", label: "User name and password (not advised)" },
   ],
   http: [
     { value: "none", label: "None" },
@@ -26,6 +27,7 @@ const grants: Record<ConnectorKind, { value: Grant; label: string }[]> = {
 };
 
 const secretNames: Record<Secret, string> = {
+  privateKey: "Private key",
   clientSecret: "Client secret",
   password: "Password",
   securityToken: "Security token",
@@ -42,6 +44,8 @@ interface Needs {
 /** What a way of signing in asks for. */
 function needsOf({ kind, grant }: { kind: ConnectorKind; grant: Grant }): Needs {
   switch (grant) {
+    case "jwt_bearer":
+      return { clientId: true, username: true, secrets: ["privateKey"] };
     case "password":
       return { clientId: true, username: true, secrets: kind === "salesforce" ? ["clientSecret", "password", "securityToken"] : ["clientSecret", "password"] };
     case "client_credentials":
@@ -62,6 +66,8 @@ const grantName = (connector: Connector) => grants[connector.kind]?.find((grant)
 /** The systems that flows and write-backs talk to. */
 export function ConnectorsPage() {
   return (
+    <>
+    <Connected />
     <ResourcePage<Connector, Value>
       path="/connectors"
       title="Connectors"
@@ -85,6 +91,12 @@ export function ConnectorsPage() {
         clientId: connector?.clientId ?? "",
         username: connector?.username ?? "",
         allowPrivate: connector?.allowPrivate ?? false,
+        region: connector?.region ?? "",
+        phoneField: connector?.phoneField ?? "",
+        marker: connector?.marker ?? "",
+        streams: connector?.streams ?? "",
+        streamsCa: connector?.streamsCa ?? "",
+        privateKey: "",
         clientSecret: "",
         password: "",
         securityToken: "",
@@ -94,14 +106,18 @@ export function ConnectorsPage() {
       toBody={bodyOf}
       fields={(props) => <Fields {...props} />}
     />
+    </>
   );
 }
+
+const salesforceFields = ["region", "phoneField", "marker", "streams", "streamsCa"] as const;
 
 // An empty secret means: keep the stored one.
 function bodyOf(value: Value): Partial<Value> {
   const needs = needsOf(value);
   const { name, kind, baseUrl, grant, allowPrivate } = value;
   const body: Partial<Value> = { name, kind, baseUrl: baseUrl.trim(), grant, allowPrivate };
+  if (kind === "salesforce") for (const field of salesforceFields) body[field] = value[field].trim();
   if (needs.clientId) body.clientId = value.clientId;
   if (needs.username) body.username = value.username;
   for (const secret of needs.secrets) if (value[secret]) body[secret] = value[secret];
@@ -130,7 +146,29 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
       <NativeSelect label="Signs in with" data={grants[value.kind]} value={value.grant} onChange={(event) => set("grant", event.currentTarget.value as Grant)} />
       {needs.clientId && <TextInput label="Client ID" autoComplete="off" value={value.clientId} onChange={(event) => set("clientId", event.currentTarget.value)} />}
       {needs.username && <TextInput label="User name" autoComplete="off" value={value.username} onChange={(event) => set("username", event.currentTarget.value)} />}
-      {needs.secrets.map((secret) => (
+      {value.kind === "salesforce" && value.grant === "password" && (
+        <div className={classes.result} data-ok={false} role="note" data-testid="connector-advice">
+          <Icon name="alert" />
+          <p className="small">
+            Salesforce has this login off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials. The SOAP login
+            of older programs ends with API version 64.0 on 1 June 2027; the hub never uses it.
+          </p>
+        </div>
+      )}
+      {needs.secrets.includes("privateKey") && (
+        <Textarea
+          label={secretNames.privateKey}
+          description={item ? "Leave empty to keep the stored one." : "RSA, PEM form; its certificate is in the app's settings."}
+          autosize
+          minRows={3}
+          maxRows={6}
+          autoComplete="off"
+          spellCheck={false}
+          value={value.privateKey}
+          onChange={(event) => set("privateKey", event.currentTarget.value)}
+        />
+      )}
+      {needs.secrets.filter((secret) => secret !== "privateKey").map((secret) => (
         <PasswordInput
           key={secret}
           label={secretNames[secret]}
@@ -147,8 +185,73 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
         checked={value.allowPrivate}
         onChange={(event) => set("allowPrivate", event.currentTarget.checked)}
       />
+      {value.kind === "salesforce" && <Details value={value} set={set} />}
+      {item && item.kind === "salesforce" && <Status id={item.id} />}
+      {item && item.kind === "salesforce" && item.grant === "refresh_token" && <Connect id={item.id} />}
       {item && <Test id={item.id} />}
     </>
+  );
+}
+
+/** What most orgs need not set. */
+function Details({ value, set }: Pick<FormProps<Connector, Value>, "value" | "set">) {
+  const text = (name: (typeof salesforceFields)[number], label: string, description: string, placeholder: string) => (
+    <TextInput label={label} description={description} placeholder={placeholder} autoComplete="off" value={value[name]} onChange={(event) => set(name, event.currentTarget.value)} />
+  );
+  return (
+    <details>
+      <summary>Numbers, marks and changes</summary>
+      {text("region", "Country of numbers", "Of telephone numbers that records have without a country code. Empty: the installation's.", "US")}
+      {text("phoneField", "Field with exact numbers", "An external id field with numbers in E.164 form, where the org has one. Write off for none.", "Phone_E164__c")}
+      {text("marker", "Word of the marks", "Comments carry a short mark, such as [ref:K3JX7Q2MPA], by which the hub finds them again after a lost answer. Write off for none: comments may then arrive twice.", "ref")}
+      {text("streams", "Pub/Sub API", "Where changes are told of as they happen. Write off to compare every two minutes instead.", "api.pubsub.salesforce.com:7443")}
+      <Textarea label="Certificate of the Pub/Sub API" description="Only where it is of one's own." autosize minRows={2} maxRows={4} spellCheck={false} value={value.streamsCa} onChange={(event) => set("streamsCa", event.currentTarget.value)} />
+    </details>
+  );
+}
+
+/** What the org last said of its API requests. */
+function Status({ id }: { id: string }) {
+  const status = useQuery({ queryKey: ["/connectors", id, "status"], queryFn: () => get<ConnectorStatus>(`/connectors/${encodeURIComponent(id)}/status`), refetchInterval: 30_000 });
+  const known = status.data;
+  if (!known) return null;
+  return (
+    <div className="small" data-testid="connector-status">
+      {known.problem && <p>{known.problem}</p>}
+      {known.limitsAt && <p>{`API requests of the last 24 hours: ${known.requestsUsed.toLocaleString()} of ${known.requestsMax.toLocaleString()}`}</p>}
+      {known.pausedUntil && <p>The org has refused requests for their number: none are sent for a while.</p>}
+      {!known.pausedUntil && known.tight && <p>What is left of the API requests is kept for live calls; write-backs wait.</p>}
+    </div>
+  );
+}
+
+/** Signs in at Salesforce in the browser; it comes back to this page. */
+function Connect({ id }: { id: string }) {
+  const connect = useMutation({
+    mutationFn: () => post<{ url: string }>(`/connectors/${encodeURIComponent(id)}/authorize`, { origin: window.location.origin }),
+    onSuccess: ({ url }) => window.location.assign(url),
+  });
+  return (
+    <div>
+      <Button variant="default" leftSection={<Icon name="plug" />} loading={connect.isPending} onClick={() => connect.mutate()} data-testid="connector-connect">
+        Connect at Salesforce
+      </Button>
+      <p className="small">{`Save first. The app's callback URL is ${window.location.origin}/oauth/callback`}</p>
+      {connect.error && <p role="alert">{messageOf(connect.error)}</p>}
+    </div>
+  );
+}
+
+/** How the sign-in in the browser went, once, after it led back here. */
+function Connected() {
+  const query = new URLSearchParams(window.location.search);
+  const outcome = query.get("connect");
+  if (!outcome) return null;
+  return (
+    <div className={classes.result} data-ok={outcome === "ok"} role="status" data-testid="connector-connected">
+      <Icon name={outcome === "ok" ? "check" : "alert"} />
+      <p>{outcome === "ok" ? "The connector is connected: it renews its session by itself from now on." : (query.get("reason") ?? "The sign-in failed: begin again.")}</p>
+    </div>
   );
 }
 

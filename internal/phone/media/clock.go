@@ -83,6 +83,15 @@ func (c *Clock) Close() {
 // Skipped returns how many frames were left out because the machine stood still for longer than 400 ms.
 func (c *Clock) Skipped() uint64 { return c.skipped.Load() }
 
+// Ports returns how many ports the clock drives.
+func (c *Clock) Ports() int {
+	n := int64(0)
+	for _, s := range c.shards {
+		n += s.count.Load()
+	}
+	return int(n)
+}
+
 // attach gives t to the slot with the fewest ports and returns how to detach it.
 func (c *Clock) attach(t ticker) (detach func()) {
 	c.mu.Lock()

@@ -155,18 +155,21 @@ func (s *shard) run() {
 				s.base = s.base.Add(idle.Truncate(Frame) + Frame)
 			}
 		}
+		waited := false
 		for i := range s.slots {
 			part := &s.slots[i]
 			if part.empty() {
 				continue
 			}
-			if !s.await(timer, slot*time.Duration(i)) {
+			if waited = true; !s.await(timer, slot*time.Duration(i)) {
 				return
 			}
 			ports = part.snapshot(ports[:0])
 			part.tick(ports)
 		}
-		s.base = s.base.Add(Frame)
+		if waited { // else the ports have gone again, and no time has passed
+			s.base = s.base.Add(Frame)
+		}
 	}
 }
 

@@ -372,6 +372,30 @@ func TestClockSkipsAfterStandstill(t *testing.T) {
 	})
 }
 
+// TestClockIsNotAdvancedByPortsThatComeAndGo: calls that are refused at once must not put off those that are not.
+func TestClockIsNotAdvancedByPortsThatComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock(1)
+		defer c.Close()
+		for range 500 {
+			c.attach(&tickFunc{func(time.Time, uint32) {}})()
+			synctest.Wait()
+		}
+		first := make(chan time.Duration, 1)
+		start := time.Now()
+		detach := c.attach(&tickFunc{func(now time.Time, _ uint32) {
+			select {
+			case first <- now.Sub(start):
+			default:
+			}
+		}})
+		defer detach()
+		if d := <-first; d > 2*Frame {
+			t.Errorf("the first tick came after %v", d)
+		}
+	})
+}
+
 type tickFunc struct{ fn func(time.Time, uint32) }
 
 func (f *tickFunc) tick(now time.Time, frames uint32) { f.fn(now, frames) }

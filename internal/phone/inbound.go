@@ -84,7 +84,7 @@ func (l *leg) Answer(ctx context.Context) error {
 	offer := l.sdpOffer
 	if offer != nil {
 		signalling := l.info.RemoteAddr.Addr()
-		l.applyRemote(&offer.Media[offer.Audio()], signalling)
+		l.applyRemote(&offer.Media[offer.Audio()], signalling, false)
 	}
 	wait, body, err := l.startAnswer(offer)
 	if err != nil {
@@ -196,7 +196,7 @@ func (l *leg) lateAnswer(body []byte) error {
 	if i < 0 {
 		return errs.New(errs.Invalid, "the answer in the ACK has no PCMU audio")
 	}
-	l.applyRemote(&s.Media[i], l.signalling())
+	l.applyRemote(&s.Media[i], l.signalling(), true)
 	return nil
 }
 
@@ -267,7 +267,7 @@ func (l *leg) reinvite(req *sip.Request, tx sip.ServerTransaction) {
 	l.mu.Unlock()
 	l.acknowledge(0, nil, true) // a new request proves that the 200 before it came through
 	if offer != nil {
-		l.applyRemote(&offer.Media[offer.Audio()], l.signalling())
+		l.applyRemote(&offer.Media[offer.Audio()], l.signalling(), false)
 	}
 	l.mu.Lock()
 	l.local.Version++

@@ -62,6 +62,7 @@ type leg struct {
 	hangingUp *pendingBye
 	local     sdp.Local
 	held      bool
+	probe     *time.Timer // until the far end is asked whether it is still there; nil: not yet
 
 	evMu   sync.Mutex // guards events' closing and order
 	closed bool
@@ -152,6 +153,7 @@ func (l *leg) confirm() {
 		return
 	}
 	l.state = stateConfirmed
+	l.watchOver()
 	bye := l.hangingUp
 	l.phone.counters.answered.Add(1)
 	l.emit(voice.LegEvent{Type: voice.LegAnswered}) // with the lock held, so that Ended cannot overtake it
@@ -169,6 +171,9 @@ func (l *leg) end(why voice.LegEnd, code int, reason string) bool {
 		return false
 	}
 	l.state = stateEnded
+	if l.probe != nil {
+		l.probe.Stop()
+	}
 	close(l.ended)
 	l.mu.Unlock()
 	l.phone.unbridge(l.port)
@@ -276,12 +281,16 @@ func (l *leg) parties(remoteTag string) (*sip.FromHeader, *sip.ToHeader) {
 	return &from, &to
 }
 
-// applyRemote takes what the far end says about its audio.
-func (l *leg) applyRemote(m *sdp.Media, signalling netip.Addr) {
+// applyRemote takes what the far end says about its audio. offered tells that it answers an offer of ours: then each side takes
+// telephone events with the payload type that it stated itself, and the two may differ (RFC 3264 §6.1).
+func (l *leg) applyRemote(m *sdp.Media, signalling netip.Addr, offered bool) {
 	held := m.Held()
 	l.socket.SetRemote(netip.AddrPortFrom(m.Addr, m.Port), signalling)
+	out := m.Events()
 	l.mu.Lock()
-	l.local.Events = m.Events()
+	if !offered || out == 0 {
+		l.local.Events = out
+	}
 	l.local.Dir = m.Dir.Reverse()
 	if m.Addr.IsUnspecified() {
 		l.local.Dir = sdp.Inactive
@@ -292,7 +301,7 @@ func (l *leg) applyRemote(m *sdp.Media, signalling netip.Addr) {
 	confirmed := l.state == stateConfirmed
 	l.mu.Unlock()
 	l.port.SetFormat(media.Format{
-		Send: local.Dir.Sends(), Receive: local.Dir.Receives(), EventOut: local.Events, EventIn: local.Events,
+		Send: local.Dir.Sends(), Receive: local.Dir.Receives(), EventOut: out, EventIn: local.Events,
 	})
 	if !changed || !confirmed {
 		return

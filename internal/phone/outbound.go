@@ -2,6 +2,7 @@ package phone
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -277,7 +278,7 @@ func (l *leg) final(res *sip.Response, why voice.LegEnd) {
 		l.bye(voice.EndError, sip.StatusNotAcceptableHere, errs.Message(err))
 		return
 	}
-	l.applyRemote(&answer.Media[answer.Audio()], l.signalling())
+	l.applyRemote(&answer.Media[answer.Audio()], l.signalling(), true)
 	l.confirm()
 }
 
@@ -346,27 +347,28 @@ func (p *Phone) onStrayResponse(res *sip.Response) {
 	p.goTracked(func() { p.transact(bye) })
 }
 
-// transact sends a request and waits for its final response, whatever it is.
-func (p *Phone) transact(req *sip.Request) {
+// transact sends a request and waits for its final response, whatever it is. Without one, silent tells whether the far end had its
+// time to give it.
+func (p *Phone) transact(req *sip.Request) (res *sip.Response, silent bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 64*p.cfg.T1)
 	defer cancel()
 	tx, err := p.client.TransactionRequest(ctx, req, asBuilt)
 	if err != nil {
-		return
+		return nil, false
 	}
 	defer tx.Terminate()
 	for {
 		select {
 		case res := <-tx.Responses():
 			if !res.IsProvisional() {
-				return
+				return res, false
 			}
 		case <-tx.Done():
-			return
+			return nil, errors.Is(tx.Err(), sip.ErrTransactionTimeout)
 		case <-ctx.Done():
-			return
+			return nil, true
 		case <-p.cut:
-			return
+			return nil, false
 		}
 	}
 }

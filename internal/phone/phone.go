@@ -35,6 +35,7 @@ type Config struct {
 	MaxSetupRate float64       // new inbound calls a second; beyond, 503. 0: unlimited
 	RingLimit    time.Duration // for an inbound call nobody decides on. 0: 3 min
 	MediaTimeout time.Duration // without RTP, until LegMediaTimeout. 0: 30 s; negative: never
+	Probe        time.Duration // without RTP, until the far end is asked whether the call still stands. 0: 1 min; negative: never
 	T1           time.Duration // round-trip estimate of RFC 3261, base of our own retransmissions. 0: 500 ms
 	Clocks       int           // media clock goroutines; 0: one per processor
 	Log          *slog.Logger  // nil: none
@@ -48,6 +49,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.RingLimit, 3*time.Minute)
 	def(&c.MediaTimeout, 30*time.Second)
+	def(&c.Probe, time.Minute)
 	def(&c.T1, 500*time.Millisecond)
 	c.MediaTimeout = max(c.MediaTimeout, 0)
 	if c.UserAgent == "" {

@@ -38,6 +38,10 @@ func start(t testing.TB, cfg Config, handler func(voice.Leg)) *Phone {
 		if err := p.Stop(ctx); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
+		// Each way a call may end must close its socket, whose reader goleak would see, and its port.
+		if n := p.clock.Ports(); n != 0 {
+			t.Errorf("%d media ports were left open", n)
+		}
 	})
 	return p
 }

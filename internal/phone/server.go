@@ -333,7 +333,15 @@ func (p *Phone) onStrayCancel(req *sip.Request, tx sip.ServerTransaction) {
 }
 
 func (p *Phone) onOptions(orig *sip.Request, tx sip.ServerTransaction) {
-	p.reply(orig.Clone(), tx, 200, sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", sdpType))
+	req := orig.Clone()
+	if to := req.To(); to != nil && tagOf(to.Params) != "" { // within a dialog it asks for that
+		if p.inDialog(req, tx) != nil {
+			p.reply(req, tx, 200, sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", sdpType))
+		}
+		p.expire(tx)
+		return
+	}
+	p.reply(req, tx, 200, sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", sdpType))
 	p.expire(tx)
 }
 

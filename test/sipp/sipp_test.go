@@ -255,7 +255,7 @@ func TestBridgeToEcho(t *testing.T) {
 	hubs <- h
 	call, heard := callHub(t, h, 523)
 	timeout := time.After(15 * time.Second)
-	for n := 0; n < 10; {
+	for n := 0; n < 12; { // ten would be 50 packets, some of which may be silence from before the bridge
 		select {
 		case hz := <-heard:
 			if math.Abs(hz-523) < 15 {

@@ -83,6 +83,15 @@ func (c *Clock) Close() {
 // Skipped returns how many frames were left out because the machine stood still for longer than 400 ms.
 func (c *Clock) Skipped() uint64 { return c.skipped.Load() }
 
+// Ports returns how many ports the clock drives.
+func (c *Clock) Ports() int {
+	n := int64(0)
+	for _, s := range c.shards {
+		n += s.count.Load()
+	}
+	return int(n)
+}
+
 // attach gives t to the slot with the fewest ports and returns how to detach it.
 func (c *Clock) attach(t ticker) (detach func()) {
 	c.mu.Lock()
@@ -146,18 +155,21 @@ func (s *shard) run() {
 				s.base = s.base.Add(idle.Truncate(Frame) + Frame)
 			}
 		}
+		waited := false
 		for i := range s.slots {
 			part := &s.slots[i]
 			if part.empty() {
 				continue
 			}
-			if !s.await(timer, slot*time.Duration(i)) {
+			if waited = true; !s.await(timer, slot*time.Duration(i)) {
 				return
 			}
 			ports = part.snapshot(ports[:0])
 			part.tick(ports)
 		}
-		s.base = s.base.Add(Frame)
+		if waited { // else the ports have gone again, and no time has passed
+			s.base = s.base.Add(Frame)
+		}
 	}
 }
 

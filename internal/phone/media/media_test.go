@@ -372,6 +372,30 @@ func TestClockSkipsAfterStandstill(t *testing.T) {
 	})
 }
 
+// TestClockIsNotAdvancedByPortsThatComeAndGo: calls that are refused at once must not put off those that are not.
+func TestClockIsNotAdvancedByPortsThatComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock(1)
+		defer c.Close()
+		for range 500 {
+			c.attach(&tickFunc{func(time.Time, uint32) {}})()
+			synctest.Wait()
+		}
+		first := make(chan time.Duration, 1)
+		start := time.Now()
+		detach := c.attach(&tickFunc{func(now time.Time, _ uint32) {
+			select {
+			case first <- now.Sub(start):
+			default:
+			}
+		}})
+		defer detach()
+		if d := <-first; d > 2*Frame {
+			t.Errorf("the first tick came after %v", d)
+		}
+	})
+}
+
 type tickFunc struct{ fn func(time.Time, uint32) }
 
 func (f *tickFunc) tick(now time.Time, frames uint32) { f.fn(now, frames) }
@@ -410,6 +434,12 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xFF})
 	f.Add([]byte{0x90, 101, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xBE, 0xDE, 0, 1, 1, 2, 3, 4, 5, 0x80, 0, 0})
 	f.Add([]byte{0xBF, 0, 0, 1})
+	f.Add([]byte{0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) // RTCP, a sender report
+	f.Add([]byte{0x81, 203, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2})                                                 // and a goodbye
+	f.Add([]byte{0xA0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 255})                                           // more padding than packet
+	f.Add([]byte{0x80, 101, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 255, 255, 255, 255, 1, 2, 3, 4})                 // an event that is no key, and another behind it
+	f.Add([]byte{0x00, 1, 0, 8, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})               // STUN
+	f.Add([]byte{0x80, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 60})                                              // comfort noise
 	c := NewClock(1)
 	f.Cleanup(c.Close)
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -26,7 +26,7 @@ type Sender interface {
 type Format struct {
 	Send, Receive bool  // direction, seen from here
 	EventOut      uint8 // payload type of telephone events the far end takes; 0: none
-	EventIn       uint8 // and the one it sends; 0: none
+	EventIn       uint8 // and the one it is to send them with; 0: none
 }
 
 // Hooks report to the owner of a port. They must not block.
@@ -273,7 +273,7 @@ func (p *Port) classify(pkt *rtp.Packet) packetKind {
 			return packetBad
 		}
 		return packetAudio
-	case f.EventIn != 0 && pkt.PayloadType == f.EventIn:
+	case pkt.PayloadType == f.EventIn && f.EventIn != 0, pkt.PayloadType == f.EventOut && f.EventOut != 0: // some send with the number they stated
 		if _, err := ParseEvent(pkt.Payload); err != nil || len(pkt.Payload) > maxEventPayload {
 			return packetBad
 		}

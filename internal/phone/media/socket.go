@@ -68,7 +68,8 @@ func (p *Ports) take() int {
 }
 
 // Socket joins a port with a UDP address (symmetric RTP, RFC 4961): it sends to the address of the SDP until the first packet
-// comes, then to where that came from. Only sources on an allowed host count, so that nobody else can take over a call's audio.
+// comes, then to where that came from. Only sources on an allowed host count, so that nobody else can take over a call's audio, and the
+// address of the SDP goes before others.
 type Socket struct {
 	conn   *net.UDPConn
 	port   *Port
@@ -148,31 +149,41 @@ func (s *Socket) read() {
 			continue
 		}
 		failures = 0
-		now := time.Now()
-		if !s.accept(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), now) {
-			s.port.Discard()
-			continue
-		}
-		s.port.Receive(buf[:n], now)
+		s.take(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
 	}
 }
 
-// accept decides whether a packet's source is the far end, and learns it.
-func (s *Socket) accept(from netip.AddrPort, now time.Time) bool {
+// take hands a packet of the far end on. A source that is not known yet is learnt from audio alone: whatever else comes to a port must not
+// draw the call's audio to itself.
+func (s *Socket) take(raw []byte, from netip.AddrPort, now time.Time) {
+	ok, known := s.accept(from, now)
+	switch {
+	case !ok:
+		s.port.Discard()
+	case s.port.Receive(raw, now) && !known:
+		s.learn(from, now)
+	}
+}
+
+// accept decides whether a packet may come from the far end: from where it was heard last, from where it said it would send, or, while it
+// has been silent, from another port of its host.
+func (s *Socket) accept(from netip.AddrPort, now time.Time) (ok, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if from == s.latched {
 		s.heard = now
-		return true
+		return true, true
 	}
 	if from.Addr() != s.allowed[0] && from.Addr() != s.allowed[1] {
-		return false
+		return false, false
 	}
-	if s.latched.IsValid() && now.Sub(s.heard) < relatchAfter {
-		return false
-	}
+	stated := from.Port() == s.stated.Port() && from.Addr() == s.allowed[0]
+	return stated || !s.latched.IsValid() || now.Sub(s.heard) >= relatchAfter, false
+}
+
+func (s *Socket) learn(from netip.AddrPort, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.latched, s.heard = from, now
-	remote := from // else every call of this function would allocate
-	s.remote.Store(&remote)
-	return true
+	s.remote.Store(&from)
 }

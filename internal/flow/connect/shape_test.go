@@ -114,7 +114,7 @@ func TestNotAFlow(t *testing.T) {
 }
 
 // Changes of every kind reach the export.
-func TestExportEdits(t *testing.T) {
+func TestSemantics6ExportEdits(t *testing.T) {
 	data := doc(act("g", "GetParticipantInput", `{"Text":"press","StoreInput":"False","InputTimeLimitSeconds":"5"}`, "if Equals 1", "a", "on NoMatchingCondition", "b", "on NoMatchingError", "b", "next", "b"),
 		says("a"), says("b"), act("l", "InvokeLambdaFunction", `{"LambdaFunctionARN":"f","LambdaInvocationAttributes":{"a.b":"1"}}`, "next", "bye"))
 	f, _ := imported(t, data)

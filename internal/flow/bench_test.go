@@ -88,8 +88,8 @@ var (
 // benchFlows are the flows whose steps are measured: our data dip, and the real template of the vendor, mended.
 func benchFlows(b *testing.B) map[string]*flow.Flow {
 	own, _ := example(b, "data-dip.json")
-	real, rep := imported(b, fixtures.Read(b, "flows", "webex", "Salesforce_HTTP_Connector_Flow.json"))
-	mended, _ := flow.Mend(real, rep)
+	shipped, rep := imported(b, fixtures.Read(b, "flows", "webex", "Salesforce_HTTP_Connector_Flow.json"))
+	mended, _ := flow.Mend(shipped, rep)
 	return map[string]*flow.Flow{"data-dip": own, "Salesforce_HTTP_Connector_Flow": mended}
 }
 

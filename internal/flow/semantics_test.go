@@ -65,10 +65,9 @@ func TestSemantics2HandlersShareVariables(t *testing.T) {
 func TestSemantics2NoMediaAfterHangUp(t *testing.T) {
 	c := start(t, handlers(), nil)
 	c.step(flow.Event{Kind: flow.EvHungUp}).step(flow.Event{Kind: flow.EvContactEnded})
-	for _, cmd := range c.last {
-		switch cmd.Kind {
-		case flow.CmdPlay, flow.CmdMusic, flow.CmdGather, flow.CmdEnqueue:
-			t.Errorf("%s after the caller has gone", cmd.Kind)
+	for _, kind := range []flow.CommandKind{flow.CmdPlay, flow.CmdMusic, flow.CmdGather, flow.CmdEnqueue} {
+		if len(c.got(kind)) > 0 {
+			t.Errorf("%s after the caller has gone", kind)
 		}
 	}
 	if got := c.want(flow.CmdHTTP).HTTP.Method; got != "PATCH" {

@@ -25,31 +25,13 @@ func (s *Session) MarshalJSON() ([]byte, error) {
 		w.name("vars")
 		w.b = appendValue(w.b, map[string]any(s.Vars))
 	}
-	if len(s.Outputs) > 0 {
-		w.name("outputs")
-		inner := objectWriter{b: w.b}
-		inner.begin()
-		for _, k := range slices.Sorted(maps.Keys(s.Outputs)) {
-			inner.name(k)
-			inner.b = appendValue(inner.b, map[string]any(s.Outputs[k]))
-		}
-		w.b = inner.end()
-	}
+	members(&w, "outputs", s.Outputs, func(b []byte, v Values) []byte { return appendValue(b, map[string]any(v)) })
 	s.appendThreads(&w)
 	if err := s.appendWaiting(&w); err != nil {
 		return nil, err
 	}
 	w.number("placement", int64(s.Placement))
-	if len(s.Loops) > 0 {
-		w.name("loops")
-		inner := objectWriter{b: w.b}
-		inner.begin()
-		for _, k := range slices.Sorted(maps.Keys(s.Loops)) {
-			inner.name(string(k))
-			inner.b = strconv.AppendInt(inner.b, int64(s.Loops[k]), 10)
-		}
-		w.b = inner.end()
-	}
+	members(&w, "loops", s.Loops, func(b []byte, v int) []byte { return strconv.AppendInt(b, int64(v), 10) })
 	w.flag("talking", s.Talking)
 	w.flag("hungUp", s.HungUp)
 	w.flag("hangupSent", s.HangupSent)
@@ -74,16 +56,7 @@ func (c *Contact) append(w *objectWriter) {
 	inner.text("channel", c.Channel)
 	inner.text("direction", c.Direction)
 	inner.text("language", c.Language)
-	if len(c.Headers) > 0 {
-		inner.name("headers")
-		headers := objectWriter{b: inner.b}
-		headers.begin()
-		for _, k := range slices.Sorted(maps.Keys(c.Headers)) {
-			headers.name(k)
-			headers.b = appendString(headers.b, c.Headers[k])
-		}
-		inner.b = headers.end()
-	}
+	members(&inner, "headers", c.Headers, appendString)
 	w.b = inner.end()
 }
 
@@ -191,4 +164,19 @@ func (w *objectWriter) flag(n string, v bool) {
 		w.name(n)
 		w.b = append(w.b, "true"...)
 	}
+}
+
+// members writes a map as an object with sorted names, unless it is empty.
+func members[K ~string, V any](w *objectWriter, name string, m map[K]V, value func([]byte, V) []byte) {
+	if len(m) == 0 {
+		return
+	}
+	w.name(name)
+	inner := objectWriter{b: w.b}
+	inner.begin()
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		inner.name(string(k))
+		inner.b = value(inner.b, m[k])
+	}
+	w.b = inner.end()
 }

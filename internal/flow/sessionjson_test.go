@@ -46,8 +46,8 @@ func fill(v reflect.Value, depth int) {
 			v.Set(reflect.ValueOf(time.Date(2026, 3, 2, 9, 30, 0, 123e6, time.UTC)))
 			return
 		}
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
+		for _, f := range v.Fields() {
+			if f.CanSet() {
 				fill(f, depth+1)
 			}
 		}

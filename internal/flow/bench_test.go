@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"encoding/json"
 	"syscall"
 	"testing"
 	"time"
@@ -134,7 +133,7 @@ func BenchmarkSteps(b *testing.B) {
 }
 
 func write(b *testing.B, s *flow.Session) []byte {
-	data, err := json.Marshal(s)
+	data, err := s.JSON()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,7 +173,7 @@ func BenchmarkWaitingSession(b *testing.B) {
 	step(flow.Event{Kind: flow.EvPromptDone})
 	size := 0
 	for b.Loop() {
-		data, err := json.Marshal(s)
+		data, err := s.JSON()
 		if err != nil {
 			b.Fatal(err)
 		}

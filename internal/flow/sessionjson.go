@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// MarshalJSON writes the session, in a fraction of the time that reflection takes: a hub stores each session at each wait.
+// JSON writes the session as encoding/json would, in half the time: a hub stores each session at each wait. It is not called
+// MarshalJSON, whose result the library would read through once more.
 // What it writes is what the fields' tags say.
-func (s *Session) MarshalJSON() ([]byte, error) {
+func (s *Session) JSON() ([]byte, error) {
 	w := objectWriter{b: make([]byte, 0, 1024)}
 	w.begin()
 	w.name("flowId")

@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"encoding/json"
 	"syscall"
 	"testing"
 	"time"
@@ -88,8 +87,8 @@ var (
 // benchFlows are the flows whose steps are measured: our data dip, and the real template of the vendor, mended.
 func benchFlows(b *testing.B) map[string]*flow.Flow {
 	own, _ := example(b, "data-dip.json")
-	real, rep := imported(b, fixtures.Read(b, "flows", "webex", "Salesforce_HTTP_Connector_Flow.json"))
-	mended, _ := flow.Mend(real, rep)
+	shipped, rep := imported(b, fixtures.Read(b, "flows", "webex", "Salesforce_HTTP_Connector_Flow.json"))
+	mended, _ := flow.Mend(shipped, rep)
 	return map[string]*flow.Flow{"data-dip": own, "Salesforce_HTTP_Connector_Flow": mended}
 }
 
@@ -134,7 +133,7 @@ func BenchmarkSteps(b *testing.B) {
 }
 
 func write(b *testing.B, s *flow.Session) []byte {
-	data, err := json.Marshal(s)
+	data, err := s.JSON()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,7 +173,7 @@ func BenchmarkWaitingSession(b *testing.B) {
 	step(flow.Event{Kind: flow.EvPromptDone})
 	size := 0
 	for b.Loop() {
-		data, err := json.Marshal(s)
+		data, err := s.JSON()
 		if err != nil {
 			b.Fatal(err)
 		}

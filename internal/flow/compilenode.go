@@ -19,7 +19,7 @@ type compiler struct {
 }
 
 // loopLimits are how often one contact may run an operation of a node (Webex, "Flow Designer limits"; flows.md 1.7).
-var loopLimits = map[Op]int{OpMenu: 100, OpCollect: 100, OpQueue: 100, OpCallback: 10, OpBot: 20, OpQueueInfo: 1500}
+var loopLimits = map[Op]int{OpMenu: 100, OpCollect: 100, OpQueue: 100, OpCallback: 10, OpBot: 20, OpStream: 20, OpQueueInfo: 1500}
 
 func (c *compiler) node(n *Node) *cnode {
 	out := &cnode{id: n.ID, name: n.Name, op: n.Op, limit: loopLimits[n.Op]}

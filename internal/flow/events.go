@@ -231,20 +231,28 @@ func (m *machine) after(t *Thread, n *cnode, ev *Event) result {
 		return m.afterTransfer(n, ev)
 	case OpCallback:
 		return m.afterCallback(t, ev)
+	case OpQueue:
+		return m.afterHookQueue(t, n, ev)
+	case OpWait:
+		return m.choose(n, "WaitCompleted", "")
+	default:
+		return m.afterQuestion(n, ev)
+	}
+}
+
+// afterQuestion says how a node is left that has asked the driver for something.
+func (m *machine) afterQuestion(n *cnode, ev *Event) result {
+	switch n.op {
 	case OpBot:
 		return m.afterBot(n, ev)
 	case OpHours, OpQueueInfo, OpSub, OpSendDigits, OpRecordMessage, OpTask, OpStream:
 		return m.afterAsk(n, ev)
-	case OpView:
-		return m.afterView(n, ev)
-	case OpQueue:
-		return m.afterHookQueue(t, n, ev)
 	case OpFunction:
 		return m.afterFunction(n, ev)
 	case OpMetric:
 		return m.afterMetric(n, ev)
-	case OpWait:
-		return m.choose(n, "WaitCompleted", "")
+	case OpView:
+		return m.afterView(n, ev)
 	default:
 		return on(PortOK, "")
 	}
@@ -365,10 +373,7 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 	}
 	outcome := strings.ToLower(ev.Outcome)
 	if ev.Error != "" || outcome == "failed" {
-		if (n.op == OpQueueInfo || n.op == OpSendDigits) && n.exits[PortFailure] != nil {
-			return on(PortFailure, clip(ev.Error))
-		}
-		return failed("%s", firstText(clip(ev.Error), "no answer"))
+		return notDone(n, ev)
 	}
 	switch n.op {
 	case OpHours:
@@ -393,6 +398,14 @@ func (m *machine) afterAsk(n *cnode, ev *Event) result {
 		return m.choose(n, ev.Outcome, outcome)
 	}
 	return on(PortOK, outcome)
+}
+
+// notDone leaves a node by its port for failures, or fails.
+func notDone(n *cnode, ev *Event) result {
+	if (n.op == OpQueueInfo || n.op == OpSendDigits) && n.exits[PortFailure] != nil {
+		return on(PortFailure, clip(ev.Error))
+	}
+	return failed("%s", firstText(clip(ev.Error), "no answer"))
 }
 
 func (m *machine) afterHours(n *cnode, outcome string, open bool) result {

@@ -168,7 +168,7 @@ func execOTP(m *machine, _ *Thread, n *cnode) result {
 		pin = text(old["pin"])
 	}
 	if pin == "" {
-		r := rand.New(m.chance()) //nolint:gosec // ChaCha8 with the event's seed: replayable, and as good as the seed
+		r := rand.New(m.chance()) // ChaCha8 with the event's seed: replayable, and as good as the seed
 		b := make([]byte, length)
 		for i := range b {
 			b[i] = d.letters[r.IntN(len(d.letters))]

@@ -22,7 +22,7 @@ func (d *docReader) valid() bool {
 func (d *docReader) find(steps []jsonpath.Step) (any, error) {
 	d.pos = 0
 	for i := range steps {
-		at := -1
+		var at int
 		if steps[i].List {
 			at = d.element(steps[i].Index)
 		} else {

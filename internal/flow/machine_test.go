@@ -24,7 +24,7 @@ func httpNode(name string, in map[string]flow.Value, exits ...string) *flow.Node
 }
 
 // Any HTTP status leaves by the ok port, and the outputs can be read under the node's name.
-func TestHTTPStatusIsNoError(t *testing.T) {
+func TestSemantics3HTTPStatusIsNoError(t *testing.T) {
 	for _, status := range []int{200, 204, 301, 404, 500, 503} {
 		c := start(t, build(nil,
 			node("start", flow.OpStart, nil, "ok", "Dip"),
@@ -42,7 +42,7 @@ func TestHTTPStatusIsNoError(t *testing.T) {
 }
 
 // A transport error goes to the node's error port, else to the handler, else to the default announcement and hang-up.
-func TestTransportError(t *testing.T) {
+func TestSemantics3TransportError(t *testing.T) {
 	nodes := func() []*flow.Node {
 		return []*flow.Node{
 			node("start", flow.OpStart, nil, "ok", "Dip"), httpNode("Dip", nil, "ok", "End"), node("End", flow.OpEnd, nil),
@@ -102,7 +102,7 @@ func TestTransportError(t *testing.T) {
 }
 
 // An error in a handler, such as a look-up for the agent who is offered the contact, does not touch the waiting caller.
-func TestErrorInHandlerKeepsCaller(t *testing.T) {
+func TestSemantics3ErrorInHandlerKeepsCaller(t *testing.T) {
 	f := build(nil, node("start", flow.OpStart, nil, "ok", "Queue"),
 		node("Queue", flow.OpQueue, map[string]flow.Value{"queue": flow.Lit("q")}, "ok", "Music"),
 		node("Music", flow.OpMusic, map[string]flow.Value{"file": flow.Lit("m")}, "ok", "Music"),
@@ -132,7 +132,7 @@ func TestSkipWhenUnset(t *testing.T) {
 }
 
 // After the hang-up the handler runs on: no media, but requests and variables as before.
-func TestHandlerAfterHangup(t *testing.T) {
+func TestSemantics2HandlerAfterHangup(t *testing.T) {
 	f := build([]flow.Var{{Name: "note", Type: flow.TypeString}},
 		node("start", flow.OpStart, nil, "ok", "Music"),
 		node("Music", flow.OpMusic, map[string]flow.Value{"file": flow.Lit("m.wav")}, "ok", "Music"),
@@ -162,7 +162,7 @@ func TestHandlerAfterHangup(t *testing.T) {
 }
 
 // HungUp ends the main thread at once; ContactEnded may follow after the wrap-up and starts the handler then.
-func TestContactEndedAfterWrapUp(t *testing.T) {
+func TestSemantics2ContactEndedAfterWrapUp(t *testing.T) {
 	f := build([]flow.Var{{Name: "notes", Type: flow.TypeString, AgentEditable: true}},
 		node("start", flow.OpStart, nil, "ok", "Queue"), node("Queue", flow.OpQueue, map[string]flow.Value{"queue": flow.Lit("q")}),
 		node("PhoneContactEnded", flow.OpEvent, nil, "ok", "Patch"),
@@ -182,7 +182,7 @@ func TestContactEndedAfterWrapUp(t *testing.T) {
 }
 
 // queue-contact returns at once; its treatment plays until an agent answers, and goes on when an offer is not taken.
-func TestQueueTreatment(t *testing.T) {
+func TestSemantics1QueueTreatment(t *testing.T) {
 	f := func() *flow.Flow {
 		f := build(nil,
 			node("start", flow.OpStart, nil, "ok", "Queue"),
@@ -338,7 +338,7 @@ func TestCollect(t *testing.T) {
 }
 
 // An operation may run only so often for one contact; a thread may run only so many nodes between two waits.
-func TestLimits(t *testing.T) {
+func TestSemantics4LoopBudgets(t *testing.T) {
 	menu := tts("again")
 	menu["digits"] = flow.Value{List: []flow.Value{flow.Lit("1")}}
 	c := start(t, build(nil, node("start", flow.OpStart, nil, "ok", "M"), node("M", flow.OpMenu, menu, "digit:1", "M", "error", "E"), node("E", flow.OpSay, tts("enough"))), nil)
@@ -410,7 +410,7 @@ func TestOutputsIntoVariables(t *testing.T) {
 }
 
 // What templates write into a typed variable is converted; what does not fit leaves by the error port.
-func TestSetTyped(t *testing.T) {
+func TestSemantics5TypedAtTheEdge(t *testing.T) {
 	tests := []struct {
 		typ       flow.Type
 		src, port string
@@ -445,7 +445,7 @@ func TestSetTyped(t *testing.T) {
 }
 
 // Agent-viewable variables are announced when they change, once for each step and never otherwise.
-func TestCAD(t *testing.T) {
+func TestSemantics5CADOnChange(t *testing.T) {
 	c := start(t, build([]flow.Var{{Name: "a", Type: flow.TypeString, CAD: true, Label: "A", AgentEditable: true}, {Name: "b", Type: flow.TypeString}},
 		node("start", flow.OpStart, nil, "ok", "S"), node("S", flow.OpSet, sets("a", "1", "b", "2", "a", "3"), "ok", "P"),
 		node("P", flow.OpSay, tts("x"), "ok", "S2"), node("S2", flow.OpSet, sets("a", "3"), "ok", "P")), nil)
@@ -466,7 +466,7 @@ func TestCAD(t *testing.T) {
 }
 
 // The value of a secure variable, or of one that was set from it, never stands in a trace.
-func TestSecureNeverTraced(t *testing.T) {
+func TestSemantics5SecureNeverTraced(t *testing.T) {
 	const pin = "493817"
 	f := build([]flow.Var{{Name: "pin", Type: flow.TypeString, Value: pin, Secure: true}, {Name: "copy", Type: flow.TypeString}, {Name: "num", Type: flow.TypeInteger}, {Name: "open", Type: flow.TypeString}},
 		node("start", flow.OpStart, nil, "ok", "S"),

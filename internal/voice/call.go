@@ -2,7 +2,6 @@ package voice
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -314,7 +313,7 @@ func (k *call) hangUpIfIdle() {
 func (k *call) save() {
 	ch := contact.Change{Contact: k.ct, Trace: traceJSON(k.trace), Events: k.events, Jobs: k.jobs, Audit: k.audit}
 	if k.sess != nil {
-		raw, err := json.Marshal(k.sess)
+		raw, err := k.sess.JSON()
 		if err != nil {
 			k.log.ErrorContext(k.c.ctx, "encoding the session", slog.Any("error", err))
 			return

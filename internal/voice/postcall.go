@@ -233,7 +233,7 @@ func (k *call) storeWriteBack(ctx context.Context, out flow.Output) error {
 		k.ct.WriteBack = outcome(k.ct.WriteBacks)
 		k.emit("contact.writtenBack", map[string]string{"status": string(k.ct.WriteBack)})
 	}
-	raw, err := json.Marshal(k.sess)
+	raw, err := k.sess.JSON()
 	if err != nil {
 		return fmt.Errorf("encoding the session: %w", err)
 	}

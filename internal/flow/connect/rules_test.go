@@ -66,7 +66,7 @@ func TestCompareOperators(t *testing.T) {
 }
 
 // An error leaves by its own type, else by NoMatchingError; without either the contact is dropped.
-func TestErrorTypeElseNoMatchingErrorElseDropped(t *testing.T) {
+func TestSemantics3ErrorTypeElseNoMatchingErrorElseDropped(t *testing.T) {
 	transfer := func(trans ...string) *call {
 		return begin(t, doc(act("x", "TransferParticipantToThirdParty",
 			`{"ThirdPartyPhoneNumber":"+15550001","ThirdPartyConnectionTimeLimitSeconds":"20","ContinueFlowExecution":"True","CallerId":{"Number":"$.SystemEndpoint.Address"},"ThirdPartyDTMFDigits":"12"}`,
@@ -287,7 +287,7 @@ func TestMetrics(t *testing.T) {
 }
 
 // The contact waits in the queue chosen before, ranked as was said; the flow of the hook plays, and without one music.
-func TestTransferContactToQueue(t *testing.T) {
+func TestSemantics1TransferContactToQueue(t *testing.T) {
 	queue := func(before ...string) *call {
 		return begin(t, doc(append(before, act("t", "TransferContactToQueue", `{}`, "on QueueAtCapacity", "a", "on NoMatchingError", "b", "next", "b"), says("a"), says("b"))...), nil)
 	}

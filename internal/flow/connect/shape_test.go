@@ -105,6 +105,7 @@ func TestNotAFlow(t *testing.T) {
 	for name, data := range map[string]string{
 		"no actions": `{"Version":"2019-10-30","StartAction":"a","Actions":[]}`, "actions of another kind": `{"StartAction":"a","Actions":{}}`, "other": `{"Actions":[1]}`,
 		"no modules": `{"modules":[],"start":"a"}`, "template": `{"Version":"2012-10-17","Statement":[]}`, "text": "Actions", "null": "null",
+		"more after it": `{"StartAction":"a","Actions":[{"Identifier":"a"}]} 0`, "more after older": `{"start":"a","modules":[{"id":"a"}]} {}`,
 	} {
 		_, _, err := formats.Import([]byte(data))
 		if !errors.Is(err, flow.ErrNotAFlow) || errs.CodeOf(err) != errs.Invalid || strings.Contains(err.Error(), "\n") || len(err.Error()) > 300 {
@@ -114,7 +115,7 @@ func TestNotAFlow(t *testing.T) {
 }
 
 // Changes of every kind reach the export.
-func TestExportEdits(t *testing.T) {
+func TestSemantics6ExportEdits(t *testing.T) {
 	data := doc(act("g", "GetParticipantInput", `{"Text":"press","StoreInput":"False","InputTimeLimitSeconds":"5"}`, "if Equals 1", "a", "on NoMatchingCondition", "b", "on NoMatchingError", "b", "next", "b"),
 		says("a"), says("b"), act("l", "InvokeLambdaFunction", `{"LambdaFunctionARN":"f","LambdaInvocationAttributes":{"a.b":"1"}}`, "next", "bye"))
 	f, _ := imported(t, data)

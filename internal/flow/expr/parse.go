@@ -372,16 +372,34 @@ func (p *parser) parseBlock() (statement, error) {
 		return nil, p.errAt(t, "Unexpected %s, expected the block's name", describe(t))
 	}
 	p.next()
-	body, err := p.parseWrapped("endblock")
+	if _, err := p.expect(tokTagEnd, ""); err != nil {
+		return nil, err
+	}
+	list, err := p.parseBody([]string{"endblock"})
 	if err != nil {
 		return nil, err
 	}
+	if err := p.endBlock(t.text); err != nil {
+		return nil, err
+	}
+	body := &bodyNode{list}
 	if p.t.blocks == nil {
 		p.t.blocks = map[string]*block{}
 	}
 	b := &block{body.body}
 	p.t.blocks[t.text] = b
 	return b, nil
+}
+
+// endBlock takes the end of a block, which may say the block's name again.
+func (p *parser) endBlock(name string) error {
+	if after := p.peek(); p.is(tokName, "endblock") && (after.kind == tokName || after.kind == tokString) && after.text == name {
+		p.next()
+		p.next()
+		_, err := p.expect(tokTagEnd, "")
+		return err
+	}
+	return p.endTag("endblock")
 }
 
 // autoescape is one level of the autoescape tag.

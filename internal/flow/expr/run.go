@@ -125,8 +125,7 @@ func at(pos int, err error) error {
 }
 
 func locatedAt(pos int, err error) error {
-	var l *located
-	if errors.As(err, &l) {
+	if _, ok := errors.AsType[*located](err); ok {
 		return err
 	}
 	return &located{pos, err}

@@ -89,7 +89,7 @@ func portOf(n *flow.Node, name string) flow.Port {
 		return flow.PortTrue
 	case "false":
 		return flow.PortFalse
-	case "timeout":
+	case "timeout", "noinputtimeout":
 		return flow.PortTimeout
 	case "invalid":
 		return flow.PortNoMatch
@@ -97,7 +97,7 @@ func portOf(n *flow.Node, name string) flow.Port {
 		return flow.PortFailure
 	case "resend":
 		return flow.PortResend
-	case "error", "errored":
+	case "error", "errored", "undefinederrors":
 		return flow.PortError
 	case "insufficientdata":
 		return flow.PortInsufficient
@@ -131,13 +131,6 @@ func specialPort(n *flow.Node, name string) (flow.Port, bool) {
 			return flow.PortHoursHoliday, true
 		case "override":
 			return flow.PortHoursSpecial, true
-		}
-	case flow.OpRecordMessage:
-		switch strings.ToLower(name) {
-		case "noinputtimeout":
-			return flow.PortTimeout, true
-		case "undefinederrors":
-			return flow.PortError, true
 		}
 	case flow.OpSplit:
 		if !strings.EqualFold(name, "error") {

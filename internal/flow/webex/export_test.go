@@ -136,7 +136,7 @@ func TestFixtureWebexEditedRoundTrip(t *testing.T) {
 }
 
 // Edits reach the fields that repeat each other, in the unit of the source.
-func TestExportTwinsAndUnits(t *testing.T) {
+func TestSemantics6ExportTwinsAndUnits(t *testing.T) {
 	data := export(intVar, "set-variable", `"srcVariable":"y","setTo":"set-to-literal","expr":"a","literal":"a",
 		"setVariablesArray":[{"srcVariable":"y","setTo":"set-to-literal","expr":"a","literal":"a"},{"srcVariable":"x","setTo":"set-to-literal","literal":"b","expr":"b"}]`, "out", "error")
 	f, _, err := webex.Importer{}.Import(data)

@@ -144,7 +144,8 @@ func (c *Conductor) askAfter(ctx context.Context, j job.Job, k *call, a flow.Ask
 	if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
 		return flow.Event{}, e
 	}
-	return flow.Event{}, err
+	// A job's error stands in clear, and what a function complains of may name a person: that is in the contact's record.
+	return flow.Event{}, errs.New(errs.Unavailable, "the function did not answer; see the contact's record")
 }
 
 // defaultLookback is how far back the estimated wait looks when a flow does not say (Webex, "Get Queue Info").

@@ -62,7 +62,12 @@ func (x *run) note(c flow.Command) {
 			}
 		}
 	case flow.CmdPriority:
-		x.line(LogCommand, fmt.Sprintf("priority %d", c.Priority))
+		if c.AgeAdjustSeconds != nil {
+			x.line(LogCommand, fmt.Sprintf("counts as %d s older", *c.AgeAdjustSeconds))
+		}
+		if c.Priority > 0 {
+			x.line(LogCommand, fmt.Sprintf("priority %d", c.Priority))
+		}
 	case flow.CmdHangup:
 		x.line(LogCommand, "hangs up")
 		x.endCall(byFlow, "flow")

@@ -1,10 +1,10 @@
 import { Button, NativeSelect, PasswordInput, Switch, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { messageOf, post } from "../api/client";
+import { post } from "../api/client";
 import type { Connector, ConnectorKind, ConnectorTest, Grant } from "../api/types";
 import { Icon } from "../ui/Icon";
 import { ResourcePage, type FormProps } from "./ResourcePage";
-import classes from "./Setup.module.css";
+import { TestResult } from "./TestResult";
 
 type Secret = "clientSecret" | "password" | "securityToken" | "refreshToken" | "token";
 type Value = Omit<Connector, "id" | "version"> & Record<Secret, string>;
@@ -161,27 +161,11 @@ function Test({ id }: { id: string }) {
           Test the saved connector
         </Button>
       </div>
-      <div role="status">
-        {test.data && (
-          <div className={classes.result} data-ok={test.data.ok} data-testid="connector-result">
-            <Icon name={test.data.ok ? "check" : "alert"} />
-            <div>
-              <p>
-                <strong>{test.data.message}</strong>
-              </p>
-              <p className="small">
-                {test.data.detail} {test.data.durationMs} ms
-              </p>
-            </div>
-          </div>
-        )}
-        {test.error && (
-          <div className={classes.result}>
-            <Icon name="alert" />
-            <p>{messageOf(test.error)}</p>
-          </div>
-        )}
-      </div>
+      <TestResult result={test.data} error={test.error} testId="connector-result">
+        <p className="small">
+          {test.data?.detail} {test.data?.durationMs} ms
+        </p>
+      </TestResult>
     </>
   );
 }

@@ -201,8 +201,8 @@ const (
 	// (ms), LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents, and of the agents logged on StaffedAgents, BusyAgents,
 	// AfterContactWorkAgents, MissedAgents and NonProductiveAgents. Params: lookbackMinutes.
 	AskQueueInfo = "queueInfo"
-	AskBot       = "bot"       // ended, escalate, failed; Fields are the node's outputs
-	AskSub       = "sub"       // ok, failed; Fields are the outputs
+	AskBot       = "bot" // ended, escalate, failed; Fields are the node's outputs
+	AskSub       = "sub" // ok, failed; Fields are the outputs
 	// AskFunction runs the function Ref names with Payload, a JSON document: ok with its answer as Fields, or failed, also
 	// when it took longer than TimeoutMS. The answer to an Async one is not waited for.
 	AskFunction = "function"

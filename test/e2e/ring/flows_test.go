@@ -253,6 +253,7 @@ func TestFlowAsksInVain(t *testing.T) {
 	id := contactOf(h, "+15005550151")
 	prompted(h, id, "Nothing worked", 1)
 	isOver(h, call)
+	closed(t, h, id)
 	if got, want := steps(h, id), "hours error, fn error, module error, metric error, bot error, last ok"; got != want {
 		t.Errorf("the flow went %s, want %s", got, want)
 	}

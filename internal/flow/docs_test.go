@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the table in docs/flows.md")
 
 // notes say what a reader must know of a type beyond how it is read.
 var notes = map[string]string{
-	"webex subflow-handoff":         "the hub is asked to run the flow; inputs and outputs go by their names",
+	"webex subflow-handoff":         "runs within the flow, in the version pinned when the call began; variables of one name are one variable",
 	"webex advanced-queue-info":     "figures of the whole queue, not by skill",
 	"webex scheduled-callback":      "called back at once, not at a time",
 	"webex start-media-stream":      "passed over",
@@ -53,9 +53,9 @@ var notes = map[string]string{
 	"connect UpdateContactTextToSpeechVoice":             "the voice's language is taken, and the voice where the synthesizer has it",
 	"connect UpdateFlowLoggingBehavior":                  "every call is traced",
 	"connect MessageParticipant":                         "SSML is spoken as plain text with its pauses",
-	"connect CheckHoursOfOperation":                      "holidays and overrides count as closed",
+	"connect CheckHoursOfOperation":                      "holidays count as closed, and overrides unless they say open",
 	"connect CheckMetricData":                            "approximated for an agent: the figures are the queue's",
-	"connect InvokeFlowModule":                           "runs within the flow where it was linked in, else the hub is asked",
+	"connect InvokeFlowModule":                           "runs within the flow, in the version pinned when the call began",
 	"connect Wait":                                       "only the time ends it: CustomerReturned is for chats",
 	"connect DistributeByPercentage":                     "drawn by the seed of the event, so that a replay takes the same branch",
 	"connect MessageParticipantIteratively":              "interrupted at the end of a prompt at the latest",

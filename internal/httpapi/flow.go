@@ -17,6 +17,7 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/flow/library"
+	"github.com/tandemcc/tandem/internal/registry"
 )
 
 type flowSummary struct {
@@ -471,17 +472,13 @@ func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
 	ctx = caller.As(ctx, a.Self) // who may read a flow may read what its references are called
 	switch r.Kind {
 	case flow.RefQueue:
-		o, e := a.Queues.Get(ctx, a.Tenant, r.Bound)
-		name, err = o.Name, e
+		name, err = nameIn(ctx, a.Tenant, a.Queues, r.Bound)
 	case flow.RefConnector:
-		o, e := a.Connectors.Get(ctx, a.Tenant, r.Bound)
-		name, err = o.Name, e
+		name, err = nameIn(ctx, a.Tenant, a.Connectors, r.Bound)
 	case flow.RefHours:
-		o, e := a.Hours.Get(ctx, a.Tenant, r.Bound)
-		name, err = o.Name, e
+		name, err = nameIn(ctx, a.Tenant, a.Hours, r.Bound)
 	case flow.RefFunction:
-		o, e := a.Functions.Get(ctx, a.Tenant, r.Bound)
-		name, err = o.Name, e
+		name, err = nameIn(ctx, a.Tenant, a.Functions, r.Bound)
 	case flow.RefFlow:
 		o, e := a.Library.Get(ctx, a.Tenant, r.Bound, 0)
 		if err = e; e == nil {
@@ -494,4 +491,10 @@ func (a *API) nameOf(ctx context.Context, r flow.Ref) (name string, err error) {
 		return "(deleted)", nil
 	}
 	return name, err
+}
+
+// nameIn is the name of an object.
+func nameIn[T any](ctx context.Context, tenant string, c *registry.Collection[T], id string) (string, error) {
+	o, err := c.Get(ctx, tenant, id)
+	return o.Name, err
 }

@@ -41,7 +41,7 @@ func functionServer(t *testing.T) string {
 // allows it, and nothing runs but what the configuration file names.
 func TestFunctions(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "echo")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nprintf '{\"heard\":%s}' \"$(cat)\"\n"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nprintf '{\"heard\":%s}' \"$(cat)\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	a := startAPIWith(t, hub.Options{Flags: map[string]any{"functions.commands.echo": []string{program}}})
@@ -94,7 +94,7 @@ const connectFile = `{"Version":"2019-10-30","StartAction":"h","Metadata":{"Acti
 // and of others that name the same things, knows it.
 func TestMapping(t *testing.T) {
 	a := startAPI(t)
-	make := func(path string, body any) string {
+	create := func(path string, body any) string {
 		t.Helper()
 		r := a.do(t, req{method: "POST", path: path, as: "admin", body: body})
 		if r.status != 201 {
@@ -117,8 +117,8 @@ func TestMapping(t *testing.T) {
 		}
 		return r.text("flow", "id"), bound
 	}
-	hours := make("/hours", m{"name": "shop HOURS", "zone": "UTC"})
-	function := make("/functions", m{"name": "Rating", "kind": "http", "url": "https://fn.example/rate", "refs": []string{"rate"}})
+	hours := create("/hours", m{"name": "shop HOURS", "zone": "UTC"})
+	function := create("/functions", m{"name": "Rating", "kind": "http", "url": "https://fn.example/rate", "refs": []string{"rate"}})
 	id, bound := load("name=Mapped")
 	if bound["hours"]["target"] != hours || bound["hours"]["targetName"] != "shop HOURS" || bound["function"]["target"] != function || bound["function"]["targetName"] != "Rating" {
 		t.Errorf("not bound by name: %v", bound)
@@ -128,7 +128,7 @@ func TestMapping(t *testing.T) {
 			t.Errorf("%s: %v", kind, bound[kind])
 		}
 	}
-	queue := make("/queues", m{"name": "Other complaints"})
+	queue := create("/queues", m{"name": "Other complaints"})
 	next, _ := load("name=Next")
 	targets := map[string]string{"queue": queue, "prompt": "beep.wav", "flow": next}
 	var list []m

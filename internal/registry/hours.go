@@ -84,6 +84,11 @@ func CheckHours(_ string, h *Hours) error {
 			return err
 		}
 	}
+	return h.checkExceptions()
+}
+
+// checkExceptions refuses holidays and overrides that no calendar knows.
+func (h *Hours) checkExceptions() error {
 	for _, d := range h.Holidays {
 		if _, err := time.Parse(dateLayout, d.Date); err != nil || d.Name == "" || len(d.Name) > 200 {
 			return errs.New(errs.Invalid, "a holiday has a name and a date such as 2026-12-25; %.60q on %.20q is none", d.Name, d.Date)

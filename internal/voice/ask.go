@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tandemcc/tandem/internal/contact"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/flow"
 	"github.com/tandemcc/tandem/internal/job"
@@ -123,12 +122,12 @@ func (k *call) answerLater(id flow.CommandID, ev flow.Event) {
 
 // askAfter answers a flow whose call is over. A function that cannot be reached is tried again, as a write-back is.
 func (c *Conductor) askAfter(ctx context.Context, j job.Job, k *call, a flow.Ask) (flow.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, functionLimit(a))
-	defer cancel()
 	if a.What == flow.AskQueueInfo {
 		return answerOf(c.askQueue(k.ct.ID, a)), nil
 	}
-	ev, err := c.answer(ctx, j.Tenant, a, c.Clock.Now())
+	bounded, cancel := context.WithTimeout(ctx, functionLimit(a))
+	defer cancel()
+	ev, err := c.answer(bounded, j.Tenant, a, c.Clock.Now())
 	if a.What != flow.AskFunction {
 		return answerOf(ev, err), nil
 	}
@@ -141,10 +140,8 @@ func (c *Conductor) askAfter(ctx context.Context, j job.Job, k *call, a flow.Ask
 	if !again || j.Attempt >= j.MaxAttempts {
 		return answerOf(ev, err), nil
 	}
-	if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
-		return flow.Event{}, e
-	}
-	return flow.Event{}, err
+	// A job's error stands in clear, and what a function complains of may name a person: that is in the contact's record.
+	return flow.Event{}, c.later(ctx, k, errs.New(errs.Unavailable, "the function did not answer; see the contact's record"))
 }
 
 // defaultLookback is how far back the estimated wait looks when a flow does not say (Webex, "Get Queue Info").

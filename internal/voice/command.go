@@ -139,7 +139,11 @@ func (k *call) play(cmd flow.Command) {
 		return clip, err
 	}, func(err error) {
 		if k.silent > 1 { // without a voice a flow that repeats its prompts would run in a circle
-			t := k.after(silentRound, func() { k.result(id, promptDone(err)) })
+			round := silentRound
+			if p.LimitMS > 0 {
+				round = min(round, time.Duration(p.LimitMS)*time.Millisecond)
+			}
+			t := k.after(round, func() { k.result(id, promptDone(err)) })
 			k.cancel[id] = func() { t.Stop() }
 			return
 		}

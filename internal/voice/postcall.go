@@ -195,19 +195,24 @@ func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.C
 	}
 	again := err != nil && !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Denied) || status == 401 || status == 408 || status == 429 || status >= 500
 	if again && j.Attempt < j.MaxAttempts {
-		if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
-			return flow.Event{}, e
-		}
 		if err == nil {
 			err = errs.New(errs.Unavailable, "%s", problem)
 		}
-		return flow.Event{}, err
+		return flow.Event{}, c.later(ctx, k, err)
 	}
 	ev := flow.Event{Kind: flow.EvHTTPResult, HTTP: res}
 	if err != nil {
 		ev.Error = problem
 	}
 	return ev, nil
+}
+
+// later keeps what is noted of an attempt and returns why there will be another.
+func (c *Conductor) later(ctx context.Context, k *call, why error) error {
+	if err := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); err != nil {
+		return err
+	}
+	return why
 }
 
 func (k *call) attempt(jobID string) *contact.WriteBackAttempt {

@@ -62,7 +62,7 @@ func (x *run) note(c flow.Command) {
 			}
 		}
 	case flow.CmdPriority:
-		x.line(LogCommand, fmt.Sprintf("priority %d", c.Priority))
+		x.line(LogCommand, rank(c))
 	case flow.CmdHangup:
 		x.line(LogCommand, "hangs up")
 		x.endCall(byFlow, "flow")
@@ -275,4 +275,12 @@ func (x *run) answerFor(req *Request) (Answer, bool) {
 		return a, true
 	}
 	return Answer{Status: 404, Body: "{}"}, false
+}
+
+// rank says how a contact is ranked anew.
+func rank(c flow.Command) string {
+	if c.AgeAdjustSeconds != nil {
+		return fmt.Sprintf("counts as %d s older", *c.AgeAdjustSeconds)
+	}
+	return fmt.Sprintf("priority %d", c.Priority)
 }

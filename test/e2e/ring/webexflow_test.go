@@ -2,6 +2,7 @@ package ring
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -43,9 +44,7 @@ func webexLinks(from string, to []string) (out []any) {
 // node adds an activity; to are its links as "port target".
 func (w *webexDoc) node(id, activity string, properties map[string]any, to ...string) *webexDoc {
 	p := map[string]any{"name": id, "activityName": activity, "activityId": activity}
-	for k, v := range properties {
-		p[k] = v
-	}
+	maps.Copy(p, properties)
 	w.activities[id] = map[string]any{"id": id, "name": id, "group": "action", "properties": p}
 	w.links = append(w.links, webexLinks(id, to)...)
 	return w

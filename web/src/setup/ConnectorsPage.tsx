@@ -5,6 +5,7 @@ import type { Connector, ConnectorKind, ConnectorStatus, ConnectorTest, Grant } 
 import { Icon } from "../ui/Icon";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
+import { TestResult } from "./TestResult";
 
 type Secret = "privateKey" | "clientSecret" | "password" | "securityToken" | "refreshToken" | "token";
 type Value = Omit<Connector, "id" | "version"> & Record<Secret, string>;
@@ -264,27 +265,11 @@ function Test({ id }: { id: string }) {
           Test the saved connector
         </Button>
       </div>
-      <div role="status">
-        {test.data && (
-          <div className={classes.result} data-ok={test.data.ok} data-testid="connector-result">
-            <Icon name={test.data.ok ? "check" : "alert"} />
-            <div>
-              <p>
-                <strong>{test.data.message}</strong>
-              </p>
-              <p className="small">
-                {test.data.detail} {test.data.durationMs} ms
-              </p>
-            </div>
-          </div>
-        )}
-        {test.error && (
-          <div className={classes.result}>
-            <Icon name="alert" />
-            <p>{messageOf(test.error)}</p>
-          </div>
-        )}
-      </div>
+      <TestResult result={test.data} error={test.error} testId="connector-result">
+        <p className="small">
+          {test.data?.detail} {test.data?.durationMs} ms
+        </p>
+      </TestResult>
     </>
   );
 }

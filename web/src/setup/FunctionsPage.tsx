@@ -1,12 +1,13 @@
 import { Button, NativeSelect, NumberInput, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { messageOf, post } from "../api/client";
+import { post } from "../api/client";
 import { useAll } from "../api/lists";
 import type { Connector, FunctionCommand, FunctionTest, HubFunction } from "../api/types";
 import { Icon } from "../ui/Icon";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
+import { TestResult } from "./TestResult";
 
 type Value = Omit<HubFunction, "id" | "version">;
 
@@ -126,26 +127,10 @@ function Test({ id }: { id: string }) {
           Test the saved function
         </Button>
       </div>
-      <div role="status">
-        {test.data && (
-          <div className={classes.result} data-ok={test.data.ok} data-testid="function-result">
-            <Icon name={test.data.ok ? "check" : "alert"} />
-            <div>
-              <p>
-                <strong>{test.data.message}</strong>
-              </p>
-              <p className="small">{`${test.data.durationMs} ms`}</p>
-              {test.data.answer && <pre className={classes.answer}>{test.data.answer}</pre>}
-            </div>
-          </div>
-        )}
-        {test.error && (
-          <div className={classes.result}>
-            <Icon name="alert" />
-            <p>{messageOf(test.error)}</p>
-          </div>
-        )}
-      </div>
+      <TestResult result={test.data} error={test.error} testId="function-result">
+        <p className="small">{`${test.data?.durationMs} ms`}</p>
+        {test.data?.answer && <pre className={classes.answer}>{test.data.answer}</pre>}
+      </TestResult>
     </>
   );
 }

@@ -20,7 +20,7 @@ handlers: {ContactCallbackFailed: Failed}
 nodes:
   Call: {op: start, exits: Wait}
   Wait: {op: queue, in: {queueName: Support, priority: "2"}, exits: Ask}
-  Ask: {op: collect, in: {prompts: "One digit.", min: 1, max: 1, entryTimeoutMS: 600000}, exits: {ok: Register, timeout: Ask, nomatch: Ask}}
+  Ask: {op: collect, in: {prompts: "One digit.", interruptible: true, min: 1, max: 1, entryTimeoutMS: 600000}, exits: {ok: Register, timeout: Ask, nomatch: Ask}}
   Register: {op: callback, in: {retrySeconds: 30` + more + `}, exits: {ok: Bye, failure: Sorry}}
   Bye: {op: hangup}
   Sorry: {op: music, in: {file: hold}, exits: Sorry}
@@ -43,6 +43,7 @@ func (r *rig) registered() (first, callback string) {
 		}
 		return callback != ""
 	})
+	r.record(id) // only now has the caller left the queue
 	return id, callback
 }
 
@@ -194,7 +195,8 @@ func TestCallbackResumes(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, calledBack(", attempts: 3"))
 			_, id := r.registered()
-			place, _ := r.item(id)
+			var place routing.Item
+			r.until("it waits", func() (ok bool) { place, ok = r.item(id); return ok })
 			ctx := caller.With(context.WithoutCancel(t.Context()), r.deps.Principal)
 			if dialing {
 				r.accepted(id)
@@ -207,7 +209,7 @@ func TestCallbackResumes(t *testing.T) {
 			} else {
 				r.until("it is stored", func() bool {
 					c, err := r.service.Get(ctx, tenant, id)
-					return err == nil && c.Version > 1
+					return err == nil && c.Version > 2 // made, its session, its place
 				})
 			}
 			// As after a kill: routing knows nothing, the store everything.
@@ -227,7 +229,6 @@ func TestCallbackResumes(t *testing.T) {
 			want := 0
 			if dialing {
 				want = 1
-				fresh.clock.Advance(0)
 			}
 			if cb := v.Contact.Callback; cb.Attempts != want || !cb.At.Equal(place.At) {
 				t.Errorf("after the restart %+v", cb)

@@ -36,7 +36,9 @@ func (k *call) startTransfer(id flow.CommandID, spec flow.Transfer) {
 	}
 	k.cancel[id] = func() {}
 	if k.xfer != nil || k.legOver {
-		k.post(func() { k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: "failed", Error: "the caller is being transferred already, or has gone"}) })
+		k.post(func() {
+			k.result(id, flow.Event{Kind: flow.EvAnswer, Outcome: "failed", Error: "the caller is being transferred already, or has gone"})
+		})
 		return
 	}
 	leg, err := k.c.callOut(spec.Number, k.callerID(spec.CallerID), "", ring)

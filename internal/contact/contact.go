@@ -167,7 +167,7 @@ type Details struct {
 	Legs        []Leg              `json:"legs"`
 	WriteBacks  []WriteBackAttempt `json:"writeBacks"`
 	Callback    *Callback          `json:"callback,omitempty"`
-	Record      *Participants      `json:"record,omitempty"` // as the flow wants it; nil: as the queue has it
+	Record      *Participants      `json:"record,omitempty"`     // as the flow wants it; nil: as the queue has it
 	CalledBack  string             `json:"calledBack,omitempty"` // id of the contact that calls back
 }
 

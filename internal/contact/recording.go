@@ -32,7 +32,9 @@ type Recording struct {
 }
 
 // Duration returns how much was stored.
-func (r *Recording) Duration() time.Duration { return time.Duration(r.Frames) * time.Second / audio.Rate }
+func (r *Recording) Duration() time.Duration {
+	return time.Duration(r.Frames) * time.Second / audio.Rate
+}
 
 // Piece is a stored part of a recording, without its audio.
 type Piece struct {

@@ -57,7 +57,9 @@ func share(list []int, hz int) float64 {
 // waitRecorded waits until some seconds of a contact were stored.
 func waitRecorded(h *hub.Hub, id string, seconds int) {
 	h.Eventually("the recording grows", func() bool {
-		var r struct{ Recordings []struct{ DurationSeconds int } }
+		var r struct {
+			Recordings []struct{ DurationSeconds int }
+		}
 		h.API().Must("GET", "/contacts/"+id, nil, &r)
 		return len(r.Recordings) > 0 && r.Recordings[0].DurationSeconds >= seconds
 	})

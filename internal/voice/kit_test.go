@@ -98,7 +98,7 @@ func (r *rig) start(ctx context.Context) {
 		acts = append(acts, e.SetAgent(agent, "Ada", routing.Presence{State: routing.Idle}, now)...)
 		return append(acts, e.SetReachable(agent, true, now)...)
 	})
-	if err := r.Conductor.Start(ctx); err != nil {
+	if err := r.Start(ctx); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {
@@ -107,7 +107,7 @@ func (r *rig) start(ctx context.Context) {
 		}
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if err := r.Conductor.Stop(stop); err != nil {
+		if err := r.Stop(stop); err != nil {
 			for _, v := range r.Views() {
 				r.t.Errorf("a call does not end: %s %s %+v", v.Contact.ID, v.Contact.State, v.Contact.Timeline)
 			}

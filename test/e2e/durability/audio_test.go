@@ -19,7 +19,7 @@ func audioForms(hz int) (out [][]byte) {
 	ulaw := softphone.Tone(hz)[:48]
 	pcm := make([]byte, 0, 2*len(ulaw))
 	for _, b := range ulaw {
-		pcm = binary.LittleEndian.AppendUint16(pcm, uint16(audio.ULawSample(b))) //nolint:gosec // the sample's bits
+		pcm = binary.LittleEndian.AppendUint16(pcm, uint16(audio.ULawSample(b)))
 	}
 	return [][]byte{ulaw, pcm}
 }

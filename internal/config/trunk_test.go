@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,9 +12,7 @@ import (
 func load(t *testing.T, flags map[string]any) (Config, error) {
 	t.Helper()
 	all := map[string]any{"data": t.TempDir()}
-	for k, v := range flags {
-		all[k] = v
-	}
+	maps.Copy(all, flags)
 	return Load("", all)
 }
 

@@ -68,6 +68,7 @@ func operations(file []byte) []operation {
 		{op: "GET /contacts", path: "/contacts?numberEnds=0100", who: overseers, status: 200, is: "Page<ContactSummary>"},
 		{op: "GET /contacts/{id}", path: "/contacts/none", who: overseers, status: 404},
 		{op: "GET /contacts/{id}/trace", path: "/contacts/none/trace", who: overseers, status: 404},
+		{op: "GET /contacts/{id}/recording", path: "/contacts/none/recording", who: overseers, status: 404},
 		{op: "POST /queues", who: admins, body: queue, status: 201, is: "Queue", save: "queue"},
 		{op: "GET /queues", who: overseers, status: 200, is: "Page<Queue>"},
 		{op: "PUT /queues/{id}", path: "/queues/{queue}", who: admins, body: queue, status: 200, is: "Queue"},

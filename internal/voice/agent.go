@@ -260,7 +260,7 @@ func (c *Conductor) Decline(ctx context.Context, agentID, contactID string) erro
 // End ends the call from the agent's side.
 func (c *Conductor) End(ctx context.Context, agentID, contactID string) error {
 	return c.forAgent(ctx, agentID, contactID, func(k *call) error {
-		switch k.ct.State { //nolint:exhaustive // in the others there is nothing to end
+		switch k.ct.State {
 		case contact.Dialing:
 			k.stopDialing("the agent hung up")
 		case contact.Connected, contact.Held:

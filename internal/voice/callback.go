@@ -201,7 +201,7 @@ type dialing struct {
 func (k *call) followCustomer(d *dialing) {
 	defer k.c.goneOut()
 	for ev := range d.leg.Events() {
-		switch ev.Type { //nolint:exhaustive // the others are those of every call
+		switch ev.Type {
 		case LegRinging:
 			k.post(func() {
 				if k.dialing == d {

@@ -99,16 +99,21 @@ func (r *rig) start(ctx context.Context) {
 		acts = append(acts, e.SetAgent(agent, "Ada", routing.Presence{State: routing.Idle}, now)...)
 		return append(acts, e.SetReachable(agent, true, now)...)
 	})
-	if err := r.Conductor.Start(ctx); err != nil {
+	if err := r.Start(ctx); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {
 		for _, l := range r.phone.all() {
 			l.end(voice.EndRemote, 0)
 		}
-		stop, cancel := context.WithTimeout(ctx, 10*time.Second)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		_ = r.Conductor.Stop(context.WithoutCancel(stop)) // what it says is no matter of the test
+		if err := r.Stop(stop); err != nil {
+			for _, v := range r.Views() {
+				r.t.Errorf("a call does not end: %s %s %+v", v.Contact.ID, v.Contact.State, v.Contact.Timeline)
+			}
+			r.t.Errorf("stopping: %v", err)
+		}
 	})
 }
 
@@ -172,10 +177,11 @@ func (r *rig) record(id string) *contact.Contact {
 	var c *contact.Contact
 	r.until("the contact is closed", func() bool {
 		var err error
-		if c, err = r.service.Get(caller.With(r.t.Context(), r.deps.Principal), tenant, id); err != nil {
+		c, err = r.service.Get(caller.With(r.t.Context(), r.deps.Principal), tenant, id)
+		if err != nil && !errs.Is(err, errs.NotFound) { // not stored yet
 			r.t.Fatal(err)
 		}
-		return c.State == contact.Ended
+		return err == nil && c.State == contact.Ended
 	})
 	return c
 }
@@ -387,13 +393,21 @@ func newLeg(info voice.LegInfo) *fakeLeg {
 	return &fakeLeg{info: info, media: newMedia(), events: make(chan voice.LegEvent, 64)}
 }
 
-func (l *fakeLeg) rings() { l.events <- voice.LegEvent{Type: voice.LegRinging} }
+func (l *fakeLeg) emit(ev voice.LegEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.events <- ev
+	}
+}
 
-func (l *fakeLeg) answers() { l.events <- voice.LegEvent{Type: voice.LegAnswered} }
+func (l *fakeLeg) rings() { l.emit(voice.LegEvent{Type: voice.LegRinging}) }
+
+func (l *fakeLeg) answers() { l.emit(voice.LegEvent{Type: voice.LegAnswered}) }
 
 func (l *fakeLeg) presses(keys string) {
 	for _, k := range keys {
-		l.events <- voice.LegEvent{Type: voice.LegDigit, Digit: voice.Digit{Key: k}}
+		l.emit(voice.LegEvent{Type: voice.LegDigit, Digit: voice.Digit{Key: k}})
 	}
 }
 

@@ -107,20 +107,20 @@ func unreached(ev LegEvent) (why string, late bool) {
 	return strings.TrimSuffix("the call failed: "+ev.Reason, ": "), false
 }
 
-// refusal puts a final SIP response in words (RFC 3261 §21).
+// refusals put final SIP responses in words (RFC 3261 §21, RFC 8197, RFC 8688). The map is never changed.
+var refusals = map[int]string{
+	401: "the trunk refuses the credentials", 407: "the trunk refuses the credentials",
+	403: "the call was rejected", 603: "the call was rejected", 607: "the call was rejected", 608: "the call was rejected",
+	404: "there is no such number", 410: "there is no such number", 484: "there is no such number", 485: "there is no such number", 604: "there is no such number",
+	408: "nobody answered", 480: "nobody answered", 487: "nobody answered",
+	486: "the line is busy", 600: "the line is busy",
+}
+
 func refusal(code int) string {
-	switch {
-	case code == 486 || code == 600:
-		return "the line is busy"
-	case code == 480 || code == 408 || code == 487:
-		return "nobody answered"
-	case code == 403 || code == 603 || code == 607 || code == 608:
-		return "the call was rejected"
-	case code == 404 || code == 410 || code == 484 || code == 485 || code == 604:
-		return "there is no such number"
-	case code == 401 || code == 407:
-		return "the trunk refuses the credentials"
-	case code >= 500:
+	if text, ok := refusals[code]; ok {
+		return text
+	}
+	if code >= 500 {
 		return "the network cannot put the call through"
 	}
 	return "the call was refused"

@@ -68,11 +68,8 @@ func (k *call) startRecording() {
 	k.ct.Note(k.now(), "recording", "Recording started", "")
 	k.emit("contact.recordingStarted", nil)
 	rec, at := k.rec, k.now()
-	k.c.running.Add(1) // what was said last is stored before the hub stops
-	go func() {
-		defer k.c.running.Done()
-		k.c.store(rec, k.ct.Tenant, k.ct.ID, at, k.log)
-	}()
+	tenant, id, log := k.ct.Tenant, k.ct.ID, k.log
+	k.c.running.Go(func() { k.c.store(rec, tenant, id, at, log) }) // what was said last is stored before the hub stops
 }
 
 // stopRecording ends the recording; what is left of it is stored beside the call.

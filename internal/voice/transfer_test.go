@@ -182,9 +182,11 @@ func TestTrunkLines(t *testing.T) {
 		return false
 	})
 	ins[0].end(voice.EndRemote, 0)
+	r.until("its ringing is over", r.dialled(1).over)
 	r.until("its line is free", func() bool {
 		in := newLeg(voice.LegInfo{Inbound: true, From: "+14155550144", To: "1000"})
 		r.phone.handler(in)
+		defer in.end(voice.EndRemote, 0)
 		return len(r.phone.all()) > 2
 	})
 }

@@ -148,17 +148,19 @@ func live(t *testing.T, h *hub.Hub, texts *bytes.Buffer) {
 	h.CRM("POST", "/sobjects/Case", map[string]any{"ContactId": made.ID, "Subject": caseSubject, "Status": "New", "Origin": "Phone"}, &opened)
 	api := h.API()
 	setUp(t, api, texts)
+	recordAll(h)
 	ada := h.SignIn("ada")
-	ada.Connect(softphone.Options{Clip: softphone.Tone(700)})
+	ada.Connect(softphone.Options{Clip: softphone.Tone(agentHz)})
 	ada.Available()
 	h.Fault(map[string]any{"kind": "status", "status": 500, "method": "PATCH", "match": "/sobjects/Case", "count": 2})
 	for _, number := range []string{callerNumber, strayNumber} {
-		call := h.Call(number, "1000", softphone.Options{Clip: softphone.Tone(440)})
+		call := h.Call(number, "1000", softphone.Options{Clip: softphone.Tone(callerHz)})
 		h.Eventually("the call rings at the desk", func() bool { d := ada.Desk(); return d.State == "ringing" && d.Contact != nil })
 		id := ada.Desk().Contact.ID
 		ada.Must("POST", "/desk/contacts/"+id+"/accept", nil, nil)
 		h.Eventually("the call is connected", func() bool { return ada.Desk().State == "connected" })
 		ada.Must("PUT", "/desk/contacts/"+id+"/variables", map[string]any{"values": map[string]string{"notes": agentNotes}}, nil)
+		recordedBy(h, id)
 		ada.Must("PUT", "/desk/contacts/"+id+"/wrapup", map[string]string{"codeId": "resolved", "notes": draftNotes}, nil)
 		call.Hangup()
 		h.Eventually("wrap-up", func() bool { return ada.Desk().State == "wrapup" })
@@ -185,6 +187,7 @@ func live(t *testing.T, h *hub.Hub, texts *bytes.Buffer) {
 			t.Errorf("the record does not hold %q: this test shows nothing about it", known)
 		}
 	}
+	heardBack(t, h, found.Items[0].ID)
 	readers(t, h, ada, found.Items[0].ID)
 	for _, path := range []string{"/jobs", "/audit?limit=200", "/system", "/audit/checkpoint", "/connectors"} {
 		_, raw, err := api.Do("GET", path, nil, nil)
@@ -313,6 +316,7 @@ func checkFiles(t *testing.T, dir string, needles map[string]string) {
 		}
 		files++
 		leaks(t, d.Name(), raw, needles)
+		audioLeaks(t, d.Name(), raw)
 		return err
 	}); err != nil {
 		t.Error(err)
@@ -330,6 +334,7 @@ func checkTables(t *testing.T, dsn string, needles map[string]string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
+	checkPieces(t, db)
 	var tables []string
 	for name := range column(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
 		tables = append(tables, name)

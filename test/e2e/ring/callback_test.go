@@ -31,9 +31,9 @@ nodes:
   Ended: {op: event, exits: {}}
 `
 
-// callbackOf waits until a caller's callback is registered and returns the contacts of the call and of the callback.
-func callbackOf(h *hub.Hub, call *line, number string) (first, second string) {
-	id := contactOf(h, number)
+// callbackOf presses the key and waits until the caller's callback is registered and returns the contacts of the call and of the callback.
+func callbackOf(h *hub.Hub, call *line) (first, second string) {
+	id := contactOf(h, caller)
 	h.Eventually("the menu is there", func() bool { return h.Record(id).Had("prompt") })
 	if err := call.SendDigits("1"); err != nil {
 		panic(err)
@@ -67,7 +67,7 @@ func TestCallback(t *testing.T) {
 	home := x.answers(caller, callerTone)
 	h := withTrunk(t, x, nil, callbackFlow)
 	call := reach(h, caller, "3000", callerTone)
-	first, id := callbackOf(h, call, caller)
+	first, id := callbackOf(h, call)
 	isOver(h, call)
 	r := closed(t, h, first)
 	if r.EndReason != "flow" || !r.Had("callback") || r.AnsweredAt != nil {
@@ -116,7 +116,7 @@ func TestCallbackRetry(t *testing.T) {
 	x.set(caller, refuses(486))
 	h := withTrunk(t, x, nil, callbackFlow)
 	call := reach(h, caller, "3000", callerTone)
-	_, id := callbackOf(h, call, caller)
+	_, id := callbackOf(h, call)
 	ada := sit(t, h, "ada", agentTone)
 	for attempt := 1; attempt <= 2; attempt++ {
 		if got := ada.rings(); got != id {
@@ -153,7 +153,7 @@ func TestCallbackGivenUp(t *testing.T) {
 	x := newExchange(t)
 	x.set(caller, onlyRings)
 	h := withTrunk(t, x, nil, callbackFlow)
-	_, id := callbackOf(h, reach(h, caller, "3000", callerTone), caller)
+	_, id := callbackOf(h, reach(h, caller, "3000", callerTone))
 	ada := sit(t, h, "ada", agentTone)
 	ada.rings()
 	ada.do(id, "accept")
@@ -183,7 +183,7 @@ func TestCallbackRestart(t *testing.T) {
 	}
 	h := start()
 	route(h, "3000", callbackFlow)
-	_, id := callbackOf(h, reach(h, caller, "3000", callerTone), caller)
+	_, id := callbackOf(h, reach(h, caller, "3000", callerTone))
 	before := h.Record(id)
 	if err := h.Stop(); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestCallbackKilled(t *testing.T) {
 	start := func() *hub.Hub { return hub.Exec(t, binary, dir, "sqlite", "--trunk", x.address) }
 	h := start()
 	route(h, "3000", callbackFlow)
-	_, id := callbackOf(h, reach(h, caller, "3000", callerTone), caller)
+	_, id := callbackOf(h, reach(h, caller, "3000", callerTone))
 	for _, dial := range []bool{false, true} {
 		if dial {
 			ada := sit(t, h, "ada", agentTone)

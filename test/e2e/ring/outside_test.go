@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -115,9 +116,7 @@ func (x *exchange) last() voice.LegInfo {
 func withTrunk(t *testing.T, x *exchange, more map[string]any, flow string) *hub.Hub {
 	t.Helper()
 	flags := map[string]any{"trunk.address": x.address}
-	for k, v := range more {
-		flags[k] = v
-	}
+	maps.Copy(flags, more)
 	h := hub.Start(t, hub.Options{Flags: flags})
 	route(h, "3000", flow)
 	return h

@@ -44,7 +44,7 @@ func topic(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Sandbox+"/services/oauth2/token", strings.NewReader(form.Encode()))
 	ts.Check(err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := http.DefaultClient.Do(req)
+	res, err := http.DefaultTransport.RoundTrip(req)
 	ts.Check(err)
 	defer func() { _ = res.Body.Close() }()
 	var session struct {

@@ -1,0 +1,244 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// input is a field of a form: what a person sees and types for a field of a record.
+type input struct {
+	Name, Label, Kind, Value, Hint string
+	Required, Checked              bool
+	Max                            int
+	Options                        []option
+}
+
+type option struct {
+	Value, Label string
+	Selected     bool
+}
+
+// dateTimeForm is how a browser writes a moment without a zone; the forms say that it is UTC.
+const dateTimeForm = "2006-01-02T15:04"
+
+// asAdmin is a call of the pages: they act as the administrator.
+func (s *site) asAdmin(ctx context.Context) *request {
+	return &request{ctx: ctx, version: maxVersion, header: http.Header{}, query: url.Values{}, user: &session{user: s.org.admin}}
+}
+
+// editable reports whether the pages offer to change records of an entity.
+func (o *object) editable() bool { return !o.readOnly && !o.event }
+
+func (s *site) newRecord(w http.ResponseWriter, r *http.Request) {
+	obj := s.org.schema.object(r.PathValue("entity"))
+	if obj == nil || !obj.editable() {
+		s.problem(w, r, notFound())
+		return
+	}
+	d := pageData{Title: "New " + obj.label, Kind: obj.plural, Here: listPath(obj), Back: listPath(obj)}
+	if r.Method == http.MethodGet {
+		given := record{}
+		for _, f := range obj.fields {
+			if v := r.URL.Query().Get(f.name); v != "" {
+				given[f.name] = v
+			} else if f.defaultTo != "" {
+				given[f.name] = f.defaultTo
+				if f.kind == typeBoolean {
+					given[f.name] = bit(f.defaultTo == "true")
+				}
+			}
+		}
+		d.Inputs = s.inputs(r.Context(), obj, given, true)
+		s.show(w, r, http.StatusOK, "edit", d)
+		return
+	}
+	in, err := formRecord(r, obj, true)
+	if err == nil {
+		var id string
+		if id, err = s.org.insertOne(s.asAdmin(r.Context()), obj, in); err == nil {
+			http.Redirect(w, r, "/"+id, http.StatusSeeOther)
+			return
+		}
+	}
+	s.editAgain(w, r, obj, d, err, true)
+}
+
+func (s *site) editRecord(w http.ResponseWriter, r *http.Request) {
+	id, valid := normalID(r.PathValue("id"))
+	obj := s.org.schema.objectOf(id)
+	if !valid || obj == nil || !obj.editable() {
+		s.problem(w, r, notFound())
+		return
+	}
+	rec, err := readRecord(r.Context(), s.org.store, obj, id)
+	if err != nil {
+		s.problem(w, r, err)
+		return
+	}
+	d := pageData{Title: "Edit " + titleOf(obj, rec), Kind: obj.label, Here: listPath(obj), Back: "/" + id}
+	if r.Method == http.MethodGet {
+		d.Inputs = s.inputs(r.Context(), obj, rec, false)
+		s.show(w, r, http.StatusOK, "edit", d)
+		return
+	}
+	in, err := formRecord(r, obj, false)
+	if err == nil {
+		if err = s.org.updateOne(s.asAdmin(r.Context()), obj, id, in); err == nil {
+			http.Redirect(w, r, "/"+id, http.StatusSeeOther)
+			return
+		}
+	}
+	s.editAgain(w, r, obj, d, err, false)
+}
+
+// editAgain shows the form with what was typed and why it was not taken.
+func (s *site) editAgain(w http.ResponseWriter, r *http.Request, obj *object, d pageData, err error, isNew bool) {
+	typed := record{}
+	for _, f := range obj.fields {
+		typed[f.name] = strings.Join(r.PostForm[f.name], ";")
+		if f.kind == typeBoolean {
+			typed[f.name] = bit(r.PostForm.Get(f.name) != "")
+		}
+	}
+	e := s.org.fail(r.Context(), err)
+	d.Problem, d.Inputs = e.Message, s.inputs(r.Context(), obj, typed, isNew)
+	s.show(w, r, e.Status, "edit", d)
+}
+
+func (s *site) deleteRecord(w http.ResponseWriter, r *http.Request) {
+	id, valid := normalID(r.PathValue("id"))
+	obj := s.org.schema.objectOf(id)
+	if !valid || obj == nil {
+		s.problem(w, r, notFound())
+		return
+	}
+	if err := s.org.removeOne(s.asAdmin(r.Context()), obj, id); err != nil {
+		s.problem(w, r, err)
+		return
+	}
+	http.Redirect(w, r, listPath(obj), http.StatusSeeOther)
+}
+
+// inputs are the fields of a form for a record: values are as the store holds them, or as they were typed.
+func (s *site) inputs(ctx context.Context, obj *object, rec record, isNew bool) []input {
+	var out []input
+	for _, f := range obj.fields {
+		if f.readOnly || f.kind == typeID || f.createOnly && !isNew || f.writeOnly && !isNew {
+			continue
+		}
+		in := input{Name: f.name, Label: f.label, Kind: inputKind(f), Required: f.required, Max: f.length}
+		switch v := rec[f.name].(type) {
+		case string:
+			in.Value = v
+		case int64:
+			in.Value, in.Checked = strconv.FormatInt(v, 10), v != 0
+			if f.kind == typeDateTime {
+				in.Value = time.UnixMilli(v).UTC().Format(dateTimeForm)
+			}
+		case float64:
+			in.Value = strconv.FormatFloat(v, 'f', -1, 64)
+		}
+		switch f.kind {
+		case typeReference:
+			in.Hint = "Id of " + strings.Join(f.refs, ", ")
+			if in.Value != "" {
+				in.Hint = s.nameOf(ctx, in.Value)
+			}
+		case typeDateTime:
+			in.Hint = "UTC"
+		case typePicklist, typeMulti:
+			in.Options = optionsOf(f, in.Value)
+		default:
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// optionsOf lists a picklist's values; one that is not of them, which the platform takes unless it is told not to, is kept.
+func optionsOf(f *field, value string) []option {
+	given := strings.Split(value, ";")
+	var out []option
+	for _, v := range f.values {
+		out = append(out, option{v, v, slices.Contains(given, v)})
+	}
+	for _, v := range given {
+		if v != "" && !slices.Contains(f.values, v) {
+			out = append(out, option{v, v, true})
+		}
+	}
+	return out
+}
+
+func inputKind(f *field) string {
+	switch f.kind {
+	case typeBoolean:
+		return "checkbox"
+	case typeDate:
+		return "date"
+	case typeDateTime:
+		return "datetime-local"
+	case typeEmail:
+		return "email"
+	case typePhone:
+		return "tel"
+	case typeTextArea:
+		return "textarea"
+	case typeMulti:
+		return "multiple"
+	case typePicklist:
+		if len(f.values) > 0 {
+			return "select"
+		}
+	default:
+	}
+	return "text"
+}
+
+// formRecord reads a form as the API reads a record.
+func formRecord(r *http.Request, obj *object, isNew bool) (map[string]json.RawMessage, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, badRequest("INVALID_INPUT", "The form cannot be read.")
+	}
+	out := map[string]json.RawMessage{}
+	for _, f := range obj.fields {
+		if f.readOnly || f.kind == typeID || f.createOnly && !isNew || f.writeOnly && !isNew {
+			continue
+		}
+		values, given := r.PostForm[f.name]
+		if f.kind == typeBoolean { // a browser sends nothing of a box that is not ticked
+			out[f.name] = json.RawMessage(strconv.FormatBool(given))
+			continue
+		}
+		if !given && f.kind != typeMulti {
+			continue
+		}
+		text := strings.TrimSpace(strings.Join(values, ";"))
+		if text == "" {
+			if !isNew && f.name != "OwnerId" { // a record has an owner: an empty field leaves it
+				out[f.name] = json.RawMessage("null")
+			}
+			continue
+		}
+		if f.kind == typeDateTime {
+			t, err := time.Parse(dateTimeForm, text)
+			if err != nil {
+				return nil, onFields(badRequest("INVALID_INPUT", "%s: write a date and a time", f.label), f.name)
+			}
+			text = t.Format(time.RFC3339)
+		}
+		raw, err := json.Marshal(text)
+		if err != nil {
+			return nil, errors.Join(errors.New("encoding a form"), err)
+		}
+		out[f.name] = raw
+	}
+	return out, nil
+}

@@ -3,7 +3,6 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -91,7 +90,7 @@ func (s *site) editRecord(w http.ResponseWriter, r *http.Request) {
 	in, err := formRecord(r, obj, false)
 	if err == nil {
 		if err = s.org.updateOne(s.asAdmin(r.Context()), obj, id, in); err == nil {
-			http.Redirect(w, r, "/"+id, http.StatusSeeOther)
+			http.Redirect(w, r, "/"+id, http.StatusSeeOther) //nolint:gosec // an id: letters and digits
 			return
 		}
 	}
@@ -126,25 +125,20 @@ func (s *site) deleteRecord(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, listPath(obj), http.StatusSeeOther)
 }
 
+// asked reports whether forms have a field.
+func (f *field) asked(isNew bool) bool {
+	return !f.readOnly && f.kind != typeID && (isNew || !f.createOnly && !f.writeOnly)
+}
+
 // inputs are the fields of a form for a record: values are as the store holds them, or as they were typed.
 func (s *site) inputs(ctx context.Context, obj *object, rec record, isNew bool) []input {
 	var out []input
 	for _, f := range obj.fields {
-		if f.readOnly || f.kind == typeID || f.createOnly && !isNew || f.writeOnly && !isNew {
+		if !f.asked(isNew) {
 			continue
 		}
 		in := input{Name: f.name, Label: f.label, Kind: inputKind(f), Required: f.required, Max: f.length}
-		switch v := rec[f.name].(type) {
-		case string:
-			in.Value = v
-		case int64:
-			in.Value, in.Checked = strconv.FormatInt(v, 10), v != 0
-			if f.kind == typeDateTime {
-				in.Value = time.UnixMilli(v).UTC().Format(dateTimeForm)
-			}
-		case float64:
-			in.Value = strconv.FormatFloat(v, 'f', -1, 64)
-		}
+		in.Value, in.Checked = typedValue(f, rec[f.name]), rec[f.name] == int64(1)
 		switch f.kind {
 		case typeReference:
 			in.Hint = "Id of " + strings.Join(f.refs, ", ")
@@ -160,6 +154,22 @@ func (s *site) inputs(ctx context.Context, obj *object, rec record, isNew bool) 
 		out = append(out, in)
 	}
 	return out
+}
+
+// typedValue is a value as it is typed.
+func typedValue(f *field, v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case int64:
+		if f.kind == typeDateTime {
+			return time.UnixMilli(x).UTC().Format(dateTimeForm)
+		}
+		return strconv.FormatInt(x, 10)
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return ""
 }
 
 // optionsOf lists a picklist's values; one that is not of them, which the platform takes unless it is told not to, is kept.
@@ -202,43 +212,47 @@ func inputKind(f *field) string {
 	return "text"
 }
 
-// formRecord reads a form as the API reads a record.
+// formRecord reads a form as the API reads a record. What it does not hold is left alone.
 func formRecord(r *http.Request, obj *object, isNew bool) (map[string]json.RawMessage, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, badRequest("INVALID_INPUT", "The form cannot be read.")
 	}
 	out := map[string]json.RawMessage{}
 	for _, f := range obj.fields {
-		if f.readOnly || f.kind == typeID || f.createOnly && !isNew || f.writeOnly && !isNew {
+		if !f.asked(isNew) {
 			continue
 		}
-		values, given := r.PostForm[f.name]
-		if f.kind == typeBoolean { // a browser sends nothing of a box that is not ticked
-			out[f.name] = json.RawMessage(strconv.FormatBool(given))
-			continue
-		}
-		if !given && f.kind != typeMulti {
-			continue
-		}
-		text := strings.TrimSpace(strings.Join(values, ";"))
-		if text == "" {
-			if !isNew && f.name != "OwnerId" { // a record has an owner: an empty field leaves it
-				out[f.name] = json.RawMessage("null")
-			}
-			continue
-		}
-		if f.kind == typeDateTime {
-			t, err := time.Parse(dateTimeForm, text)
-			if err != nil {
-				return nil, onFields(badRequest("INVALID_INPUT", "%s: write a date and a time", f.label), f.name)
-			}
-			text = t.Format(time.RFC3339)
-		}
-		raw, err := json.Marshal(text)
+		raw, err := formValue(f, r.PostForm[f.name])
 		if err != nil {
-			return nil, errors.Join(errors.New("encoding a form"), err)
+			return nil, err
 		}
-		out[f.name] = raw
+		// A record has an owner: an empty field leaves it.
+		if cleared := string(raw) == "null"; raw != nil && !(cleared && (isNew || f.name == "OwnerId")) {
+			out[f.name] = raw
+		}
 	}
 	return out, nil
+}
+
+// formValue is a field of a form as JSON; nil: the form has nothing of it.
+func formValue(f *field, values []string) (json.RawMessage, error) {
+	given := len(values) > 0
+	switch {
+	case f.kind == typeBoolean: // a browser sends nothing of a box that is not ticked
+		return json.RawMessage(strconv.FormatBool(given)), nil
+	case !given && f.kind != typeMulti:
+		return nil, nil
+	}
+	text := strings.TrimSpace(strings.Join(values, ";"))
+	if text == "" {
+		return json.RawMessage("null"), nil
+	}
+	if f.kind == typeDateTime {
+		t, err := time.Parse(dateTimeForm, text)
+		if err != nil {
+			return nil, onFields(badRequest("INVALID_INPUT", "%s: write a date and a time", f.label), f.name)
+		}
+		text = t.Format(time.RFC3339)
+	}
+	return appendString(nil, text), nil
 }

@@ -247,7 +247,11 @@ func listColumns(obj *object) []string {
 	case "User":
 		return []string{"Name", "Username", "Email", "IsActive"}
 	}
-	// The first fields that say what a record is.
+	return firstColumns(obj)
+}
+
+// firstColumns are the fields that come first, of those that say what a record is.
+func firstColumns(obj *object) []string {
 	var names []string
 	if obj.nameField != nil {
 		names = append(names, obj.nameField.name)

@@ -187,7 +187,7 @@ type Value struct {
 	// backslash is doubled, so that Str is a pattern with the escape character \. For a DateFormula it is the name in
 	// upper case, for a Currency the code in upper case.
 	Str string
-	// N is the number after the colon of a DateFormula; HasN says whether there was one.
+	// N is the number after the colon of a DateFormula, math.MaxInt when it is greater; HasN says whether there was one.
 	N    int
 	HasN bool
 	// Bool is the meaning of a Bool.

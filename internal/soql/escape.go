@@ -26,7 +26,7 @@ func escape(v string, like bool) string {
 		case r == '\b':
 			b.WriteString(`\b`)
 		case r == '\f':
-			b.WriteString(`\f`)
+			b.WriteString(`\u000c`) // \f is no escape of the grammar
 		case like && (r == '%' || r == '_'):
 			b.WriteByte('\\')
 			b.WriteRune(r)

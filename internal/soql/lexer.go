@@ -147,10 +147,12 @@ func (l *lexer) number() token {
 		l.at = mark
 		return l.token(tokDate, start)
 	}
-	if l.shape(shapeTime) {
+	if mark := l.at; l.shape(shapeTime) {
 		l.fraction()
-		l.zone()
-		return l.token(tokTime, start)
+		if l.zone() {
+			return l.token(tokTime, start)
+		}
+		l.at = mark // a time without a zone is none
 	}
 	l.digits()
 	if l.fraction() {
@@ -210,7 +212,7 @@ func (l *lexer) zone() bool {
 
 func isSpace(c byte) bool  { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
-func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // isWordByte says what may follow the first letter of a name. Dots belong to it: a relationship path is one name.
-func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '.' }
+func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' || c == '.' }

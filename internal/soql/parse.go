@@ -12,7 +12,18 @@ func reserved(word string) bool {
 	switch strings.ToUpper(word) {
 	case "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "INCLUDES", "EXCLUDES", "ASC", "DESC", "NULLS", "FIRST",
 		"LAST", "LIMIT", "HAVING", "BY", "WITH", "USING", "FOR", "UPDATE", "ELSE", "ROLLUP", "CUBE", "NULL", "TRUE", "FALSE",
-		"AS", "LOOKUP", "BIND":
+		"AS", "LOOKUP", "BIND", "HIERARCHICAL":
+		return true
+	}
+	return false
+}
+
+// keyword are the words of the grammar that may name a field, an entity or an alias all the same, but neither a scope nor
+// what UPDATE counts.
+func keyword(word string) bool {
+	switch strings.ToUpper(word) {
+	case "DATA", "CATEGORY", "AT", "ABOVE", "BELOW", "ABOVE_OR_BELOW", "OFFSET", "VIEW", "REFERENCE", "TYPEOF", "WHEN", "THEN", "END",
+		"DISTANCE", "GEOLOCATION", "GROUP", "ORDER", "CASE", "FIELDS", "COUNT", "SCOPE", "FLAT":
 		return true
 	}
 	return false
@@ -25,7 +36,8 @@ func Parse(src string) (*Query, error) {
 		return nil, err
 	}
 	q := p.query()
-	p.acceptPunct(";")
+	for p.acceptPunct(";") { // any number of them is let pass
+	}
 	if p.err == nil && p.peek().kind != tokEOF {
 		p.unexpected()
 	}
@@ -84,6 +96,8 @@ func isPunct(t token, text string) bool { return t.kind == tokPunct && t.text ==
 
 func isName(t token) bool { return t.kind == tokWord && !reserved(t.text) }
 
+func isPlainName(t token) bool { return isName(t) && !keyword(t.text) }
+
 func (p *parser) acceptWord(word string) bool {
 	if !isWord(p.peek(), word) {
 		return false
@@ -114,6 +128,15 @@ func (p *parser) expectPunct(text string) {
 
 func (p *parser) name() token {
 	if !isName(p.peek()) {
+		p.unexpected()
+		return token{}
+	}
+	return p.next()
+}
+
+// plainName is a name that is no word of the grammar.
+func (p *parser) plainName() token {
+	if !isPlainName(p.peek()) {
 		p.unexpected()
 		return token{}
 	}
@@ -151,13 +174,13 @@ func (p *parser) query() *Query {
 	q.Limit = p.number("LIMIT")
 	q.Offset = p.number("OFFSET")
 	if p.acceptWord("BIND") {
-		q.Bind = p.bindings()
+		q.Bind = p.bindings(false)
 	}
 	if p.acceptWord("FOR") {
 		q.For = p.oneOf("VIEW", "REFERENCE")
 	}
 	if p.acceptWord("UPDATE") {
-		q.Update = p.names()
+		q.Update = p.names(p.plainName)
 	}
 	return q
 }
@@ -186,10 +209,10 @@ func (p *parser) oneOf(words ...string) string {
 	return ""
 }
 
-func (p *parser) names() []string {
-	out := []string{p.name().text}
+func (p *parser) names(one func() token) []string {
+	out := []string{one().text}
 	for p.acceptPunct(",") {
-		out = append(out, p.name().text)
+		out = append(out, one().text)
 	}
 	return out
 }
@@ -247,8 +270,8 @@ func (p *parser) fields() []Expr {
 // column is a field or a DISTANCE, which has a shape of its own.
 func (p *parser) column() Expr {
 	if isWord(p.peek(), "DISTANCE") && isPunct(p.ahead(1), "(") {
-		// DISTANCE(x) with one argument is read as any other function would be.
-		if isName(p.ahead(2)) && !isPunct(p.ahead(3), ")") {
+		// DISTANCE(x) and DISTANCE(f(x)) are read as any other function would be.
+		if isName(p.ahead(2)) && !isPunct(p.ahead(3), ")") && !isPunct(p.ahead(3), "(") {
 			return p.distance()
 		}
 	}
@@ -310,12 +333,13 @@ func (p *parser) fromItem() From {
 	for {
 		switch p.oneOf("SCOPE", "LOOKUP") {
 		case "SCOPE":
-			f.Scope = p.name().text
+			f.Scope = p.plainName().text
 		case "LOOKUP":
-			f.Lookup = p.name().text
+			f.Lookup = p.plainName().text
 		}
-		// A comma may start the next USING expression or the next entity.
-		if !isPunct(p.peek(), ",") || !isWord(p.ahead(1), "SCOPE") && !isWord(p.ahead(1), "LOOKUP") {
+		// A comma may start the next USING expression or the next entity, which may be called SCOPE.
+		more := isWord(p.ahead(1), "LOOKUP") || isWord(p.ahead(1), "SCOPE") && isPlainName(p.ahead(2)) && !isWord(p.ahead(3), "USING")
+		if !isPunct(p.peek(), ",") || !more {
 			return f
 		}
 		p.at++
@@ -399,19 +423,21 @@ func (p *parser) number(word string) *Int {
 	return &Int{Pos: pos, Value: n}
 }
 
-func (p *parser) bindings() []Binding {
-	out := []Binding{p.binding()}
-	for p.acceptPunct(",") {
-		out = append(out, p.binding())
+// bindings reads name = value, ..; each value is a string, a whole number without a sign or a boolean where plain is set.
+func (p *parser) bindings(plain bool) []Binding {
+	var out []Binding
+	for {
+		b := Binding{Name: p.name().text}
+		p.expectPunct("=")
+		if t := p.peek(); plain && t.kind != tokString && t.kind != tokInteger && !isWord(t, "TRUE") && !isWord(t, "FALSE") {
+			p.unexpected()
+		}
+		b.Value = p.value(false)
+		out = append(out, b)
+		if !p.acceptPunct(",") {
+			return out
+		}
 	}
-	return out
-}
-
-func (p *parser) binding() Binding {
-	b := Binding{Name: p.name().text}
-	p.expectPunct("=")
-	b.Value = p.value(false)
-	return b
 }
 
 // with reads the WITH clauses. The categories or `name = value` come first and once; narrow leaves it at that.
@@ -439,7 +465,7 @@ func (p *parser) with(narrow bool) []With {
 		default:
 			w.Name = p.name().text
 			if p.acceptPunct("(") {
-				w.Args = p.bindings()
+				w.Args = p.bindings(true)
 				p.expectPunct(")")
 			}
 		}
@@ -453,7 +479,7 @@ func (p *parser) categories() []DataCategory {
 	for {
 		c := DataCategory{Field: p.field(), Op: p.oneOf("AT", "ABOVE_OR_BELOW", "ABOVE", "BELOW")}
 		if p.acceptPunct("(") {
-			c.Names = p.names()
+			c.Names = p.names(p.name)
 			p.expectPunct(")")
 		} else {
 			c.Names = []string{p.name().text}

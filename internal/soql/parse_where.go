@@ -2,6 +2,7 @@ package soql
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -183,7 +184,7 @@ func (p *parser) formulaArgument(v *Value) {
 	t := p.next()
 	n, err := strconv.Atoi(t.text)
 	if err != nil {
-		p.fail(t.pos, "unexpected token: '"+t.text+"'")
+		n = math.MaxInt
 	}
 	v.N, v.HasN = n, true
 	v.Raw = p.src[v.Pos : int(t.pos)+len(t.text)]
@@ -256,8 +257,6 @@ func unescape(b *strings.Builder, s string, like bool) (int, bool) {
 		b.WriteByte('\t')
 	case 'b', 'B':
 		b.WriteByte('\b')
-	case 'f', 'F':
-		b.WriteByte('\f')
 	case '"', '\'':
 		b.WriteByte(s[0])
 	case '\\':
@@ -287,7 +286,8 @@ func unescape(b *strings.Builder, s string, like bool) (int, bool) {
 	return 1, true
 }
 
-// isCurrency matches an ISO 4217 code followed by an amount: USD5000, eur12.5. The word has no sign and no exponent.
+// isCurrency matches an ISO 4217 code followed by an amount: USD5000, eur12.5. The word has no sign and no exponent; dots
+// without digits after them are let pass.
 func isCurrency(word string) bool {
 	if len(word) < 4 {
 		return false
@@ -297,8 +297,9 @@ func isCurrency(word string) bool {
 			return false
 		}
 	}
-	whole, fraction, dotted := strings.Cut(word[3:], ".")
-	return allDigits(whole) && (!dotted || allDigits(fraction))
+	whole, fraction, _ := strings.Cut(word[3:], ".")
+	fraction = strings.TrimLeft(fraction, ".")
+	return allDigits(whole) && (fraction == "" || allDigits(fraction))
 }
 
 func allDigits(s string) bool {

@@ -95,6 +95,16 @@ func TestAccepted(t *testing.T) {
 		"SELECT Id FROM Account WITH SECURITY_ENFORCED WITH USER_MODE",
 		"SELECT Id FROM KB WITH DATA CATEGORY G__c AT (a__c, b__c) AND H__c BELOW c__c",
 		"SELECT Id FROM X WITH RecordVisibilityContext (maxDescriptorPerRecord=100, supportsDomains=true)",
+		"SELECT Id FROM Account;;",
+		"SELECT Id FROM a USING SCOPE Mine, scope AS WHERE b = 1", // an entity that is called scope
+		"SELECT Id FROM a USING SCOPE Mine, scope b USING LOOKUP c",
+		"SELECT Id FROM a USING SCOPE Mine, LOOKUP c, b",
+		"SELECT Id FROM a AS WHERE b = 1",
+		"SELECT Id FROM a WHERE distance(b(c)) IN (1)",
+		"SELECT Id FROM a WHERE b = usd5. AND c = EUR1..5",
+		"SELECT Id FROM a WHERE b = LAST_N_DAYS:99999999999999999999",
+		"SELECT DISTANCE(L, GEOLOCATION(1, 2), 'a\nb') FROM A",
+		"SELECT Id FROM a UPDATE viewstat, tracking",
 	} {
 		q, err := Parse(src)
 		if err != nil {
@@ -108,14 +118,16 @@ func TestAccepted(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{
-		"", "SELECT", "SELECT Id", "SELECT Id FROM", "SELECT Id, FROM Account", "SELECT Id FROM Account;;",
+		"", "SELECT", "SELECT Id", "SELECT Id FROM", "SELECT Id, FROM Account", "SELECT Id; FROM Account",
 		"SELECT Id FROM Account FOR UPDATE", "SELECT Id FROM Account ALL ROWS", "SELECT Id FROM Account FOR",
 		"SELECT a(b(c(d))) FROM Account", "SELECT COUNT(), Id FROM Account", "SELECT Id FROM Account WHERE a = 1 b = 2",
 		"SELECT Id FROM Account WHERE a IN (SELECT b FROM c LIMIT 1)", "SELECT Id FROM Account WHERE a IN (SELECT b, c FROM d)",
 		"SELECT Id FROM Account WHERE a = 2020-1-1", "SELECT Id FROM Account WHERE a = 2020-01-01T00:00:00",
 		"SELECT Id FROM Account WHERE a = 'x\ny'", "SELECT Id FROM Account WHERE a = '\\u12g4'", "SELECT Id FROM Account LIMIT 1.5",
 		"SELECT Id FROM Account ORDER BY Id LIMIT 1 ORDER BY Id", "SELECT Id FROM Account OFFSET 1 LIMIT 1",
-		"SELECT Id FROM Account WHERE LAST_N_DAYS:x = 1", "SELECT Id FROM Account WHERE a = LAST_N_DAYS:99999999999999999999",
+		"SELECT Id FROM Account WHERE LAST_N_DAYS:x = 1", "SELECT Id FROM hierarchical", "SELECT _a FROM b", "SELECT Id FROM a USING SCOPE data",
+		"SELECT Id FROM a UPDATE view", "SELECT Id FROM a WHERE b = 10:20:30", `SELECT Id FROM a WHERE b = '\f'`,
+		"SELECT Id FROM a WITH b (c = -1)", "SELECT Id FROM a WITH b (c = null)", "SELECT DISTANCE(f(L), GEOLOCATION(1, 2), 'mi') FROM A",
 		"SELECT Id FROM \x80", "SELECT Id FROM Account WHERE " + strings.Repeat("NOT ", 2) + "a = 1", "SELECT Id FROM Account WHERE a = 1 AND NOT b = 2",
 	} {
 		if _, err := Parse(src); err == nil {

@@ -42,7 +42,7 @@ func (p *parser) search() *Search {
 	s.Limit = p.number("LIMIT")
 	s.Offset = p.number("OFFSET")
 	if p.acceptWord("UPDATE") {
-		s.Update = p.names()
+		s.Update = p.names(p.plainName)
 	}
 	return s
 }

@@ -63,7 +63,7 @@ func (b *bell) ring() {
 
 // tracked reports whether changes of an entity are events.
 func (o *object) tracked() bool {
-	return !o.readOnly && !o.event && o.name != "PushTopic" && o.name != "Group"
+	return !o.event && !o.setup
 }
 
 // channelOf is the name change events of an entity are logged under: Account is AccountChangeEvent, Foo__c is Foo__ChangeEvent.

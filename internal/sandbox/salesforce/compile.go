@@ -13,6 +13,7 @@ type environment struct {
 	now  time.Time
 	zone *time.Location // of the user: date literals are days there
 	user string         // id
+	api  int            // version of the API: 60 for 60.0; 0 is the newest
 	view *view          // what the user sees; nil: everything
 }
 
@@ -97,7 +98,9 @@ func (t *sqlText) add(other *sqlText) {
 const (
 	maxOffset    = 2000
 	maxParents   = 5 // levels up
-	maxChildren  = 5 // levels down, from API 58.0
+	maxLevels    = 5 // of parents and children, the root being the first; from API 58.0
+	oldLevels    = 2 // before that
+	deepSince    = 58
 	maxFieldsAll = 200
 	maxValues    = 30_000
 	maxTables    = 56 // of a join: the platform allows 55 parents
@@ -111,6 +114,7 @@ type compiler struct {
 	src     string
 	zone    string // name of the user's zone, for convertTimezone
 	all     bool   // queryAll: deleted records too
+	levels  int    // of sub-queries, maxLevels if 0
 	aliases int
 	depth   int
 }
@@ -121,6 +125,9 @@ func (c *compiler) compile(q *soql.Query) (*plan, error) {
 	if obj == nil {
 		return nil, c.noEntity(q.From[0])
 	}
+	if obj.event {
+		return nil, badRequest("INVALID_TYPE_FOR_OPERATION", "entity type %s does not support query", obj.name)
+	}
 	return c.query(q, obj, nil)
 }
 
@@ -130,8 +137,13 @@ func (c *compiler) noEntity(f soql.From) error {
 
 // query compiles q over obj. For a sub-query link is the field that points at the parent, whose id is the first argument.
 func (c *compiler) query(q *soql.Query, obj *object, link *field) (*plan, error) {
-	if c.depth++; c.depth > maxChildren+1 {
-		return nil, badRequest("MALFORMED_QUERY", "sub-queries may be nested %d levels deep", maxChildren)
+	levels := c.levels
+	if levels == 0 {
+		levels = maxLevels
+	}
+	if c.depth++; c.depth > levels {
+		return nil, atQuery("MALFORMED_QUERY", c.src, q.Pos,
+			"SOQL statements cannot query aggregate relationships more than %d level away from the root entity object.", levels-1)
 	}
 	defer func() { c.depth-- }()
 	sc, err := c.newScope(q, obj)
@@ -174,6 +186,9 @@ func checkShape(q *soql.Query) error {
 			return badRequest("INVALID_FIELD", "this org has no data categories or record contexts: remove %s", w)
 		}
 	}
+	if q.Count && (len(q.OrderBy) > 0 || q.GroupBy != nil) {
+		return badRequest("MALFORMED_QUERY", "Grouped or ordered query cannot use COUNT(): use COUNT(Id)")
+	}
 	if q.From[0].Lookup != "" || len(q.Bind) > 0 {
 		return badRequest("INVALID_FIELD", "this org has no lookup filters: remove USING LOOKUP")
 	}
@@ -188,6 +203,8 @@ type builder struct {
 	seen   map[string]int
 	groups []string
 	mode   string // ROLLUP, CUBE or empty
+
+	grouped map[string]bool // what is grouped by, as SQL
 
 	subqueries int
 }
@@ -212,6 +229,9 @@ func (b *builder) finish(q *soql.Query, link *field) error {
 	if q.Having != nil {
 		having.WriteString(" HAVING ")
 		b.having = true
+		if err := b.groupedOnly(q.Having); err != nil {
+			return err
+		}
 		if err := b.cond(&having, q.Having); err != nil {
 			return err
 		}
@@ -330,8 +350,11 @@ func (b *builder) order(out *sqlText, q *soql.Query) error {
 		if err != nil {
 			return err
 		}
-		if v.field != nil && v.field.longText {
+		if v.field != nil && !v.field.sortable() {
 			return atQuery("INVALID_FIELD", b.c.src, o.Expr.Position(), "field '%s' can not be sorted in a query call", v.field.name)
+		}
+		if b.plan.aggregate && !v.aggregate && !b.grouped[v.folded] {
+			return atQuery("MALFORMED_QUERY", b.c.src, o.Expr.Position(), "Ordered field must be grouped or aggregated: %s", v.name)
 		}
 		if i == 0 {
 			out.WriteString(" ORDER BY ")
@@ -374,7 +397,7 @@ func (b *builder) records(q *soql.Query) error {
 func (b *builder) item(q *soql.Query, item soql.SelectItem) error {
 	switch {
 	case item.Sub != nil:
-		return b.subquery(item.Sub)
+		return b.subquery(q, item.Sub)
 	case item.TypeOf != nil:
 		return b.typeOf(item.TypeOf)
 	}
@@ -486,7 +509,7 @@ func (b *builder) fieldsGroup(q *soql.Query, f *soql.Func) (string, error) {
 	return "", atQuery("INVALID_FIELD", b.c.src, f.Pos, "FIELDS takes ALL, STANDARD or CUSTOM")
 }
 
-func (b *builder) subquery(q *soql.Query) error {
+func (b *builder) subquery(outer, q *soql.Query) error {
 	name := q.From[0].Name
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		name = name[i+1:] // Account.Contacts, a.Contacts
@@ -494,6 +517,9 @@ func (b *builder) subquery(q *soql.Query) error {
 	for _, rel := range b.obj.children {
 		if !strings.EqualFold(rel.name, name) {
 			continue
+		}
+		if q.Offset != nil && (outer.Limit == nil || outer.Limit.Value != 1) {
+			return badRequest("MALFORMED_QUERY", "OFFSET is allowed in a sub-query only where the parent query has LIMIT 1")
 		}
 		sub, err := b.c.query(q, rel.child, rel.field)
 		if err != nil {

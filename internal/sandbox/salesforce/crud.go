@@ -113,14 +113,23 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 	now := o.stamp()
 	in["CreatedDate"], in["CreatedById"] = now, user
 	touch(in, user, now)
-	if obj.name == "Case" {
-		in["CaseNumber"] = fmt.Sprintf("%08d", 1000+n)
-	}
+	number(obj, in, n)
 	if err := o.derive(ctx, tx, obj, in); err != nil {
 		return err
 	}
 	return o.unique(ctx, tx, obj, in, id)
 }
+
+// number fills what the platform counts: case numbers, and the names of records that have no other.
+func number(obj *object, in record, n int64) {
+	for _, f := range obj.fields {
+		if f.auto {
+			in[f.name] = fmt.Sprintf("%08d", firstNumber+n)
+		}
+	}
+}
+
+const firstNumber = 1000
 
 func defaultValue(f *field) any {
 	if f.kind == typeBoolean {

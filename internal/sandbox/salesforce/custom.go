@@ -29,7 +29,8 @@ type CustomObject struct {
 type CustomField struct {
 	Name  string `json:"name"  yaml:"name"` // ends in __c
 	Label string `json:"label" yaml:"label"`
-	// Type is string, textarea, phone, email, url, picklist, boolean, int, double, currency, date, datetime or reference.
+	// Type is string, textarea, phone, email, url, picklist, multipicklist, boolean, int, double, currency, date,
+	// datetime or reference.
 	Type       string   `json:"type"        yaml:"type"`
 	Length     int      `json:"length"      yaml:"length"` // in characters; that of the type if 0
 	Required   bool     `json:"required"    yaml:"required"`
@@ -111,7 +112,7 @@ var (
 	prefixName  = regexp.MustCompile(`^[a-zA-Z0-9]{3}$`)                             //nolint:gochecknoglobals // compiled once
 	customTypes = []fieldType{                                                       //nolint:gochecknoglobals // a constant list
 		typeString, typeTextArea, typePhone, typeEmail, typeURL, typePicklist, typeBoolean, typeInt, typeDouble, typeCurrency, typeDate,
-		typeDateTime, typeReference,
+		typeDateTime, typeReference, typeMulti,
 	}
 )
 
@@ -208,7 +209,8 @@ func newCustomField(c CustomField) (*field, error) {
 
 // checkCustomField tells what is wrong with a definition.
 func checkCustomField(c CustomField, f *field) error {
-	textual := f.text() && f.kind != typePicklist && f.kind != typeTextArea
+	picklist := f.kind == typePicklist || f.kind == typeMulti
+	textual := f.text() && !picklist && f.kind != typeTextArea
 	switch {
 	case !customName.MatchString(c.Name) || !strings.HasSuffix(c.Name, "__c") || len(c.Name) > maxCustomName:
 		return errors.New("a name has letters, digits and single underscores, at most 40, and __c at the end")
@@ -216,7 +218,7 @@ func checkCustomField(c CustomField, f *field) error {
 		return fmt.Errorf("type %q is unknown: use one of %v", c.Type, customTypes)
 	case (f.kind == typeReference) != (len(c.References) > 0):
 		return errors.New("a reference, and nothing else, names the entities it may point at in references")
-	case (f.kind == typePicklist) != (len(c.Values) > 0):
+	case picklist != (len(c.Values) > 0):
 		return errors.New("a picklist, and nothing else, lists its values")
 	case (c.Unique || c.ExternalID) && !textual:
 		return errors.New("only text can be unique or an external id: use the type string")

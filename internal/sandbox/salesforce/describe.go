@@ -2,11 +2,29 @@ package salesforce
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
 // describedAt is when the definitions last changed: describe answers carry it, so that clients may ask conditionally.
 func describedAt() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
+
+// sinceDescribed is the answer to who has the descriptions already, nil: they are to be sent, with the header.
+func sinceDescribed(rq *request) (unmodified *response, header http.Header) {
+	header = http.Header{"Last-Modified": {describedAt().Format(http.TimeFormat)}}
+	if since, err := http.ParseTime(rq.header.Get("If-Modified-Since")); err == nil && !describedAt().After(since) {
+		return &response{status: http.StatusNotModified, header: header}, header
+	}
+	return nil, header
+}
+
+func (o *Org) describeAll(rq *request) *response {
+	unmodified, header := sinceDescribed(rq)
+	if unmodified != nil {
+		return unmodified
+	}
+	return &response{status: http.StatusOK, header: header, body: o.describeGlobal(rq)}
+}
 
 func (o *Org) describeGlobal(rq *request) map[string]any {
 	list := make([]map[string]any, 0, len(o.schema.objects))
@@ -19,23 +37,46 @@ func (o *Org) describeGlobal(rq *request) map[string]any {
 func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 	url := rq.base() + "/sobjects/" + obj.name
 	write := !obj.readOnly
-	return map[string]any{
-		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
-		"activateable": false, "createable": write, "updateable": write, "deletable": write && obj.name != "User", "undeletable": false,
-		"custom": obj.custom(), "customSetting": false, "deprecatedAndHidden": false, "feedEnabled": false, "hasSubtypes": false,
-		"isSubtype": false, "layoutable": true, "mergeable": false, "mruEnabled": false, "queryable": true, "replicateable": true,
-		"retrieveable": true, "searchable": write, "triggerable": false,
-		"urls": map[string]string{"sobject": url, "describe": url + "/describe", "rowTemplate": url + "/{ID}"},
+	urls := map[string]string{"sobject": url, "describe": url + "/describe", "rowTemplate": url + "/{ID}"}
+	if obj.layoutable() {
+		urls["layouts"] = url + "/describe/layouts"
 	}
+	d := map[string]any{
+		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
+		"createable": write, "updateable": write && !obj.event, "deletable": write && obj.name != "User" && !obj.event,
+		"custom": obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
+		"retrieveable": !obj.event, "searchable": obj.searchable(), "triggerable": obj.searchable(), "mruEnabled": false, "urls": urls,
+	}
+	for _, never := range []string{
+		"activateable", "customSetting", "dataTranslationEnabled", "deepCloneable", "deprecatedAndHidden", "feedEnabled", "hasSubtypes",
+		"isInterface", "isSubtype", "mergeable", "undeletable",
+	} {
+		d[never] = false
+	}
+	for _, none := range []string{"associateEntityType", "associateParentEntity"} {
+		d[none] = nil
+	}
+	return d
 }
 
+// layoutable reports whether records of the entity have pages.
+func (o *object) layoutable() bool { return !o.setup && !o.event }
+
 func (o *Org) describe(rq *request, obj *object) (*response, error) {
+	part := ""
 	if len(rq.segs) > 3 {
+		part = strings.ToLower(rq.segs[3])
+	}
+	if part != "" && (part != "layouts" || !obj.layoutable() || len(rq.segs) > 5) {
 		return nil, notFound()
 	}
-	header := http.Header{"Last-Modified": {describedAt().Format(http.TimeFormat)}}
-	if since, err := http.ParseTime(rq.header.Get("If-Modified-Since")); err == nil && !describedAt().After(since) {
-		return &response{status: http.StatusNotModified, header: header}, nil
+	unmodified, header := sinceDescribed(rq)
+	if unmodified != nil {
+		return unmodified, nil
+	}
+	if part == "layouts" {
+		body, err := o.layouts(rq, obj)
+		return &response{status: http.StatusOK, header: header, body: body}, err
 	}
 	d := o.describeBrief(rq, obj)
 	fields := make([]map[string]any, 0, len(obj.fields))
@@ -47,12 +88,21 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 		pair := obj.name + "." + rel.child.name
 		children = append(children, map[string]any{
 			"childSObject": rel.child.name, "field": rel.field.name, "relationshipName": rel.name, "deprecatedAndHidden": false,
+			"junctionIdListNames": []string{}, "junctionReferenceTo": []string{},
 			"cascadeDelete":    pair == "Account.Contact" || pair == "Case.CaseComment",
 			"restrictedDelete": rel.child.name == "Case" && obj.name != "Case",
 		})
 	}
 	d["fields"], d["childRelationships"] = fields, children
-	d["recordTypeInfos"], d["supportedScopes"] = []any{}, scopes(obj)
+	d["recordTypeInfos"], d["supportedScopes"] = recordTypes(rq, obj), scopes(obj)
+	d["actionOverrides"], d["namedLayoutInfos"] = []any{}, []any{}
+	d["compactLayoutable"], d["listviewable"], d["lookupLayoutable"] = obj.layoutable(), nil, nil
+	d["searchLayoutable"] = obj.layoutable()
+	for _, none := range []string{
+		"defaultImplementation", "extendedBy", "extendsInterfaces", "implementedBy", "implementsInterfaces", "networkScopeFieldName", "sobjectDescribeOption",
+	} {
+		d[none] = nil
+	}
 	return &response{status: http.StatusOK, header: header, body: d}, nil
 }
 
@@ -68,22 +118,26 @@ func describeField(obj *object, f *field) map[string]any {
 	d := map[string]any{
 		"name": f.name, "label": f.label, "type": string(f.kind), "soapType": soapType(f.kind), "length": f.length, "byteLength": f.length * 3,
 		"unique": f.unique, "externalId": f.external, "idLookup": f.external || f.kind == typeID || f.kind == typeEmail,
-		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.name == "CaseNumber", "referenceTo": append([]string{}, f.refs...),
+		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.auto, "referenceTo": append([]string{}, f.refs...),
 		"polymorphicForeignKey": len(f.refs) > 1, "restrictedPicklist": f.restricted, "picklistValues": describeValues(f), "relationshipName": nil,
 	}
 	for _, never := range []string{
-		"calculated", "caseSensitive", "deprecatedAndHidden", "encrypted", "htmlFormatted", "dependentPicklist",
+		"aiPredictionField", "calculated", "cascadeDelete", "caseSensitive", "deprecatedAndHidden", "encrypted", "htmlFormatted",
+		"dependentPicklist", "displayLocationInDecimal", "formulaTreatNullNumberAsZero", "highScaleNumber", "queryByDistance",
+		"restrictedDelete", "searchPrefilterable", "writeRequiresMasterRead",
 	} {
 		d[never] = false
 	}
 	for _, none := range []string{
 		"inlineHelpText", "controllerName", "extraTypeInfo", "mask", "calculatedFormula", "compoundFieldName", "referenceTargetField",
+		"defaultValueFormula", "filteredLookupInfo", "relationshipOrder",
 	} {
 		d[none] = nil
 	}
 	if f.rel != "" {
 		d["relationshipName"] = f.rel
 	}
+	d["namePointing"] = len(f.refs) > 1
 	describeAccess(d, obj, f)
 	describeNumber(d, f)
 	return d
@@ -100,11 +154,11 @@ func describeValues(f *field) []map[string]any {
 // describeAccess says what may be done with a field.
 func describeAccess(d map[string]any, obj *object, f *field) {
 	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
-	listed := !f.longText && !f.writeOnly
+	listed := !f.writeOnly
 	automatic := f.kind == typeBoolean || f.kind == typeID
 	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, writable && !f.required
 	d["nillable"] = !f.required && !automatic
-	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed, listed, listed, listed && f.kind != typeBoolean
+	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed && !f.longText, listed && f.sortable(), listed && f.groupable(), listed && f.aggregatable()
 	d["defaultedOnCreate"] = f.defaultTo != "" || automatic || f.name == "OwnerId"
 	d["defaultValue"] = nil
 	switch {

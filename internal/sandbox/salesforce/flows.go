@@ -20,11 +20,13 @@ const (
 	FlowAuthorizationCode Flow = "authorization_code"
 	FlowJWTBearer         Flow = "jwt_bearer"
 	FlowSOAPLogin         Flow = "soap_login"
+	FlowTokenExchange     Flow = "token_exchange"
+	FlowDevice            Flow = "device" // closed in a new org, as on the platform
 )
 
 // Flows lists all flows.
 func Flows() []Flow {
-	return []Flow{FlowPassword, FlowClientCredentials, FlowRefreshToken, FlowAuthorizationCode, FlowJWTBearer, FlowSOAPLogin}
+	return []Flow{FlowPassword, FlowClientCredentials, FlowRefreshToken, FlowAuthorizationCode, FlowJWTBearer, FlowSOAPLogin, FlowTokenExchange, FlowDevice}
 }
 
 // settings are switches that can be thrown while the org runs; they outlive a restart.
@@ -83,6 +85,8 @@ func (o *Org) loadSettings(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(raw), &o.settings); err != nil {
 			return fmt.Errorf("reading the settings: %w", err)
 		}
+	} else {
+		o.settings.Off = []Flow{FlowDevice}
 	}
 	off := o.opts.DisabledFlows
 	if o.opts.DisablePasswordFlow {

@@ -134,16 +134,8 @@ func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch area := strings.ToLower(strings.Join(segs[:min(len(segs), 3)], "/")); {
-	case area == "services/oauth2/token":
-		o.token(w, r)
-	case area == "services/oauth2/revoke":
-		o.revoke(w, r)
-	case area == "services/oauth2/userinfo":
-		o.userinfo(w, r)
-	case area == "services/oauth2/authorize":
-		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
-	case area == "services/oauth2/introspect":
-		o.introspect(w, r)
+	case strings.HasPrefix(area, "services/oauth2/"):
+		o.oauth(w, r, strings.TrimPrefix(area, "services/oauth2/"))
 	case area == ".well-known/openid-configuration":
 		o.discovery(w, r)
 	case area == "id/keys":
@@ -154,10 +146,32 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.cometd(w, r, segs[1:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
+	case strings.HasPrefix(area, "services/apexrest"):
+		o.apexREST(w, r, segs[2:])
 	case area == "services/data":
 		writeJSON(w, http.StatusOK, versionList())
 	case strings.HasPrefix(area, "services/data/"):
 		o.rest(w, r, segs[2:])
+	default:
+		writeFault(w, notFound())
+	}
+}
+
+// oauth answers below /services/oauth2/.
+func (o *Org) oauth(w http.ResponseWriter, r *http.Request, part string) {
+	switch part {
+	case "token":
+		o.token(w, r)
+	case "revoke":
+		o.revoke(w, r)
+	case "userinfo":
+		o.userinfo(w, r)
+	case "authorize":
+		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+	case "singleaccess":
+		o.singleAccess(w, r)
+	case "introspect":
+		o.introspect(w, r)
 	default:
 		writeFault(w, notFound())
 	}
@@ -205,10 +219,11 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	note(w, s)
-	used := o.countRequest()
-	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
-	if used > int64(o.opts.DailyRequests) {
-		writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	if !o.spend(w) {
+		return
+	}
+	if err := errors.Join(checkHead(r), checkMedia(r, segs[1:])); err != nil {
+		o.writeFault(w, r, err)
 		return
 	}
 	rq := &request{
@@ -246,6 +261,17 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	writeJSON(w, res.status, res.body)
+}
+
+// spend counts a request and says so in the header; false: the day's are used up, which was answered.
+func (o *Org) spend(w http.ResponseWriter) bool {
+	used := o.countRequest()
+	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
+	if used <= int64(o.opts.DailyRequests) {
+		return true
+	}
+	writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+	return false
 }
 
 // isUpload reports whether a request brings the data of a bulk job, which is larger than others may be.
@@ -316,6 +342,8 @@ func (o *Org) route(rq *request) (*response, error) {
 		return o.jobs(rq)
 	case "tooling":
 		return o.tooling(rq)
+	case "connect":
+		return o.connect(rq)
 	}
 	return nil, notFound()
 }
@@ -352,6 +380,7 @@ func (o *Org) resources(rq *request) map[string]string {
 		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
 		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
 		"identity": "/id/" + orgID + "/" + rq.user.user, "jobs": base + "/jobs", "tooling": base + "/tooling",
+		"connect": base + "/connect",
 	}
 }
 
@@ -383,7 +412,7 @@ func (o *Org) update(rq *request, fn func(tx *sql.Tx) error) error {
 }
 
 func (o *Org) environment(rq *request) environment {
-	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, view: o.viewOf(rq.ctx, rq.user.user)}
+	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, api: rq.version, view: o.viewOf(rq.ctx, rq.user.user)}
 }
 
 // zoneOf is the time zone of the user: GMT unless the user record names another.

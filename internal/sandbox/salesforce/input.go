@@ -211,7 +211,10 @@ func checkText(obj *object, f *field, v any) (any, error) {
 			return nil, onFields(badRequest("INVALID_EMAIL_ADDRESS", "%s: invalid email address: %s", f.label, s), f.name)
 		}
 	}
-	if f.restricted && !listed(f.values, s) {
+	if f.kind == typeMulti {
+		s = ordered(f, s)
+	}
+	if f.restricted && !allListed(f, s) {
 		return nil, onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", f.label, s), f.name)
 	}
 	_ = obj
@@ -224,6 +227,41 @@ func shorten(s string) string {
 		return string(r[:keep]) + "..."
 	}
 	return s
+}
+
+// ordered puts the values of a multi-select picklist into the order of their definition, each once, as the platform keeps
+// them; what is not defined comes last.
+func ordered(f *field, s string) string {
+	var given, out []string
+	for part := range strings.SplitSeq(s, ";") {
+		if part = strings.TrimSpace(part); part != "" && !slices.Contains(given, part) {
+			given = append(given, part)
+		}
+	}
+	for _, v := range f.values {
+		if slices.Contains(given, v) {
+			out = append(out, v)
+		}
+	}
+	for _, v := range given {
+		if !slices.Contains(f.values, v) {
+			out = append(out, v)
+		}
+	}
+	return strings.Join(out, ";")
+}
+
+// allListed reports whether a text is a value of the picklist, or for one of several values a list of them.
+func allListed(f *field, s string) bool {
+	if f.kind != typeMulti {
+		return listed(f.values, s)
+	}
+	for part := range strings.SplitSeq(s, ";") {
+		if !listed(f.values, part) {
+			return false
+		}
+	}
+	return true
 }
 
 func listed(values []string, s string) bool {

@@ -46,7 +46,17 @@ func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 	basicInto(r, form)
 	var answer map[string]any
 	var err error
-	switch form.Get("grant_type") {
+	grant := form.Get("grant_type")
+	if form.Get("response_type") == "device_code" {
+		grant = "device_code"
+	}
+	switch grant {
+	case "device_code":
+		answer, err = o.deviceStart(r, form)
+	case grantDevice:
+		answer, err = o.deviceGrant(r, form)
+	case grantExchange:
+		answer, err = o.exchangeGrant(r, form)
 	case "password":
 		answer, err = o.passwordGrant(r, form)
 	case "client_credentials":

@@ -5,12 +5,13 @@ package salesforce
 type definition struct {
 	name, label, plural, prefix, fields string
 	readOnly                            bool
+	setup                               bool // of the org's setup: its changes are no events
 }
 
 // definitions lists the entities of the org with the field names, types and lengths of the platform's object reference.
 // What ends in __c is custom, as an administrator would add it.
 func definitions() []definition {
-	return []definition{
+	return append([]definition{
 		{name: "Account", label: "Account", plural: "Accounts", prefix: "001", fields: accountFields},
 		{name: "Contact", label: "Contact", plural: "Contacts", prefix: "003", fields: contactFields},
 		{name: "Case", label: "Case", plural: "Cases", prefix: "500", fields: caseFields},
@@ -18,12 +19,12 @@ func definitions() []definition {
 		{name: "Task", label: "Task", plural: "Tasks", prefix: "00T", fields: taskFields},
 		{name: "VoiceCall", label: "Voice Call", plural: "Voice Calls", prefix: "0LQ", fields: voiceCallFields},
 		{name: "User", label: "User", plural: "Users", prefix: "005", fields: userFields},
-		{name: "Profile", label: "Profile", plural: "Profiles", prefix: "00e", fields: profileFields, readOnly: true},
-		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true},
-		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields},
-		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields},
+		{name: "Profile", label: "Profile", plural: "Profiles", prefix: "00e", fields: profileFields, readOnly: true, setup: true},
+		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true, setup: true},
+		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields, setup: true},
+		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields, setup: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
-	}
+	}, serviceDefinitions()...)
 }
 
 const accountFields = `Name string required name
@@ -81,7 +82,7 @@ DoNotCall boolean
 Phone_E164__c phone external
 Ext__c string external unique label=External_Key`
 
-const caseFields = `CaseNumber string(30) readonly name unique
+const caseFields = `CaseNumber string(30) readonly name unique auto
 ContactId reference ->Contact/Contact <-Cases
 AccountId reference ->Account/Account <-Cases
 ParentId reference ->Case/Parent <-Cases label=Parent_Case_ID
@@ -136,7 +137,7 @@ CallAcceptDateTime datetime
 CallEndDateTime datetime
 CallDurationInSeconds int
 CallDisposition picklist {new|in-progress|completed|missed|abandoned}
-CallCenterId string(18)
+CallCenterId reference ->CallCenter/CallCenter <-VoiceCalls
 UserId reference ->User/User
 OwnerId reference ->User,Group/Owner
 QueueName string
@@ -164,14 +165,14 @@ Phone phone
 MobilePhone phone
 Extension phone
 UserType picklist {Standard|Guest|AutomatedProcess} readonly =Standard
-UserRoleId string(18)
+UserRoleId reference ->UserRole/UserRole <-Users
 ProfileId reference required ->Profile/Profile <-Users
 TimeZoneSidKey picklist required =GMT
 LocaleSidKey picklist required =en_US
 LanguageLocaleKey picklist required =en_US
 EmailEncodingKey picklist required =UTF-8
 FederationIdentifier string(512) index
-CallCenterId string(18)`
+CallCenterId reference ->CallCenter/CallCenter`
 
 const profileFields = `Name string required name
 Description textarea
@@ -193,6 +194,8 @@ TrialExpirationDate datetime`
 
 const groupFields = `Name string(40) required name
 DeveloperName string(80) unique
+QueueRoutingConfigId reference ->QueueRoutingConfig/QueueRoutingConfig
+RelatedId string(18)
 Type picklist {Regular|Queue|Role|Organization} required restricted
 Email email
 DoesSendEmailToMembers boolean

@@ -81,11 +81,12 @@ func (o *Org) discovery(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer": base, "authorization_endpoint": oauth + "authorize", "token_endpoint": oauth + "token",
 		"revocation_endpoint": oauth + "revoke", "userinfo_endpoint": oauth + "userinfo", "introspection_endpoint": oauth + "introspect",
-		"jwks_uri": base + "/id/keys", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		"device_authorization_endpoint": oauth + "token",
+		"jwks_uri":                      base + "/id/keys", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      strings.Fields(fullScope + " openid profile email address phone offline_access introspect_all_tokens"),
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
-		"grant_types_supported":                 []string{"authorization_code", "refresh_token", "client_credentials", "password", grantJWT},
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token", "client_credentials", "password", grantJWT, grantExchange, grantDevice},
 		"code_challenge_methods_supported":      []string{"S256"}, "display_values_supported": []string{"page"},
 		"claims_supported": []string{
 			"active", "address", "email", "email_verified", "family_name", "given_name", "is_app_installed", "language", "locale", "name",

@@ -1,11 +1,12 @@
 // Package salesforce is a stand-in Salesforce org: the OAuth and REST surface real clients use, over a database of its
 // own, with SOQL and SOSL that mean what they mean on the platform, pages for people, and faults on demand.
 //
-// It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token and JWT bearer,
-// each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
+// It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token, JWT bearer, token
+// exchange and device, each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
-// 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. It has
-// no Apex, no Connect or Metadata API and no SOAP beyond signing in; those paths answer NOT_FOUND. Users may
+// 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. Of the
+// Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
+// SOAP beyond signing in; those paths answer NOT_FOUND. Users may
 // read and write everything unless their profile is restricted; there is no sharing of single records. Query locators
 // live in memory and end with the process.
 package salesforce
@@ -96,6 +97,9 @@ type Org struct {
 	comet    *comet
 	events   *eventSchemas
 	codes    *authCodes
+	devices  *devices
+	apex     apexAnswers
+	uploads  uploads
 	locators *locators
 	faults   *kit.Faults
 	skew     atomic.Int64 // nanoseconds the clock is ahead
@@ -138,6 +142,7 @@ func New(opts Options) (*Org, error) {
 		return nil, fmt.Errorf("seed %q is unknown: use %s, %s, %s or %s", s, SeedNone, SeedSmall, SeedMedium, SeedMillion)
 	}
 	o.requests, o.locators, o.codes = kit.NewLog(logSize), newLocators(o.now), newCodes(o.now)
+	o.devices = newDevices(o.now)
 	o.site = &site{org: o, html: templates()}
 	custom, err := loadCustom(opts.Dir)
 	if err != nil {

@@ -3,7 +3,6 @@ package salesforce
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -259,52 +258,6 @@ func (o *Org) search(rq *request, src string) (*response, error) {
 	}
 	buf := append([]byte(`{"searchRecords":[`), appendJoined(nil, records)...)
 	return ok(json.RawMessage(append(buf, "]}"...))), nil
-}
-
-// parameterizedSearch builds the search from parameters or a JSON body.
-func (o *Org) parameterizedSearch(rq *request) (*response, error) {
-	in := struct {
-		Q        string `json:"q"`
-		In       string `json:"in"`
-		SObjects []struct {
-			Name   string   `json:"name"`
-			Fields []string `json:"fields"`
-			Limit  int      `json:"limit"`
-		} `json:"sobjects"`
-		Limit int `json:"overallLimit"`
-	}{Q: rq.query.Get("q"), In: rq.query.Get("in")}
-	switch rq.method {
-	case http.MethodGet:
-		if name := rq.query.Get("sobject"); name != "" {
-			in.SObjects = append(in.SObjects, struct {
-				Name   string   `json:"name"`
-				Fields []string `json:"fields"`
-				Limit  int      `json:"limit"`
-			}{Name: name, Fields: splitList(rq.query.Get(name + ".fields"))})
-		}
-	case http.MethodPost:
-		if err := json.Unmarshal(rq.body, &in); err != nil {
-			return nil, jsonFault(rq.body, err)
-		}
-	default:
-		return nil, methodNotAllowed(rq.method)
-	}
-	if in.Q == "" {
-		return nil, badRequest("MALFORMED_SEARCH", "q is missing: what to search for")
-	}
-	var src strings.Builder
-	src.WriteString("FIND {" + soql.Term(in.Q) + "} IN " + orElse(in.In, "ALL") + " FIELDS")
-	for i, so := range in.SObjects {
-		src.WriteString(map[bool]string{true: " RETURNING ", false: ", "}[i == 0] + so.Name + "(" + orElse(strings.Join(so.Fields, ", "), "Id"))
-		if so.Limit > 0 {
-			src.WriteString(" LIMIT " + itoa(so.Limit))
-		}
-		src.WriteString(")")
-	}
-	if in.Limit > 0 {
-		src.WriteString(" LIMIT " + itoa(in.Limit))
-	}
-	return o.search(rq, src.String())
 }
 
 func orElse(s, other string) string {

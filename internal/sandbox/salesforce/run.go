@@ -32,7 +32,11 @@ func (o *Org) planFor(src string, all bool, env environment) (*plan, error) {
 		seen, name = env.view.schema, env.view.key
 	}
 	zone := env.zone
-	key := strconv.FormatBool(all) + zone.String() + "\x00" + name + "\x00" + src
+	levels := maxLevels
+	if env.api != 0 && env.api < deepSince {
+		levels = oldLevels
+	}
+	key := strconv.FormatBool(all) + strconv.Itoa(levels) + zone.String() + "\x00" + name + "\x00" + src
 	if p, ok := o.plans.get(key); ok {
 		return p, nil
 	}
@@ -43,7 +47,7 @@ func (o *Org) planFor(src string, all bool, env environment) (*plan, error) {
 		}
 		return nil, badRequest("MALFORMED_QUERY", "%s", err)
 	}
-	c := &compiler{schema: seen, src: src, zone: zone.String(), all: all}
+	c := &compiler{schema: seen, src: src, zone: zone.String(), all: all, levels: levels}
 	p, err := c.compile(q)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ const (
 	typeCurrency  fieldType = "currency"
 	typeDate      fieldType = "date"
 	typeDateTime  fieldType = "datetime"
+	typeMulti     fieldType = "multipicklist" // values are kept with ; between them
 )
 
 // field describes one field. Length is in characters.
@@ -38,6 +39,8 @@ type field struct {
 	defaultTo   string
 
 	required, readOnly, createOnly, unique, external, nameField, indexed, restricted bool
+	// auto fields are numbered by the platform.
+	auto bool
 	// longText cannot be filtered, sorted or grouped by, as on the platform.
 	longText bool
 	// writeOnly has no column: what is written to it goes elsewhere.
@@ -47,7 +50,7 @@ type field struct {
 // text reports whether values compare as text, without regard to case.
 func (f *field) text() bool {
 	switch f.kind {
-	case typeString, typeTextArea, typePhone, typeEmail, typeURL, typePicklist:
+	case typeString, typeTextArea, typePhone, typeEmail, typeURL, typePicklist, typeMulti:
 		return true
 	default:
 		return false
@@ -55,6 +58,21 @@ func (f *field) text() bool {
 }
 
 func (f *field) isID() bool { return f.kind == typeID || f.kind == typeReference }
+
+// What a query may do with a field, as the platform's object reference states it for types of field.
+
+func (f *field) sortable() bool { return !f.longText && f.kind != typeMulti }
+
+func (f *field) groupable() bool {
+	switch f.kind {
+	case typeDateTime, typeDouble, typeCurrency, typeMulti:
+		return false
+	default:
+		return !f.longText && !f.auto
+	}
+}
+
+func (f *field) aggregatable() bool { return f.sortable() && f.kind != typeBoolean }
 
 func (f *field) number() bool {
 	return f.kind == typeInt || f.kind == typeDouble || f.kind == typeCurrency
@@ -94,6 +112,7 @@ type object struct {
 	children                    []childRel
 	readOnly                    bool // not creatable, changeable or deletable by the API
 	event                       bool // a platform event: published, never stored
+	setup                       bool // of the org's setup: its changes are no events
 	nameField                   *field
 }
 
@@ -111,6 +130,9 @@ func (o *object) custom() bool {
 }
 
 func (o *object) table() string { return `"` + o.name + `"` }
+
+// searchable reports whether searches find records of the entity.
+func (o *object) searchable() bool { return !o.readOnly && !o.setup && !o.event }
 
 // hasOwner reports whether records have an owner.
 func (o *object) hasOwner() bool { return o.byName["ownerid"] != nil }
@@ -186,7 +208,8 @@ SystemModstamp datetime readonly index`
 
 func newObject(def definition) (*object, error) {
 	o := &object{
-		name: def.name, label: def.label, plural: def.plural, prefix: def.prefix, readOnly: def.readOnly, event: strings.HasSuffix(def.name, "__e"),
+		name: def.name, label: def.label, plural: def.plural, prefix: def.prefix, readOnly: def.readOnly, setup: def.setup,
+		event:  strings.HasSuffix(def.name, "__e"),
 		byName: map[string]*field{}, byRel: map[string]*field{},
 	}
 	lines := systemFieldsBefore + "\n" + def.fields + "\n" + systemFieldsAfter
@@ -214,7 +237,7 @@ func newObject(def definition) (*object, error) {
 }
 
 // parseField reads a line `Name type[(length)] flags..`, where a flag is one of required, readonly, createonly, unique,
-// external, name, index, long, restricted, writeonly, label=Text_with_underscores, =default, {value|value},
+// external, name, index, long, restricted, auto, writeonly, label=Text_with_underscores, =default, {value|value},
 // ->Entity[,Entity]/Relationship and <-ChildRelationship.
 func parseField(line string) (*field, error) {
 	parts := strings.Fields(line)
@@ -248,6 +271,8 @@ func usualLength(kind fieldType) int {
 		return 18
 	case typePhone, typePicklist:
 		return 40
+	case typeMulti:
+		return 4099
 	case typeEmail:
 		return 80
 	case typeString, typeURL, typeTextArea:
@@ -296,6 +321,8 @@ func (f *field) setBool(flag string) error {
 		f.longText = true
 	case "restricted":
 		f.restricted = true
+	case "auto":
+		f.auto = true
 	case "writeonly":
 		f.writeOnly = true
 	default:

@@ -15,8 +15,13 @@ type scope struct {
 	names  map[string][]string // lower-case prefix -> the path it stands for, relative to the root
 	joins  map[string]*join    // lower-case path
 	joined strings.Builder
-	having bool           // aggregates may stand in conditions
-	tables int            // joined
+	having bool // aggregates may stand in conditions
+	tables int  // joined
+
+	nested     int  // ORs and NOTs around the condition being compiled
+	semiJoins  int  // seen so far
+	inSemiJoin bool // this SELECT is the inside of one
+
 	rolled map[string]int // of ROLLUP and CUBE: the fields grouped by, and their places
 }
 

@@ -33,7 +33,7 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 	returning := s.Returning
 	if len(returning) == 0 {
 		for _, obj := range o.schema.objects {
-			if !obj.readOnly {
+			if obj.searchable() {
 				returning = append(returning, soql.Returning{Name: obj.name})
 			}
 		}

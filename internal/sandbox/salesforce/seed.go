@@ -106,13 +106,13 @@ func (s *seeder) add(entity string, at time.Time, r record) (string, error) {
 	if obj.hasOwner() && r["OwnerId"] == nil {
 		r["OwnerId"] = by
 	}
+	number(obj, r, n)
 	r["CreatedDate"], r["CreatedById"] = at.UnixMilli(), by
 	touch(r, by, at.UnixMilli())
 	switch entity {
 	case "Contact", "User":
 		r["Name"] = strings.TrimSpace(r.text("FirstName") + " " + r.text("LastName"))
 	case "Case":
-		r["CaseNumber"] = fmt.Sprintf("%08d", 1000+n)
 		s.org.deriveCase(r)
 	case "Task":
 		s.org.deriveTask(r)
@@ -186,6 +186,7 @@ func (s *seeder) people() error {
 }
 
 func (s *seeder) users(admin string, profiles []string) error {
+	var users []string
 	for _, u := range []struct{ first, last, username, alias, profile string }{
 		{"Ada", "Admin", admin, "aadmin", profiles[0]},
 		{"Ivo", "Integration", "integration@sandbox.example", "iinteg", profiles[0]},
@@ -193,16 +194,20 @@ func (s *seeder) users(admin string, profiles []string) error {
 		{"Ben", "Okafor", "ben.okafor@sandbox.example", "bokaf", profiles[1]},
 		{"Chloé", "Dubois", "chloe.dubois@sandbox.example", "cdubo", profiles[1]},
 	} {
-		_, err := s.add("User", s.start, record{
+		id, err := s.add("User", s.start, record{
 			"FirstName": u.first, "LastName": u.last, "Username": u.username, "Email": strings.ToLower(u.alias) + "@sandbox.example",
 			"Alias": u.alias, "CommunityNickname": u.alias, "ProfileId": u.profile,
 		})
 		if err != nil {
 			return err
 		}
+		users = append(users, id)
 	}
-	_, err := s.add("Group", s.start, record{"Name": "Support", "DeveloperName": "Support", "Type": "Queue"})
-	return err
+	queue, err := s.add("Group", s.start, record{"Name": "Support", "DeveloperName": "Support", "Type": "Queue"})
+	if err != nil {
+		return err
+	}
+	return s.service(profiles, users, queue)
 }
 
 // loadCredentials reads what the first start kept.

@@ -32,6 +32,7 @@ func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("DELETE /sandbox/api/profiles/{name}", o.dropPermissions(o.RestrictProfile))
 	mux.HandleFunc("PUT /sandbox/api/permissionsets/{name}", o.putPermissions(o.SetPermissionSet))
 	mux.HandleFunc("DELETE /sandbox/api/permissionsets/{name}", o.dropPermissions(o.SetPermissionSet))
+	o.apexSwitches(mux)
 	mux.HandleFunc("GET /sandbox/setup", func(w http.ResponseWriter, r *http.Request) { o.site.setupPage(w, r, "") })
 	mux.HandleFunc("POST /sandbox/setup", o.site.setup)
 }
@@ -140,7 +141,7 @@ type switchRow struct {
 }
 
 func (s *site) setupPage(w http.ResponseWriter, r *http.Request, problem string) {
-	d := pageData{Title: "Setup", Problem: problem, Apps: s.org.Apps()}
+	d := pageData{Title: "Setup", Section: "apps", Problem: problem, Apps: s.org.Apps()}
 	for _, f := range Flows() {
 		d.Switches = append(d.Switches, switchRow{string(f), flowLabel(f), s.org.FlowEnabled(f)})
 	}
@@ -166,6 +167,10 @@ func flowLabel(f Flow) string {
 		return "OAuth JWT bearer flow"
 	case FlowSOAPLogin:
 		return "SOAP login()"
+	case FlowTokenExchange:
+		return "OAuth token exchange flow"
+	case FlowDevice:
+		return "OAuth device flow"
 	}
 	return string(f)
 }

@@ -30,7 +30,7 @@ type saveResult struct {
 // sobjects answers below /sobjects.
 func (o *Org) sobjects(rq *request) (*response, error) {
 	if len(rq.segs) == 1 {
-		return rq.get(func() (*response, error) { return ok(o.describeGlobal(rq)), nil })
+		return rq.get(func() (*response, error) { return o.describeAll(rq), nil })
 	}
 	obj := o.seen(rq).object(rq.segs[1])
 	if obj == nil {
@@ -375,7 +375,7 @@ const (
 	binTime   = 15 * 24 * time.Hour
 )
 
-func window(rq *request) (from, to time.Time, err error) {
+func window(rq *request, now time.Time) (from, to time.Time, err error) {
 	var bounds [2]time.Time
 	for i, name := range []string{"start", "end"} {
 		// A + that was not encoded arrives as a space.
@@ -384,14 +384,25 @@ func window(rq *request) (from, to time.Time, err error) {
 			return from, to, badRequest("INVALID_REPLICATION_DATE", "%s: %s", name, err)
 		}
 	}
-	from, to = bounds[0], bounds[1]
+	// Seconds are left out of account.
+	from, to = bounds[0].Truncate(time.Minute), bounds[1].Truncate(time.Minute)
 	switch {
 	case !to.After(from):
-		return from, to, badRequest("INVALID_REPLICATION_DATE", "endDate should be greater than startDate")
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "endDate should be at least a minute greater than startDate")
 	case to.Sub(from) > maxWindow:
-		return from, to, badRequest("EXCEEDED_ID_LIMIT", "the time span is longer than 30 days: shorten it")
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "the time span is longer than 30 days: shorten it")
+	case from.Before(now.Add(-maxWindow - time.Minute)):
+		return from, to, badRequest("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
 	}
 	return from, to, nil
+}
+
+// covered is how far a list reaches: to the end that was asked for, but never into the future.
+func covered(to, now time.Time) string {
+	if to.After(now) {
+		to = now.Truncate(time.Minute)
+	}
+	return to.UTC().Format(wireTime)
 }
 
 func (o *Org) inWindow(rq *request, obj *object, deleted bool, from, to time.Time) ([][]any, error) {
@@ -408,7 +419,7 @@ func (o *Org) inWindow(rq *request, obj *object, deleted bool, from, to time.Tim
 }
 
 func (o *Org) updated(rq *request, obj *object) (*response, error) {
-	from, to, err := window(rq)
+	from, to, err := window(rq, o.now())
 	if err != nil {
 		return nil, err
 	}
@@ -420,11 +431,11 @@ func (o *Org) updated(rq *request, obj *object) (*response, error) {
 	for _, row := range raw {
 		ids = append(ids, row[0])
 	}
-	return ok(map[string]any{"ids": ids, "latestDateCovered": to.UTC().Format(wireTime)}), nil
+	return ok(map[string]any{"ids": ids, "latestDateCovered": covered(to, o.now())}), nil
 }
 
 func (o *Org) deleted(rq *request, obj *object) (*response, error) {
-	from, to, err := window(rq)
+	from, to, err := window(rq, o.now())
 	if err != nil {
 		return nil, err
 	}
@@ -439,7 +450,7 @@ func (o *Org) deleted(rq *request, obj *object) (*response, error) {
 		list = append(list, map[string]any{"id": row[0], "deletedDate": time.UnixMilli(ms).UTC().Format(wireTime)})
 	}
 	return ok(map[string]any{
-		"deletedRecords": list, "earliestDateAvailable": earliest.UTC().Format(wireTime), "latestDateCovered": to.UTC().Format(wireTime),
+		"deletedRecords": list, "earliestDateAvailable": earliest.UTC().Format(wireTime), "latestDateCovered": covered(to, o.now()),
 	}), nil
 }
 

@@ -108,7 +108,7 @@ func (o *Org) parseTopic(name, src string) (*pushTopic, *object, error) {
 
 // fieldsOf tells the names of the fields a condition looks at.
 func fieldsOf(c soql.Cond, tell func(name string)) {
-	expr := func(e soql.Expr) {
+	operands(c, func(e soql.Expr) {
 		for {
 			f, isFunc := e.(*soql.Func)
 			if !isFunc {
@@ -119,28 +119,31 @@ func fieldsOf(c soql.Cond, tell func(name string)) {
 		if f, isField := e.(*soql.Field); isField {
 			tell(f.Name)
 		}
-	}
-	each := func(list []soql.Cond) {
-		for _, term := range list {
-			fieldsOf(term, tell)
-		}
-	}
+	})
+}
+
+// operands tells what a condition compares with values.
+func operands(c soql.Cond, tell func(e soql.Expr)) {
 	switch c := c.(type) {
 	case *soql.And:
-		each(c.Terms)
+		for _, term := range c.Terms {
+			operands(term, tell)
+		}
 	case *soql.Or:
-		each(c.Terms)
+		for _, term := range c.Terms {
+			operands(term, tell)
+		}
 	case *soql.Not:
-		fieldsOf(c.Term, tell)
+		operands(c.Term, tell)
 	case *soql.Compare:
-		expr(c.Left)
+		tell(c.Left)
 	case *soql.In:
-		expr(c.Left)
+		tell(c.Left)
 	case *soql.Includes:
-		expr(c.Left)
+		tell(c.Left)
 	case *soql.Calc:
-		expr(c.A)
-		expr(c.B)
+		tell(c.A)
+		tell(c.B)
 	}
 }
 

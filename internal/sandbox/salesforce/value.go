@@ -75,7 +75,7 @@ func (s *scope) aggregateCall(name string, f *soql.Func) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if arg.field != nil && arg.field.longText {
+	if arg.field != nil && !arg.field.aggregatable() {
 		return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "field %s does not support aggregate operator %s", arg.name, name)
 	}
 	v := &value{kind: typeInt, name: arg.name, aggregate: true}
@@ -184,12 +184,17 @@ func (b *builder) aggregate(q *soql.Query) error {
 	if err != nil {
 		return err
 	}
-	unnamed := 0
+	b.grouped = grouped
+	unnamed, named := 0, map[string]bool{}
 	for _, item := range q.Select {
 		n, err := b.aggregateItem(item, grouped, &unnamed)
 		if err != nil {
 			return err
 		}
+		if key := strings.ToLower(n.name); item.Alias != "" && named[key] {
+			return atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "duplicate alias: %s", item.Alias)
+		}
+		named[strings.ToLower(n.name)] = true
 		b.plan.nodes = append(b.plan.nodes, n)
 	}
 	return nil
@@ -212,7 +217,8 @@ func (b *builder) groupBy(g *soql.GroupBy) (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v.field != nil && v.field.longText {
+		_, plain := e.(*soql.Field)
+		if v.field != nil && plain && !v.field.groupable() {
 			return nil, atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "field '%s' can not be grouped in a query call", v.name)
 		}
 		grouped[v.folded] = true
@@ -222,6 +228,21 @@ func (b *builder) groupBy(g *soql.GroupBy) (map[string]bool, error) {
 		b.groups = append(b.groups, v.folded)
 	}
 	return grouped, nil
+}
+
+// groupedOnly refuses a HAVING that looks at a field which is neither grouped by nor aggregated.
+func (b *builder) groupedOnly(c soql.Cond) error {
+	var fault error
+	operands(c, func(e soql.Expr) {
+		v, err := b.value(e, true)
+		if err == nil && !v.aggregate && !b.grouped[v.folded] {
+			err = atQuery("MALFORMED_QUERY", b.c.src, e.Position(), "Field must be grouped or aggregated: %s", v.name)
+		}
+		if fault == nil {
+			fault = err
+		}
+	})
+	return fault
 }
 
 func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, unnamed *int) (*node, error) {

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tandemcc/tandem/internal/soql"
 )
@@ -14,8 +13,12 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	case *soql.And:
 		return s.joinConds(out, c.Terms, " AND ")
 	case *soql.Or:
+		s.nested++
+		defer func() { s.nested-- }()
 		return s.joinConds(out, c.Terms, " OR ")
 	case *soql.Not:
+		s.nested++
+		defer func() { s.nested-- }()
 		// A condition over a missing value is false, and its negation true: there is no third answer.
 		out.WriteString("NOT COALESCE((")
 		if err := s.cond(out, c.Term); err != nil {
@@ -34,11 +37,7 @@ func (s *scope) cond(out *sqlText, c soql.Cond) error {
 	case *soql.In:
 		return s.in(out, c)
 	case *soql.Includes:
-		v, err := s.operand(c.Left)
-		if err != nil {
-			return err
-		}
-		return badRequest("INVALID_QUERY_FILTER_OPERATOR", "includes and excludes operators are not valid on field '%s'", v.name)
+		return s.includes(out, c)
 	}
 	return badRequest("MALFORMED_QUERY", "the condition %s is not understood", c)
 }
@@ -97,6 +96,44 @@ func (s *scope) calc(out *sqlText, c *soql.Calc) error {
 	return s.compare(out, &value{sql: sum, folded: sum, kind: typeDouble, name: c.A.Name}, c.Op, c.Value)
 }
 
+// includes compares a multi-select picklist: of each value, which may be several with ; between them, all must be set, and
+// one of the values is enough. What has no value excludes all.
+func (s *scope) includes(out *sqlText, c *soql.Includes) error {
+	v, err := s.operand(c.Left)
+	if err != nil {
+		return err
+	}
+	if v.kind != typeMulti {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, c.Left.Position(), "includes and excludes operators are not valid on field '%s'", v.name)
+	}
+	if c.Excludes {
+		out.WriteString("NOT ")
+	}
+	out.WriteString("COALESCE((")
+	for i, lit := range c.Values {
+		if lit.Kind != soql.Text && lit.Kind != soql.Null {
+			return s.wrongType(v, lit)
+		}
+		if i > 0 {
+			out.WriteString(" OR ")
+		}
+		if lit.Str == "" {
+			out.WriteString(v.folded + " IS NULL")
+			continue
+		}
+		for k, part := range strings.Split(strings.ToLower(lit.Str), ";") {
+			if k > 0 {
+				out.WriteString(" AND ")
+			}
+			out.WriteString("instr(';' || " + v.folded + " || ';', ")
+			out.arg(";" + strings.TrimSpace(part) + ";")
+			out.WriteString(") > 0")
+		}
+	}
+	out.WriteString("), 0)")
+	return nil
+}
+
 func isNumber(kind fieldType) bool {
 	return kind == typeInt || kind == typeDouble || kind == typeCurrency
 }
@@ -139,118 +176,6 @@ func writeNull(out *sqlText, v *value, op soql.Op) {
 	default:
 		out.WriteString("0")
 	}
-}
-
-func (s *scope) like(out *sqlText, v *value, lit soql.Value) error {
-	if !v.text() {
-		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid operator on %s field '%s': LIKE needs text", v.kind, v.name)
-	}
-	if lit.Kind == soql.Null {
-		out.WriteString("0")
-		return nil
-	}
-	if lit.Kind != soql.Text {
-		return s.wrongType(v, lit)
-	}
-	pattern := strings.ToLower(lit.Str)
-	match := func(column string) {
-		out.WriteString(column + " LIKE ")
-		out.arg(pattern)
-		out.WriteString(` ESCAPE '\'`)
-	}
-	start := likePrefix(pattern)
-	switch {
-	case !v.direct || !v.field.indexed && v.kind != typePhone:
-		match(v.folded)
-	case start != "" && v.field.indexed:
-		// SQLite does not look into values that are bound: that the pattern bounds an index must be said.
-		out.WriteString("(" + v.folded + " >= ")
-		out.arg(start)
-		if after := following(start); after != "" {
-			out.WriteString(" AND " + v.folded + " < ")
-			out.arg(after)
-		}
-		out.WriteString(" AND ")
-		match(v.folded)
-		out.WriteString(")")
-	case v.kind == typePhone && digitPattern(pattern):
-		s.likeNumber(out, pattern)
-		match(v.folded)
-		out.WriteString(")")
-	case !v.field.indexed:
-		match(v.folded)
-	default:
-		// Reading the narrow index through and then fetching the few hits is much cheaper than reading the wide table.
-		out.WriteString(s.root.alias + `."Id" IN (SELECT "Id" FROM ` + s.obj.table() + " WHERE ")
-		match(v.field.folded())
-		out.WriteString(")")
-	}
-	return nil
-}
-
-// likePrefix is what every text that is like a pattern starts with.
-func likePrefix(pattern string) string {
-	var b strings.Builder
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '%' || c == '_':
-			return b.String()
-		case c == '\\' && i+1 < len(pattern):
-			i++
-			b.WriteByte(pattern[i])
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// following is the first text after all those that start with a prefix, "" when there is none.
-func following(prefix string) string {
-	r, size := utf8.DecodeLastRuneInString(prefix)
-	switch r {
-	case utf8.RuneError, utf8.MaxRune:
-		return ""
-	case 0xD7FF:
-		r = 0xDFFF // what lies between stands for no character
-	}
-	return prefix[:len(prefix)-size] + string(r+1)
-}
-
-// minTail is how many digits a pattern must end with for numbers to be found by them.
-const minTail = 3
-
-// digitPattern reports whether a pattern is made of digits and % alone and ends with digits, as look-ups of numbers do.
-func digitPattern(pattern string) bool {
-	tail := 0
-	for i := range len(pattern) {
-		switch c := pattern[i]; {
-		case c == '%':
-			tail = 0
-		case c >= '0' && c <= '9':
-			tail++
-		default:
-			return false
-		}
-	}
-	return tail >= minTail
-}
-
-// likeNumber narrows a search for a number down by its last digits: text that is like the pattern has digits that are.
-func (s *scope) likeNumber(out *sqlText, pattern string) {
-	backwards := reverse(pattern)
-	tail, _, _ := strings.Cut(backwards, "%")
-	out.WriteString("(" + s.root.alias + `."Id" IN (SELECT id FROM phone WHERE entity IN (`)
-	out.arg(s.obj.prefix)
-	out.WriteString(", ")
-	out.arg(s.obj.prefix + extended)
-	out.WriteString(") AND reversed >= ")
-	out.arg(tail)
-	out.WriteString(" AND reversed < ")
-	out.arg(tail + "~")
-	out.WriteString(" AND reversed LIKE ")
-	out.arg(strings.TrimSuffix(backwards, "%") + "%")
-	out.WriteString(") AND ")
 }
 
 // compareRange compares with a date literal, which stands for a span of whole days.
@@ -389,6 +314,9 @@ func (s *scope) in(out *sqlText, c *soql.In) error {
 		return err
 	}
 	if c.Sub != nil {
+		if err := s.checkSemiJoin(v, c); err != nil {
+			return err
+		}
 		return s.semiJoin(out, v, c)
 	}
 	if len(c.Values) > maxValues {
@@ -430,6 +358,51 @@ func (s *scope) anyOf(out *sqlText, v *value, values []soql.Value) error {
 	}
 	out.WriteString(")")
 	return nil
+}
+
+// maxSemiJoins is the number of semi-joins a query takes (SOQL and SOSL reference, "Comparison Operators").
+const maxSemiJoins = 2
+
+// checkSemiJoin refuses the places where the platform takes no semi-join.
+func (s *scope) checkSemiJoin(v *value, c *soql.In) error {
+	refuse := func(format string, args ...any) error {
+		return atQuery("MALFORMED_QUERY", s.c.src, c.Sub.Pos, format, args...)
+	}
+	s.semiJoins++
+	inner := c.Sub.From[0].Name
+	switch {
+	case s.inSemiJoin:
+		return refuse("Nesting of semi join sub-selects is not supported")
+	case s.nested > 0:
+		return refuse("Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions.")
+	case s.semiJoins > maxSemiJoins:
+		return refuse("Maximum %d semi join sub-selects are allowed", maxSemiJoins)
+	case strings.EqualFold(inner, s.obj.name) && v.kind == typeID:
+		return refuse("The inner and outer selects should not be on the same object type")
+	case strings.EqualFold(inner, "Task"):
+		return refuse("Entity '%s' is not supported for semi join inner selects", inner)
+	}
+	return nil
+}
+
+// pointAlike reports whether both sides of a semi-join can be the id of the same entity.
+func pointAlike(v *value, outer *object, r *reference, inner *object) bool {
+	left, right := v.field.refs, r.field.refs
+	switch {
+	case v.kind == typeID && !v.direct || r.field.kind == typeID && !r.direct:
+		return true // of a parent: nothing is known here of which
+	case v.kind == typeID:
+		left = []string{outer.name}
+	}
+	if r.field.kind == typeID {
+		right = []string{inner.name}
+	}
+	for _, name := range left {
+		if listed(right, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // anyPlain writes a list of values, nothing when it is empty.
@@ -498,6 +471,11 @@ func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 		return atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+
 			"expression in the outer query '%s' should point to the same object type", f.Name, v.name)
 	}
+	if !pointAlike(v, s.obj, r, obj) {
+		return atQuery("INVALID_FIELD", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+
+			"expression in the outer query '%s' should point to the same object type", f.Name, v.name)
+	}
+	inner.inSemiJoin = true
 	b := &builder{scope: inner, plan: &plan{object: obj}}
 	where, err := b.filter(c.Sub, nil)
 	if err != nil {

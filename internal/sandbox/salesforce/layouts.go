@@ -1,0 +1,90 @@
+package salesforce
+
+// masterRecordType is the record type of entities that have no others.
+const masterRecordType = "012000000000000AAA"
+
+func recordTypes(rq *request, obj *object) []map[string]any {
+	if !obj.layoutable() {
+		return []map[string]any{}
+	}
+	return []map[string]any{{
+		"active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master", "master": true, "name": "Master",
+		"recordTypeId": masterRecordType, "urls": map[string]string{"layout": rq.base() + "/sobjects/" + obj.name + "/describe/layouts/" + masterRecordType},
+	}}
+}
+
+// layouts answers describe/layouts, or with an id after it the one layout there is.
+func (o *Org) layouts(rq *request, obj *object) (any, error) {
+	layout := o.layout(obj)
+	if len(rq.segs) == 5 {
+		if id, valid := normalID(rq.segs[4]); !valid || id != masterRecordType {
+			return nil, notFound()
+		}
+		return layout, nil
+	}
+	return map[string]any{
+		"layouts": []any{layout}, "recordTypeSelectorRequired": []bool{false},
+		"recordTypeMappings": []map[string]any{{
+			"active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master", "layoutId": nil, "master": true,
+			"name": "Master", "picklistsForRecordType": picklists(obj), "recordTypeId": masterRecordType,
+			"urls": map[string]string{"layout": rq.base() + "/sobjects/" + obj.name + "/describe/layouts/" + masterRecordType},
+		}},
+	}, nil
+}
+
+func picklists(obj *object) []map[string]any {
+	out := []map[string]any{}
+	for _, f := range obj.fields {
+		if len(f.values) > 0 {
+			out = append(out, map[string]any{"picklistName": f.name, "picklistValues": describeValues(f)})
+		}
+	}
+	return out
+}
+
+// layout puts all fields into one section of two columns, and the children below it.
+func (o *Org) layout(obj *object) map[string]any {
+	related := []map[string]any{}
+	for _, rel := range obj.children {
+		if !rel.child.layoutable() {
+			continue
+		}
+		name := rel.child.nameField
+		if name == nil {
+			name = rel.child.field("Id")
+		}
+		related = append(related, map[string]any{
+			"name": rel.name, "label": rel.child.plural, "sobject": rel.child.name, "field": rel.field.name, "custom": rel.child.custom(),
+			"limitRows": 6, "sort": []any{}, "buttons": []any{},
+			"columns": []map[string]any{{"field": rel.child.name + "." + name.name, "fieldApiName": name.name, "format": nil, "label": name.label, "name": name.name}},
+		})
+	}
+	return map[string]any{
+		"id": nil, "detailLayoutSections": []any{section(obj, false)}, "editLayoutSections": []any{section(obj, true)}, "relatedLists": related,
+		"buttonLayoutSection": nil, "feedView": nil, "highlightsPanelLayoutSection": nil, "multirowEditLayoutSections": []any{},
+		"offlineLinks": []any{}, "quickActionList": nil, "relatedContent": nil, "saveOptions": []any{},
+	}
+}
+
+func section(obj *object, edit bool) map[string]any {
+	var items []map[string]any
+	for _, f := range obj.fields {
+		if f.kind == typeID || f.name == "IsDeleted" || f.name == "SystemModstamp" || f.writeOnly && !edit {
+			continue
+		}
+		change := !f.readOnly && !obj.readOnly
+		items = append(items, map[string]any{
+			"label": f.label, "required": f.required, "placeholder": false, "editableForNew": change, "editableForUpdate": change && !f.createOnly,
+			"layoutComponents": []map[string]any{{"type": "Field", "value": f.name, "displayLines": 1, "tabOrder": len(items) + 1, "details": describeField(obj, f)}},
+		})
+	}
+	rows := []map[string]any{}
+	for i := 0; i < len(items); i += 2 {
+		pair := items[i:min(i+2, len(items))]
+		rows = append(rows, map[string]any{"layoutItems": pair, "numItems": len(pair)})
+	}
+	return map[string]any{
+		"heading": obj.label + " Information", "columns": 2, "rows": len(rows), "layoutRows": rows, "tabOrder": "LeftRight", "collapsed": false,
+		"useCollapsibleSection": false, "useHeading": true, "parentLayoutId": nil, "layoutSectionId": nil,
+	}
+}

@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("EXAMPLES", examples)
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready, "sqlite": statement, "contains": contains},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready, "sqlite": statement, "contains": contains, "topic": topic},
 	})
 }
 

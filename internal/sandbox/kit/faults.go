@@ -142,9 +142,13 @@ func (r *Fault) check() error {
 		return errors.New("count and after must not be negative")
 	}
 	for r.Seed == 0 {
-		r.Seed = rand.Uint64() >> 11 //nolint:gosec // chance, not secrecy; 53 bits survive JSON
+		r.Seed = rand.Uint64() >> 11 // 53 bits survive JSON
 	}
-	r.chance = rand.New(rand.NewPCG(r.Seed, 0)) //nolint:gosec // as above
+	r.chance = rand.New(rand.NewPCG(r.Seed, 0))
+	return r.checkKind()
+}
+
+func (r *Fault) checkKind() error {
 	switch r.Kind {
 	case FaultStatus:
 		if r.Status < 400 || r.Status > 599 {
@@ -204,7 +208,8 @@ type target struct {
 	family       family
 	method, path string
 	change       bool          // an event that can become a gap event
-	user         func() string // asked at most once, and only when a rule names a user
+	user         func() string // nil once it was asked
+	name         string        // what it said
 }
 
 // strike returns the rule that strikes a target, if any, and counts it.
@@ -214,20 +219,8 @@ func (f *Faults) strike(t target) (Fault, bool) {
 	if f.down && t.family == ofRequests {
 		return Fault{Kind: FaultCut}, true
 	}
-	user, asked := "", false
 	for i, r := range f.rules {
-		if r.Kind.family() != t.family || r.Kind == FaultEventGap && !t.change || r.Method != "" && r.Method != t.method || !r.pattern.MatchString(t.path) {
-			continue
-		}
-		if r.User != "" {
-			if !asked && t.user != nil {
-				user, asked = t.user(), true
-			}
-			if !strings.EqualFold(r.User, user) {
-				continue
-			}
-		}
-		if !r.takes() {
+		if !r.matches(&t) || !r.takes() {
 			continue
 		}
 		r.Hits++
@@ -240,6 +233,20 @@ func (f *Faults) strike(t target) (Fault, bool) {
 		return hit, true
 	}
 	return Fault{}, false
+}
+
+// matches reports whether a rule is for a target, which is asked for its user once at most.
+func (r *Fault) matches(t *target) bool {
+	if r.Kind.family() != t.family || r.Kind == FaultEventGap && !t.change || r.Method != "" && r.Method != t.method || !r.pattern.MatchString(t.path) {
+		return false
+	}
+	if r.User == "" {
+		return true
+	}
+	if t.user != nil {
+		t.name, t.user = t.user(), nil
+	}
+	return strings.EqualFold(r.User, t.name)
 }
 
 // takes decides over a match.

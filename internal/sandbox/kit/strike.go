@@ -92,10 +92,17 @@ type unsent struct {
 	to     http.ResponseWriter
 }
 
-func (u *unsent) Header() http.Header         { return u.header }
+// Header returns headers that go nowhere.
+func (u *unsent) Header() http.Header { return u.header }
+
+// Write drops what it is given.
 func (u *unsent) Write(p []byte) (int, error) { return len(p), nil }
-func (u *unsent) WriteHeader(int)             {}
-func (u *unsent) NoteUser(name string)        { NoteUser(u.to, name) }
+
+// WriteHeader does nothing.
+func (u *unsent) WriteHeader(int) {}
+
+// NoteUser tells the log, which hears of the request all the same.
+func (u *unsent) NoteUser(name string) { NoteUser(u.to, name) }
 
 // heldMax bounds what is kept of an answer, in bytes; what is longer is struck once this much is there.
 const heldMax = 1 << 20
@@ -108,15 +115,20 @@ type held struct {
 	through bool
 }
 
-func (h *held) Header() http.Header  { return h.to.Header() }
+// Header returns the answer's headers.
+func (h *held) Header() http.Header { return h.to.Header() }
+
+// NoteUser tells the log.
 func (h *held) NoteUser(name string) { NoteUser(h.to, name) }
 
+// WriteHeader notes the status for later.
 func (h *held) WriteHeader(status int) {
 	if h.status == 0 {
 		h.status = status
 	}
 }
 
+// Write keeps the body, up to heldMax.
 func (h *held) Write(p []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	if !h.through && h.body.Len()+len(p) <= heldMax {

@@ -183,6 +183,7 @@ type loader struct {
 	idAt    int    // column of Id, -1: none
 	insert  *insertPlan
 	known   map[string]bool // ids references may point at, seen in this chunk
+	values  record          // of the record under way
 
 	ok, bad   []byte
 	failed    int64
@@ -381,7 +382,8 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 		id, created, err = l.store(ctx, tx, row.values)
 	}
 	if err == nil {
-		l.ok = appendCSV(l.ok, append([]string{id, boolText(created)}, row.values...), l.job.comma(), l.job.eol())
+		l.ok = append(appendCSV(l.ok, []string{id, boolText(created)}, l.job.comma(), ""), l.job.comma())
+		l.ok = appendCSV(l.ok, row.values, l.job.comma(), l.job.eol())
 		return nil
 	}
 	e, isFault := errors.AsType[*apiError](err)

@@ -12,7 +12,11 @@ import (
 
 // input turns the values of a record into stored ones: what is empty is left alone, #N/A clears a field.
 func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew bool) (record, error) {
-	r := make(record, len(values)+16)
+	if l.values == nil {
+		l.values = make(record, len(l.obj.fields))
+	}
+	r := l.values // nobody keeps it: what is stored and logged are its values
+	clear(r)
 	for i, c := range l.columns {
 		s := values[i]
 		if s == "" || c.f.kind == typeID {

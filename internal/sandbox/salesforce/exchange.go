@@ -10,7 +10,7 @@ import (
 
 const (
 	grantExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
-	tokenTypes    = "urn:ietf:params:oauth:token-type:"
+	tokenTypes    = "urn:ietf:params:oauth:token-type:" //nolint:gosec // a name of RFC 8693, no secret
 )
 
 // exchangeGrant gives a token of this org for another (RFC 8693): for a JWT or id token that one of the application's keys

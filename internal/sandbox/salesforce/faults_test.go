@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
 	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
@@ -235,11 +235,11 @@ func TestPubSubFaults(t *testing.T) {
 	client, ctx := o.pubsub()
 	topic := &pubsubpb.TopicRequest{TopicName: "/data/AccountChangeEvent"}
 	o.set(`{"kind":"status","status":401,"match":"PubSub/GetTopic","user":"` + o.Credentials().Username + `","count":1}`)
-	if _, err := client.GetTopic(ctx, topic); status.Code(err) != codes.Unauthenticated {
+	if _, err := client.GetTopic(ctx, topic); grpcstatus.Code(err) != codes.Unauthenticated {
 		t.Errorf("401: %v", err)
 	}
 	o.set(`{"kind":"cut","match":"PubSub/GetTopic","count":1}`)
-	if _, err := client.GetTopic(ctx, topic); status.Code(err) != codes.Unavailable {
+	if _, err := client.GetTopic(ctx, topic); grpcstatus.Code(err) != codes.Unavailable {
 		t.Errorf("cut: %v", err)
 	}
 	stream, err := client.Subscribe(ctx)
@@ -262,7 +262,7 @@ func TestPubSubFaults(t *testing.T) {
 	for err == nil {
 		_, err = stream.Recv()
 	}
-	if status.Code(err) != codes.Unavailable {
+	if grpcstatus.Code(err) != codes.Unavailable {
 		t.Errorf("a stream that was cut ends with %v", err)
 	}
 }

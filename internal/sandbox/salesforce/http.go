@@ -134,18 +134,8 @@ func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch area := strings.ToLower(strings.Join(segs[:min(len(segs), 3)], "/")); {
-	case area == "services/oauth2/token":
-		o.token(w, r)
-	case area == "services/oauth2/revoke":
-		o.revoke(w, r)
-	case area == "services/oauth2/userinfo":
-		o.userinfo(w, r)
-	case area == "services/oauth2/authorize":
-		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
-	case area == "services/oauth2/singleaccess":
-		o.singleAccess(w, r)
-	case area == "services/oauth2/introspect":
-		o.introspect(w, r)
+	case strings.HasPrefix(area, "services/oauth2/"):
+		o.oauth(w, r, strings.TrimPrefix(area, "services/oauth2/"))
 	case area == ".well-known/openid-configuration":
 		o.discovery(w, r)
 	case area == "id/keys":
@@ -162,6 +152,26 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, versionList())
 	case strings.HasPrefix(area, "services/data/"):
 		o.rest(w, r, segs[2:])
+	default:
+		writeFault(w, notFound())
+	}
+}
+
+// oauth answers below /services/oauth2/.
+func (o *Org) oauth(w http.ResponseWriter, r *http.Request, part string) {
+	switch part {
+	case "token":
+		o.token(w, r)
+	case "revoke":
+		o.revoke(w, r)
+	case "userinfo":
+		o.userinfo(w, r)
+	case "authorize":
+		o.guard(http.HandlerFunc(o.authorize)).ServeHTTP(w, r)
+	case "singleaccess":
+		o.singleAccess(w, r)
+	case "introspect":
+		o.introspect(w, r)
 	default:
 		writeFault(w, notFound())
 	}

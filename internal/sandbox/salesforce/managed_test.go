@@ -18,15 +18,15 @@ import (
 // managedSub makes a managed subscription and returns its id.
 func (o *testOrg) managedSub(name, metadata string) string {
 	o.t.Helper()
-	status, out := o.api(http.MethodPost, "/tooling/sobjects/ManagedEventSubscription", `{"FullName":"`+name+`","Metadata":{`+metadata+`}}`)
+	code, out := o.api(http.MethodPost, "/tooling/sobjects/ManagedEventSubscription", `{"FullName":"`+name+`","Metadata":{`+metadata+`}}`)
 	_, rest, _ := strings.Cut(out, `"id":"`)
-	if status != http.StatusCreated || len(rest) < 18 {
-		o.t.Fatalf("%d %s", status, out)
+	if code != http.StatusCreated || len(rest) < 18 {
+		o.t.Fatalf("%d %s", code, out)
 	}
 	return rest[:18]
 }
 
-// managed opens a subscription by its name.
+// managedStreamOf opens a managed subscription.
 func managedStreamOf(ctx context.Context, t *testing.T, client pubsubpb.PubSubClient, in *pubsubpb.ManagedFetchRequest) pubsubpb.PubSub_ManagedSubscribeClient {
 	t.Helper()
 	stream, err := client.ManagedSubscribe(ctx)
@@ -52,7 +52,7 @@ func managedEvents(t *testing.T, stream pubsubpb.PubSub_ManagedSubscribeClient, 
 	return out
 }
 
-// commit keeps a place and returns the answer.
+// commitReplay keeps a place and returns the answer.
 func commitReplay(t *testing.T, stream pubsubpb.PubSub_ManagedSubscribeClient, id string, replay []byte) *pubsubpb.CommitReplayResponse {
 	t.Helper()
 	if err := stream.Send(&pubsubpb.ManagedFetchRequest{CommitReplayIdRequest: &pubsubpb.CommitReplayRequest{CommitRequestId: id, ReplayId: replay}}); err != nil {
@@ -143,22 +143,22 @@ func TestManagedSubscriptionsByTooling(t *testing.T) {
 		`{"FullName":"a","Metadata":{"label":"A","topicName":"/data/ChangeEvents","state":"WALK"}}`:           "INVALID_INPUT",
 		`{"FullName":"a","Metadata":"b"}`:                                                                     "JSON_PARSER_ERROR",
 	} {
-		if status, out := o.api(http.MethodPost, path, body); status != http.StatusBadRequest || !strings.Contains(out, code) {
-			t.Errorf("%s: %d %s", body, status, out)
+		if got, out := o.api(http.MethodPost, path, body); got != http.StatusBadRequest || !strings.Contains(out, code) {
+			t.Errorf("%s: %d %s", body, got, out)
 		}
 	}
 	id := o.managedSub("Ring_Ring", `"label":"Ring","topicName":"/event/Call_Notice__e"`)
-	if status, out := o.api(http.MethodPost, path, `{"FullName":"ring_ring","Metadata":{"label":"A","topicName":"/data/ChangeEvents"}}`); status != http.StatusBadRequest || !strings.Contains(out, "DUPLICATE_DEVELOPER_NAME") {
-		t.Errorf("a name twice: %d %s", status, out)
+	if got, out := o.api(http.MethodPost, path, `{"FullName":"ring_ring","Metadata":{"label":"A","topicName":"/data/ChangeEvents"}}`); got != http.StatusBadRequest || !strings.Contains(out, "DUPLICATE_DEVELOPER_NAME") {
+		t.Errorf("a name twice: %d %s", got, out)
 	}
-	if status, out := o.api(http.MethodGet, path+"/"+id[:15], ""); status != http.StatusOK || !strings.Contains(out, `"defaultReplay":"LATEST"`) || !strings.Contains(out, `"FullName":"Ring_Ring"`) {
-		t.Errorf("%d %s", status, out)
+	if got, out := o.api(http.MethodGet, path+"/"+id[:15], ""); got != http.StatusOK || !strings.Contains(out, `"defaultReplay":"LATEST"`) || !strings.Contains(out, `"FullName":"Ring_Ring"`) {
+		t.Errorf("%d %s", got, out)
 	}
-	if status, out := o.api(http.MethodPatch, path+"/"+id, `{"Metadata":{"topicName":"/data/ChangeEvents"}}`); status != http.StatusBadRequest {
-		t.Errorf("another topic: %d %s", status, out)
+	if got, out := o.api(http.MethodPatch, path+"/"+id, `{"Metadata":{"topicName":"/data/ChangeEvents"}}`); got != http.StatusBadRequest {
+		t.Errorf("another topic: %d %s", got, out)
 	}
-	if status, out := o.api(http.MethodPatch, path+"/"+id, `{"Metadata":{"state":"STOP"}}`); status != http.StatusNoContent {
-		t.Errorf("stopping: %d %s", status, out)
+	if got, out := o.api(http.MethodPatch, path+"/"+id, `{"Metadata":{"state":"STOP"}}`); got != http.StatusNoContent {
+		t.Errorf("stopping: %d %s", got, out)
 	}
 	client, ctx := o.pubsub()
 	for name, code := range map[string]codes.Code{"Ring_Ring": codes.FailedPrecondition, "None": codes.NotFound} {
@@ -167,15 +167,15 @@ func TestManagedSubscriptionsByTooling(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if status, _ := o.api(http.MethodDelete, path+"/"+id, ""); status != http.StatusNoContent {
-		t.Errorf("deleting: %d", status)
+	if got, _ := o.api(http.MethodDelete, path+"/"+id, ""); got != http.StatusNoContent {
+		t.Errorf("deleting: %d", got)
 	}
-	if status, _ := o.api(http.MethodGet, path+"/"+id, ""); status != http.StatusNotFound {
-		t.Errorf("after deleting: %d", status)
+	if got, _ := o.api(http.MethodGet, path+"/"+id, ""); got != http.StatusNotFound {
+		t.Errorf("after deleting: %d", got)
 	}
 	o.version = "v59.0"
-	if status, _ := o.api(http.MethodPost, path, `{}`); status != http.StatusNotFound {
-		t.Errorf("before its version: %d", status)
+	if got, _ := o.api(http.MethodPost, path, `{}`); got != http.StatusNotFound {
+		t.Errorf("before its version: %d", got)
 	}
 }
 

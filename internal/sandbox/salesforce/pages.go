@@ -29,11 +29,22 @@ const (
 // page is what a template is filled with; each uses the part it needs.
 type pageData struct {
 	Title, Here, Query, Kind, Problem, Done, Prev, Next string
+	Back                                                string // where a form leads when it is given up
+	New, Edit                                           string // addresses of the forms for a record, empty: none
+	Section                                             string // of the setup
+	Views                                               []link
+	Inputs                                              []input
+	Users                                               []userRow
+	Profiles, Sets                                      []grantRow
+	Kinds                                               []option
+	Skew                                                int64 // ms
 	// FormTarget is where a form may lead besides this org, for the security policy.
 	FormTarget string
 
 	Tabs   []link
+	Tools  []link
 	Counts []count
+	Setup  []count
 	Lists  []listView
 	Fields []cell
 	Log    []logRow
@@ -56,6 +67,7 @@ type cell struct{ Label, Text, URL string }
 
 type listView struct {
 	Title   string
+	New     string // address of the form for another, empty: none
 	Total   int64
 	Columns []string
 	Rows    [][]cell
@@ -87,6 +99,15 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /lightning/o/{entity}/list", s.list)
 	mux.HandleFunc("GET /lightning/r/{entity}/{id}/view", s.record)
 	mux.HandleFunc("GET /lightning/r/{id}/view", s.record)
+	mux.HandleFunc("GET /lightning/o/{entity}/new", s.newRecord)
+	mux.HandleFunc("POST /lightning/o/{entity}/new", s.newRecord)
+	mux.HandleFunc("GET /lightning/r/{entity}/{id}/edit", s.editRecord)
+	mux.HandleFunc("POST /lightning/r/{entity}/{id}/edit", s.editRecord)
+	mux.HandleFunc("POST /lightning/r/{entity}/{id}/delete", s.deleteRecord)
+	mux.HandleFunc("GET /sandbox/setup/users", func(w http.ResponseWriter, r *http.Request) { s.usersPage(w, r, "", "") })
+	mux.HandleFunc("POST /sandbox/setup/users", s.changeUser)
+	mux.HandleFunc("GET /sandbox/setup/profiles", func(w http.ResponseWriter, r *http.Request) { s.profilesPage(w, r, "", "") })
+	mux.HandleFunc("POST /sandbox/setup/profiles", s.changeProfile)
 	mux.HandleFunc("GET /{id}", s.record)
 	o.switches(mux)
 	o.setupSwitches(mux)
@@ -95,14 +116,14 @@ func (o *Org) pages() http.Handler {
 
 // templates parses the pages, which are part of the program: they parse or it was built wrongly.
 func templates() *template.Template {
-	return template.Must(template.ParseFS(web, "web/pages.html"))
+	return template.Must(template.ParseFS(web, "web/*.html"))
 }
 
 func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name string, d pageData) {
-	for _, entity := range []string{"Account", "Contact", "Case", "Task", "User"} {
+	for _, entity := range []string{"Account", "Contact", "Case", "Task", "VoiceCall"} {
 		d.Tabs = append(d.Tabs, link{s.org.schema.object(entity).plural, "/lightning/o/" + entity + "/list"})
 	}
-	d.Tabs = append(d.Tabs, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Setup", "/sandbox/setup"})
+	d.Tools = append(d.Tools, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Setup", "/sandbox/setup"})
 	if d.Here == "" {
 		d.Here = r.URL.Path
 	}
@@ -151,7 +172,14 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) {
 			s.problem(w, r, err)
 			return
 		}
-		d.Counts = append(d.Counts, count{obj.plural, "/lightning/o/" + obj.name + "/list", n})
+		c := count{obj.plural, listPath(obj), n}
+		switch {
+		case obj.event:
+		case obj.setup || obj.name == "User":
+			d.Setup = append(d.Setup, c)
+		default:
+			d.Counts = append(d.Counts, c)
+		}
 	}
 	s.show(w, r, http.StatusOK, "home", d)
 }
@@ -218,9 +246,32 @@ func listColumns(obj *object) []string {
 		return []string{"VendorCallKey", "CallType", "FromPhoneNumber", "ToPhoneNumber", "CallStartDateTime"}
 	case "User":
 		return []string{"Name", "Username", "Email", "IsActive"}
-	default:
-		return []string{"Name", "CreatedDate"}
 	}
+	return firstColumns(obj)
+}
+
+// firstColumns are the fields that come first, of those that say what a record is.
+func firstColumns(obj *object) []string {
+	var names []string
+	if obj.nameField != nil {
+		names = append(names, obj.nameField.name)
+	}
+	for _, f := range obj.fields {
+		if len(names) < 4 && f.kind != typeID && f.kind != typeBoolean && !f.longText && !f.nameField && !f.writeOnly && f.name != "CreatedDate" {
+			names = append(names, f.name)
+		}
+	}
+	return append(names, "CreatedDate")
+}
+
+func listPath(obj *object) string { return "/lightning/o/" + obj.name + "/list" }
+
+// titleOf is the name of a record, or its id.
+func titleOf(obj *object, rec record) string {
+	if obj.nameField != nil && rec.text(obj.nameField.name) != "" {
+		return rec.text(obj.nameField.name)
+	}
+	return rec.text("Id")
 }
 
 func (s *site) total(ctx context.Context, obj *object, where string, args ...any) (int64, error) {
@@ -241,6 +292,7 @@ func (s *site) total(ctx context.Context, obj *object, where string, args ...any
 }
 
 // view reads one page of a list; where is SQL of this package's own making.
+// The newest records come first.
 func (s *site) view(ctx context.Context, obj *object, where string, offset, limit int, args ...any) (*listView, error) {
 	lv := &listView{Title: obj.plural}
 	cols := []string{`"Id"`}
@@ -329,25 +381,65 @@ func (s *site) list(w http.ResponseWriter, r *http.Request) {
 	if err != nil || n < 1 || n > 1_000_000 {
 		n = 1
 	}
-	total, err := s.total(r.Context(), obj, "")
+	which := r.URL.Query().Get("view")
+	where, args := s.listFilter(obj, which)
+	total, err := s.total(r.Context(), obj, where, args...)
 	if err != nil {
 		s.problem(w, r, err)
 		return
 	}
-	lv, err := s.view(r.Context(), obj, "", (n-1)*pageSize, pageSize)
+	lv, err := s.view(r.Context(), obj, where, (n-1)*pageSize, pageSize, args...)
 	if err != nil {
 		s.problem(w, r, err)
 		return
 	}
 	lv.Total = total
-	d := pageData{Title: obj.plural, Here: "/lightning/o/" + obj.name + "/list", Lists: []listView{*lv}}
+	d := pageData{Title: obj.plural, Here: listPath(obj), Lists: []listView{*lv}, Views: listViews(obj, which)}
+	if obj.editable() {
+		d.New = "/lightning/o/" + obj.name + "/new"
+	}
+	at := func(page int) string {
+		return d.Here + "?" + url.Values{"view": {which}, "page": {itoa(page)}}.Encode()
+	}
 	if n > 1 {
-		d.Prev = d.Here + "?page=" + itoa(n-1)
+		d.Prev = at(n - 1)
 	}
 	if int64(n*pageSize) < total {
-		d.Next = d.Here + "?page=" + itoa(n+1)
+		d.Next = at(n + 1)
 	}
 	s.show(w, r, http.StatusOK, "list", d)
+}
+
+// listFilter is the condition of a list view.
+func (s *site) listFilter(obj *object, which string) (where string, args []any) {
+	switch {
+	case which == "mine" && obj.hasOwner():
+		return `"OwnerId" = ?`, []any{s.org.admin}
+	case which == "recent":
+		return `"LastModifiedDate" >= ?`, []any{s.org.now().AddDate(0, 0, -7).UnixMilli()}
+	case which == "open" && obj.field("IsClosed") != nil:
+		return `"IsClosed" = 0`, nil
+	}
+	return "", nil
+}
+
+// listViews are the list views of an entity; the URL of the one that is shown is empty.
+func listViews(obj *object, which string) []link {
+	views := []link{{"All", ""}, {"Changed this week", "recent"}}
+	if obj.field("IsClosed") != nil {
+		views = append(views, link{"Open", "open"})
+	}
+	if obj.hasOwner() {
+		views = append(views, link{"Mine", "mine"})
+	}
+	for i, v := range views {
+		if v.URL != which {
+			views[i].URL = listPath(obj) + "?view=" + v.URL
+		} else {
+			views[i].URL = ""
+		}
+	}
+	return views
 }
 
 func (s *site) record(w http.ResponseWriter, r *http.Request) {
@@ -362,9 +454,9 @@ func (s *site) record(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err)
 		return
 	}
-	d := pageData{Kind: obj.label, Title: id, Here: "/lightning/o/" + obj.name + "/list"}
-	if obj.nameField != nil && rec.text(obj.nameField.name) != "" {
-		d.Title = rec.text(obj.nameField.name)
+	d := pageData{Kind: obj.label, Title: titleOf(obj, rec), Here: listPath(obj)}
+	if obj.editable() {
+		d.Edit = "/lightning/r/" + obj.name + "/" + id
 	}
 	for _, f := range obj.fields {
 		if f.writeOnly || f.name == "IsDeleted" {
@@ -377,6 +469,9 @@ func (s *site) record(w http.ResponseWriter, r *http.Request) {
 		lv, err := s.view(r.Context(), rel.child, where, 0, relatedSize, id)
 		if err == nil {
 			lv.Title = labelOf(rel.name)
+			if rel.child.editable() && !rel.child.setup {
+				lv.New = "/lightning/o/" + rel.child.name + "/new?" + url.Values{rel.field.name: {id}}.Encode()
+			}
 			lv.Total, err = s.total(r.Context(), rel.child, where, id)
 		}
 		if err != nil {
@@ -390,8 +485,11 @@ func (s *site) record(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) log(w http.ResponseWriter, r *http.Request) {
 	entries, total := s.org.Requests(logRows)
-	d := pageData{Title: "API requests", Total: total}
+	d := pageData{Title: "API requests", Total: total, Kind: r.URL.Query().Get("path"), Section: r.URL.Query().Get("only")}
 	for _, e := range entries {
+		if d.Kind != "" && !strings.Contains(strings.ToLower(e.Path), strings.ToLower(d.Kind)) || d.Section == "failed" && e.Status != 0 && e.Status < http.StatusBadRequest {
+			continue
+		}
 		row := logRow{
 			Time: e.At.UTC().Format("15:04:05.000"), Method: e.Method, Path: e.Path, Status: strconv.Itoa(e.Status), User: e.User,
 			MS: strconv.FormatFloat(float64(e.Duration.Microseconds())/1000, 'f', 1, 64), Class: "good",

@@ -246,7 +246,7 @@ func (p *PubSub) Subscribe(stream pubsubpb.PubSub_SubscribeServer) error {
 	if err != nil {
 		return err
 	}
-	f, cut := readFetches(stream), p.org.cuts.wait()
+	f, cut := readFetches(stream), p.ending(ctx)
 	alive := time.NewTicker(p.keepAlive)
 	defer alive.Stop()
 	for {
@@ -275,11 +275,23 @@ func (p *PubSub) Subscribe(stream pubsubpb.PubSub_SubscribeServer) error {
 				return err
 			}
 		case <-cut:
-			return refuse(ctx, codes.Unavailable, "service.unavailable", "the connection was cut: subscribe again")
-		case <-p.done:
-			return refuse(ctx, codes.Unavailable, "service.unavailable", "the org is stopping")
+			return refuse(ctx, codes.Unavailable, "service.unavailable", "the stream ends: subscribe again")
 		}
 	}
+}
+
+// ending returns a channel that is closed when a stream is to end: because the org stops, or all streams are cut.
+func (p *PubSub) ending(ctx context.Context) <-chan struct{} {
+	cut, end := p.org.cuts.wait(), make(chan struct{})
+	go func() {
+		defer close(end)
+		select {
+		case <-cut:
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}()
+	return end
 }
 
 // begin reads the first request: the topic, and where to start.

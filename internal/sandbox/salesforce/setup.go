@@ -141,7 +141,7 @@ type switchRow struct {
 }
 
 func (s *site) setupPage(w http.ResponseWriter, r *http.Request, problem string) {
-	d := pageData{Title: "Setup", Problem: problem, Apps: s.org.Apps()}
+	d := pageData{Title: "Setup", Section: "apps", Problem: problem, Apps: s.org.Apps()}
 	for _, f := range Flows() {
 		d.Switches = append(d.Switches, switchRow{string(f), flowLabel(f), s.org.FlowEnabled(f)})
 	}

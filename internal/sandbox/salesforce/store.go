@@ -91,6 +91,8 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 		return nil, fmt.Errorf("adding SQL functions: %w", err)
 	}
 	s := &store{}
+	// What was answered outlives the process. A power cut may take the last moments with it, which a stand-in can bear; an
+	// org in a temporary folder ends with the process anyway and asks nothing of the disk.
 	durability := "NORMAL"
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "sandbox-salesforce-")

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -111,10 +112,7 @@ func TestTokenExchange(t *testing.T) {
 		"invalid_request": func(v url.Values) { v.Set("subject_token_type", "x") },
 		"invalid_grant":   func(v url.Values) { v.Set("subject_token", "x") },
 	} {
-		bad := url.Values{}
-		for k, v := range form {
-			bad[k] = v
-		}
+		bad := maps.Clone(form)
 		change(bad)
 		if code := o.tokenError(bad); code != name {
 			t.Errorf("got %q, want %q", code, name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
@@ -134,7 +135,7 @@ func (o *Org) listRequests(w http.ResponseWriter, r *http.Request) {
 func (s *site) faults(w http.ResponseWriter, r *http.Request) { s.faultsPage(w, r, "") }
 
 func (s *site) faultsPage(w http.ResponseWriter, r *http.Request, problem string) {
-	d := pageData{Title: "Faults", Problem: problem}
+	d := pageData{Title: "Faults", Problem: problem, Skew: s.org.Skew().Milliseconds(), Kinds: faultKinds()}
 	d.Faults, d.Down = s.org.faults.List()
 	status := http.StatusOK
 	if problem != "" {
@@ -145,54 +146,81 @@ func (s *site) faultsPage(w http.ResponseWriter, r *http.Request, problem string
 
 // switchFault carries out a form of the faults page.
 func (s *site) switchFault(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		s.faultsPage(w, r, "The form cannot be read.")
-		return
+	err := r.ParseForm()
+	if err == nil {
+		err = s.throw(r)
 	}
-	f := s.org.faults
-	switch r.PostForm.Get("do") {
-	case "down":
-		f.SetDown(true)
-	case "up":
-		f.SetDown(false)
-	case "clear":
-		s.org.ClearFaults()
-	case "expire":
-		s.org.ExpireSessions(r.Context())
-	case "forget":
-		if err := s.org.ForgetEvents(r.Context()); err != nil {
-			s.faultsPage(w, r, s.org.fail(r.Context(), err).Message)
-			return
-		}
-	case "streams":
-		s.org.CutStreams()
-	case "skew":
-		ms, err := strconv.ParseInt(orElse(r.PostForm.Get("skew_ms"), "0"), 10, 64)
-		if err != nil || ms > maxSkew.Milliseconds() || ms < -maxSkew.Milliseconds() {
-			s.faultsPage(w, r, "The skew must be a whole number of milliseconds, a day at most.")
-			return
-		}
-		s.org.SetSkew(time.Duration(ms) * time.Millisecond)
-	case "delete":
-		f.Remove(r.PostForm.Get("id"))
-	case "add":
-		rule, err := faultOfForm(r)
-		if err == nil {
-			_, err = f.Add(rule)
-		}
-		if err != nil {
-			s.faultsPage(w, r, err.Error())
-			return
-		}
+	if err != nil {
+		s.faultsPage(w, r, messageOf(err))
+		return
 	}
 	http.Redirect(w, r, "/sandbox/faults", http.StatusSeeOther)
 }
 
+// throw does what a button of the faults page says.
+func (s *site) throw(r *http.Request) error {
+	o := s.org
+	switch r.PostForm.Get("do") {
+	case "down":
+		o.faults.SetDown(true)
+	case "up":
+		o.faults.SetDown(false)
+	case "clear":
+		o.ClearFaults()
+	case "expire":
+		o.ExpireSessions(r.Context())
+	case "forget":
+		return o.ForgetEvents(r.Context())
+	case "streams":
+		o.CutStreams()
+	case "skew":
+		ms, err := strconv.ParseInt(orElse(r.PostForm.Get("skew_ms"), "0"), 10, 64)
+		if err != nil || ms > maxSkew.Milliseconds() || ms < -maxSkew.Milliseconds() {
+			return errors.New("the skew must be a whole number of milliseconds, a day at most")
+		}
+		o.SetSkew(time.Duration(ms) * time.Millisecond)
+	case "delete":
+		o.faults.Remove(r.PostForm.Get("id"))
+	case "add":
+		rule, err := faultOfForm(r)
+		if err == nil {
+			_, err = o.faults.Add(rule)
+		}
+		return err
+	}
+	return nil
+}
+
+// faultKinds names the kinds of fault for people.
+func faultKinds() []option {
+	return []option{
+		{string(kit.FaultStatus), "Answer with an error", false},
+		{string(kit.FaultLatency), "Answer late", false},
+		{string(kit.FaultSlow), "Send the answer slowly", false},
+		{string(kit.FaultCut), "Cut before anything is done", false},
+		{string(kit.FaultCutAfter), "Cut after it took effect", false},
+		{string(kit.FaultTruncate), "Cut within the answer", false},
+		{string(kit.FaultHang), "Hang, then cut", false},
+		{string(kit.FaultExpire), "End the sessions first", false},
+		{string(kit.FaultRecord), "Refuse single records", false},
+		{string(kit.FaultEventDrop), "Lose events", false},
+		{string(kit.FaultEventGap), "Send gap events", false},
+	}
+}
+
 func faultOfForm(r *http.Request) (kit.Fault, error) {
 	f := kit.Fault{
-		Match: r.PostForm.Get("match"), Kind: kit.FaultKind(r.PostForm.Get("kind")), Code: r.PostForm.Get("code"),
+		Match: r.PostForm.Get("match"), Method: r.PostForm.Get("method"), User: strings.TrimSpace(r.PostForm.Get("user")),
+		Kind: kit.FaultKind(r.PostForm.Get("kind")), Code: r.PostForm.Get("code"), Message: r.PostForm.Get("message"),
 	}
-	for name, dest := range map[string]*int{"status": &f.Status, "delay_ms": &f.DelayMS, "count": &f.Count} {
+	if v := r.PostForm.Get("seed"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			return f, errors.New("seed must be a whole number")
+		}
+		f.Seed = n
+	}
+	for name, dest := range map[string]*int{"status": &f.Status, "delay_ms": &f.DelayMS, "count": &f.Count, "after": &f.After} {
 		if v := r.PostForm.Get(name); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil {

@@ -13,7 +13,14 @@ import { Fact } from "./AuditPage";
 import classes from "./Ops.module.css";
 
 const SYSTEM = ["/system"];
-const listenerNames: Record<string, string> = { http: "Console and API", sandbox: "Sandbox CRM", pubsub: "Sandbox CRM events", sip: "SIP", webrtc: "Browser audio", metrics: "Metrics" };
+const listenerNames: Record<string, string> = {
+  http: "Console and API",
+  sandbox: "Sandbox CRM",
+  pubsub: "Sandbox CRM events",
+  sip: "SIP",
+  webrtc: "Browser audio",
+  metrics: "Metrics",
+};
 
 /** What runs here, where it listens and how much it holds. */
 export function SystemPage() {

@@ -132,6 +132,7 @@ func (a *API) flowOps() {
 	add(a, op("POST", "/flows/{id}/publish", "publishFlow", "Make a version the one that new calls run", "flows", 200), a.publishFlow)
 	a.flowEditOps()
 	add(a, op("GET", "/flows/{id}/export", "exportFlow", "The original file", "flows", 200), a.exportFlow)
+	add(a, op("GET", "/flows/{id}/written", "writeFlow", "A version as a file of a format, with what was edited", "flows", 200), a.writeFlow)
 	add(a, op("DELETE", "/flows/{id}", "deleteFlow", "Delete a flow with its versions", "flows", 204), a.deleteFlow)
 }
 

@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,6 +161,9 @@ func TestEditKeepsTheFile(t *testing.T) {
 		e := editOf(t, d)
 		e.Vars = append(varsOf(d.Flow), library.EditVar{Var: flow.Var{Name: "addedHere", Type: flow.TypeInteger, CAD: true, Label: "Added"}, Text: ptr("7")})
 		e.Head.Description = ptr("Edited here")
+		if edited == 0 {
+			addsHandler(t, s, d)
+		}
 		got, err := s.Edit(ctx, "t", d.ID, e)
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(file), err)
@@ -193,6 +197,43 @@ func TestEditKeepsTheFile(t *testing.T) {
 	}
 	if edited == 0 {
 		t.Error("no Webex file was edited")
+	}
+}
+
+// addsHandler gives a Webex flow a handler as the console does, and reads it again from the file that is written.
+func addsHandler(t *testing.T, s *library.Service, d *library.Detail) {
+	t.Helper()
+	e := editOf(t, d)
+	e.Nodes = append(e.Nodes,
+		library.EditNode{ID: "offered", Name: "Offered", Op: flow.OpEvent, In: map[string]any{"event": "AgentOffered"}},
+		library.EditNode{ID: "log", Name: "Log", Op: flow.OpSet, In: map[string]any{"sets": []any{map[string]any{"var": d.Flow.Vars[0].Name, "value": "x"}}}},
+	)
+	e.Edges = append(e.Edges, library.EditEdge{From: "offered", Port: flow.PortOK, To: "log"})
+	e.On = maps.Clone(d.Flow.On)
+	if e.On == nil {
+		e.On = map[flow.EventName]flow.NodeID{}
+	}
+	e.On[flow.OnAgentOffered] = "offered"
+	ctx := caller.As(t.Context(), caller.Principal{ID: "u1", Login: "nora", ARN: "arn:nora"})
+	copied, err := s.Import(ctx, "t", "", "Copy", d.Flow.Origin.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Edit(ctx, "t", copied.ID, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, losses, err := webex.Exporter{}.Export(got.Flow)
+	if err != nil || len(losses) > 0 {
+		t.Errorf("a handler in the file: %v, %v", losses, err)
+	}
+	again, _, err := webex.Importer{}.Import(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := again.Nodes[again.On[flow.OnAgentOffered]]
+	if entry == nil || again.Nodes[entry.Exits[flow.PortOK]] == nil || again.Nodes[entry.Exits[flow.PortOK]].Name != "Log" {
+		t.Errorf("the handler is not read again: %v, %+v", again.On, entry)
 	}
 }
 

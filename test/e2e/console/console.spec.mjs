@@ -40,7 +40,7 @@ test("a flow is imported by paste, bound, mended and published", async ({ page, 
   await expect(page.getByText("Webex, version 5")).toBeVisible();
   await expect(page.getByText("The variable contacts is never set.")).toHaveCount(0);
 
-  await page.getByRole("tab", { name: "Bindings (1)" }).click();
+  await page.getByRole("tab", { name: "Bindings 1 to do" }).click();
   await page.getByLabel("What stands for Queue: Billing").selectOption("q1");
   await expect(page.getByRole("tab", { name: "Bindings", exact: true })).toBeVisible();
   await page.getByTestId("publish").click();

@@ -49,7 +49,7 @@ test("a flow is imported by paste, bound, mended and published", async ({ page, 
 
 test("a flow of 250 steps opens, and a step is found by name", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/flows/f2");
-  await expect(page.getByTestId("flow-canvas").getByText("Step 0", { exact: true })).toBeVisible();
+  await expect(page.locator(".react-flow__node").getByText("Step 0", { exact: true })).toBeVisible();
   await page.getByRole("combobox", { name: "Find a step" }).fill("Step 249");
   await page.getByRole("option", { name: "Step 249" }).click();
   await expect(page.locator('.react-flow__node[data-id="b249"]')).toBeInViewport();

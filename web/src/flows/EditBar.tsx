@@ -58,7 +58,7 @@ export function EditBar({ editor, deletable, onDelete, onAdd, onSave, saving, on
         data={choices}
         withScrollArea={false}
         classNames={{ options: classes.options }}
-        comboboxProps={{ width: 290, position: "bottom-start", withinPortal: false, keepMounted: false }}
+        comboboxProps={{ width: 290, position: "bottom-start", withinPortal: false }}
         renderOption={({ option }) => (
           <span className={classes.operation}>
             <span>{option.label}</span>

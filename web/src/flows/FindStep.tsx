@@ -52,7 +52,7 @@ export function FindStep({ nodes, value, onChoose }: Props) {
       filter={({ options: all }) => all.filter((option) => !("value" in option) || details.has(option.value))}
       searchValue={query}
       onSearchChange={setQuery}
-      comboboxProps={{ width: 330, position: "bottom-start", withinPortal: false, keepMounted: false }}
+      comboboxProps={{ width: 330, position: "bottom-start", withinPortal: false }}
       withScrollArea={false}
       classNames={{ options: `${classes.options} nowheel` }}
       renderOption={({ option }) => {

@@ -49,7 +49,7 @@ func (t Type) ReadValue(s string) (any, error) {
 	case t == TypeString || t == TypeDateTime:
 		return t.convert(s)
 	case strings.TrimSpace(s) == "":
-		return nil, nil //nolint:nilnil // nothing is a value here
+		return nil, nil
 	}
 	return t.convert(s)
 }

@@ -136,6 +136,7 @@ func (a *API) flowOps() {
 	add(a, op("POST", "/flows/{id}/publish", "publishFlow", "Make a version the one that new calls run", "flows", 200), a.publishFlow)
 	a.flowEditOps()
 	add(a, op("GET", "/flows/{id}/export", "exportFlow", "A flow as a file: the original, or in another format", "flows", 200), a.exportFlow)
+	add(a, op("GET", "/flows/{id}/written", "writeFlow", "A version as a file of a format, with what was edited", "flows", 200), a.writeFlow)
 	add(a, op("DELETE", "/flows/{id}", "deleteFlow", "Delete a flow with its versions", "flows", 204), a.deleteFlow)
 }
 
@@ -288,7 +289,7 @@ type exportInput struct {
 // exportFlow gives the original file of a version, or writes the flow in the format that is asked for. How much of the flow
 // the format cannot hold is told in the header Tandem-Losses, a JSON list as in "tandem flow export".
 func (a *API) exportFlow(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
-	d, err := a.Library.Get(ctx, a.Tenant, in.ID, in.Version)
+	d, err := a.file(ctx, in.ID, in.Version)
 	if err != nil {
 		return nil, err
 	}

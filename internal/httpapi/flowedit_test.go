@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	examples "github.com/tandemcc/tandem/examples/flows"
@@ -169,6 +170,17 @@ func TestFlowParts(t *testing.T) {
 	if len(options) < 3 || len(changed) != 2 {
 		t.Errorf("difference: %s", diff.raw)
 	}
+
+	for format, part := range map[string]string{"webex": `"CallOver"`, "webex-v2": `"CallOver"`, "connect": "2019-10-30", "yaml": "CallOver"} {
+		file := a.do(t, req{method: "GET", path: path + "/written?format=" + format, as: "admin"})
+		if file.status != 200 || !strings.Contains(file.text("text"), part) {
+			t.Errorf("as %s: %d %.300s", format, file.status, file.raw)
+		}
+		if losses, _ := file.json["losses"].([]any); format == "connect" && len(losses) == 0 {
+			t.Errorf("Amazon Connect has handlers now: %s", file.raw)
+		}
+	}
+	a.do(t, req{method: "GET", path: path + "/written?format=webex", as: "sam"}).problem(t, "a file with secrets for a supervisor", 403, "denied")
 
 	stale := map[string]string{"If-Match": `"1"`}
 	model["version"] = 2

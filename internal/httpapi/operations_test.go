@@ -96,6 +96,7 @@ func operations(file []byte) []operation {
 		{op: "GET /flows/{id}/versions/{version}", path: "/flows/{flow}/versions/1", who: overseers, status: 200, is: "FlowDetail"},
 		{op: "GET /flows/{id}/export", path: "/flows/{flow}/export", who: overseers, status: 200},
 		{op: "GET /flows/{id}/export", path: "/flows/{flow}/export?format=connect", who: overseers, status: 200},
+		{op: "GET /flows/{id}/written", path: "/flows/{flow}/written?format=yaml", who: overseers, status: 200},
 		{op: "POST /flows/{id}/mend", path: "/flows/{flow}/mend", who: admins, body: m{"all": true}, status: 409},
 		{op: "PUT /flows/{id}/bindings", path: "/flows/{flow}/bindings", who: admins, body: m{"bindings": []m{{"kind": "connector", "ref": "nothing", "target": "x"}}}, status: 422},
 		{op: "PUT /flows/{id}/model", path: "/flows/{flow}/model", who: admins, body: m{"version": 99, "nodes": []m{{"id": "a", "name": "a", "op": "say"}}, "edges": []m{}}, status: 404},

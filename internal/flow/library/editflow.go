@@ -101,27 +101,17 @@ func (ed *editor) vars(list []EditVar) error {
 func (ed *editor) variable(was flow.Var, e EditVar) (flow.Var, error) {
 	v := e.Var
 	v.Value = was.Value
-	if v.Name != was.Name || e.Was == "" {
-		if err := flow.CheckVarName(v.Name); err != nil {
-			return v, errs.Wrap(errs.Invalid, err, "%s", err.Error())
-		}
+	if err := checkVar(was, e); err != nil {
+		return v, err
 	}
-	if len(v.Label) > flow.MaxLabel || len(v.Description) > flow.MaxDescription {
-		return v, errs.New(errs.Invalid, "the label of variable %q has at most %d characters, its description %d", v.Name, flow.MaxLabel, flow.MaxDescription)
-	}
-	if v.AgentEditable && !v.CAD && (!was.AgentEditable || was.CAD) {
-		return v, errs.New(errs.Invalid, "an agent can only edit what is shown: show the variable %q to agents, or do not let them edit it", v.Name)
-	}
-	if was.Secure && !v.Secure && e.Text == nil {
-		return v, errs.New(errs.Invalid, "the variable %q is to be secure no longer: give it a new value, so that the secret one is not shown", v.Name)
-	}
-	unchanged := e.Text == nil || e.Was != "" && *e.Text == flow.Source(flow.Lit(was.Value))
-	if unchanged && v.Type == was.Type && e.Was != "" {
-		return v, nil
-	}
-	text := flow.Source(flow.Lit(was.Value))
+	saved := flow.Source(flow.Lit(was.Value))
+	text, kept := saved, true
 	if e.Text != nil {
-		text = *e.Text
+		text, kept = *e.Text, *e.Text == saved
+	}
+	kept = kept && e.Was != ""
+	if kept && v.Type == was.Type {
+		return v, nil
 	}
 	value, err := v.Type.ReadValue(text)
 	switch {
@@ -129,13 +119,31 @@ func (ed *editor) variable(was flow.Var, e EditVar) (flow.Var, error) {
 		return v, errs.New(errs.Invalid, "the initial value of %q is not of type %s", v.Name, v.Type) // the cause would tell it
 	case err != nil:
 		return v, errs.Wrap(errs.Invalid, err, "the initial value of %q: %s", v.Name, err.Error())
-	case unchanged && e.Was != "": // only the type is another
+	case kept: // only the type is another
 	case value != nil && (ed.read.texts || isText(was.Value)):
 		v.Value = text
 	default:
 		v.Value = value
 	}
 	return v, nil
+}
+
+// checkVar refuses what a variable cannot be. What was so already is no reason.
+func checkVar(was flow.Var, e EditVar) error {
+	if e.Name != was.Name || e.Was == "" {
+		if err := flow.CheckVarName(e.Name); err != nil {
+			return errs.Wrap(errs.Invalid, err, "%s", err.Error())
+		}
+	}
+	switch {
+	case len(e.Label) > flow.MaxLabel || len(e.Description) > flow.MaxDescription:
+		return errs.New(errs.Invalid, "the label of variable %q has at most %d characters, its description %d", e.Name, flow.MaxLabel, flow.MaxDescription)
+	case e.AgentEditable && !e.CAD && (!was.AgentEditable || was.CAD):
+		return errs.New(errs.Invalid, "an agent can only edit what is shown: show the variable %q to agents, or do not let them edit it", e.Name)
+	case was.Secure && !e.Secure && e.Text == nil:
+		return errs.New(errs.Invalid, "the variable %q is to be secure no longer: give it a new value, so that the secret one is not shown", e.Name)
+	}
+	return nil
 }
 
 func isText(v any) bool {

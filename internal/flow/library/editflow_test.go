@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +17,6 @@ import (
 	"github.com/tandemcc/tandem/internal/flow/webex"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
 )
-
-func ptr[T any](v T) *T { return &v }
 
 // varsOf is what a client sends when it changes nothing.
 func varsOf(f *flow.Flow) []library.EditVar {
@@ -36,13 +35,13 @@ func TestEditChangesVariablesHandlersAndOptions(t *testing.T) {
 	e.Vars = varsOf(d.Flow)
 	for i := range e.Vars {
 		if v := &e.Vars[i]; v.Was == "name" {
-			v.Name, v.CAD, v.Label, v.Text = "callerName", true, "Caller", ptr("somebody")
+			v.Name, v.CAD, v.Label, v.Text = "callerName", true, "Caller", new("somebody")
 		}
 	}
-	e.Vars = append(e.Vars, library.EditVar{Var: flow.Var{Name: "tries", Type: flow.TypeInteger, Reportable: true}, Text: ptr("3")})
+	e.Vars = append(e.Vars, library.EditVar{Var: flow.Var{Name: "tries", Type: flow.TypeInteger, Reportable: true}, Text: new("3")})
 	e.On = map[flow.EventName]flow.NodeID{flow.OnContactEnded: "over"}
 	e.Head = library.EditHead{
-		Name: ptr("Front door"), Description: ptr("Who rings gets in"), Kind: ptr(flow.KindQueue),
+		Name: new("Front door"), Description: new("Who rings gets in"), Kind: new(flow.KindQueue),
 		Options: &flow.Options{MaxSteps: 250, Zone: "Europe/Berlin", ErrorText: "Sorry"},
 	}
 	got, err := s.Edit(ctx, "t", d.ID, e)
@@ -99,8 +98,8 @@ func TestEditRefusesWrongParts(t *testing.T) {
 		"name with a space":     variable(flow.Var{Name: "a b", Type: flow.TypeString}, "", nil),
 		"name of a digit":       variable(flow.Var{Name: "1a", Type: flow.TypeString}, "name", nil),
 		"unknown type":          variable(flow.Var{Name: "a", Type: "LIST"}, "", nil),
-		"value of another type": variable(flow.Var{Name: "a", Type: flow.TypeInteger}, "", ptr("many")),
-		"no document":           variable(flow.Var{Name: "a", Type: flow.TypeJSON}, "", ptr("{")),
+		"value of another type": variable(flow.Var{Name: "a", Type: flow.TypeInteger}, "", new("many")),
+		"no document":           variable(flow.Var{Name: "a", Type: flow.TypeJSON}, "", new("{")),
 		"type the value is not": variable(flow.Var{Name: "name", Type: flow.TypeBoolean}, "name", nil),
 		"was never there":       variable(flow.Var{Name: "a", Type: flow.TypeString}, "b", nil),
 		"edited but not shown":  variable(flow.Var{Name: "a", Type: flow.TypeString, AgentEditable: true}, "", nil),
@@ -115,10 +114,10 @@ func TestEditRefusesWrongParts(t *testing.T) {
 		"handler nowhere":    func(e *library.Edit) { e.On = map[flow.EventName]flow.NodeID{flow.OnError: "nowhere"} },
 		"handler of nothing": func(e *library.Edit) { e.On = map[flow.EventName]flow.NodeID{" ": "Bye"} },
 		"handler at start":   func(e *library.Edit) { e.On = map[flow.EventName]flow.NodeID{flow.OnError: d.Flow.Start} },
-		"no name":            func(e *library.Edit) { e.Head.Name = ptr(" ") },
-		"long description":   func(e *library.Edit) { e.Head.Description = ptr(strings.Repeat("x", 3000)) },
-		"unknown kind":       func(e *library.Edit) { e.Head.Kind = ptr(flow.Kind("fax")) },
-		"start nowhere":      func(e *library.Edit) { e.Head.Start = ptr(flow.NodeID("x")) },
+		"no name":            func(e *library.Edit) { e.Head.Name = new(" ") },
+		"long description":   func(e *library.Edit) { e.Head.Description = new(strings.Repeat("x", 3000)) },
+		"unknown kind":       func(e *library.Edit) { e.Head.Kind = new(flow.Kind("fax")) },
+		"start nowhere":      func(e *library.Edit) { e.Head.Start = new(flow.NodeID("x")) },
 		"unknown zone":       func(e *library.Edit) { e.Head.Options = &flow.Options{Zone: "Mars/Olympus"} },
 		"negative budget":    func(e *library.Edit) { e.Head.Options = &flow.Options{MaxSteps: -1} },
 		"boundless budget":   func(e *library.Edit) { e.Head.Options = &flow.Options{MaxSteps: 1 << 30} },
@@ -158,8 +157,11 @@ func TestEditKeepsTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := editOf(t, d)
-		e.Vars = append(varsOf(d.Flow), library.EditVar{Var: flow.Var{Name: "addedHere", Type: flow.TypeInteger, CAD: true, Label: "Added"}, Text: ptr("7")})
-		e.Head.Description = ptr("Edited here")
+		e.Vars = append(varsOf(d.Flow), library.EditVar{Var: flow.Var{Name: "addedHere", Type: flow.TypeInteger, CAD: true, Label: "Added"}, Text: new("7")})
+		e.Head.Description = new("Edited here")
+		if edited == 0 {
+			addsHandler(t, s, d)
+		}
 		got, err := s.Edit(ctx, "t", d.ID, e)
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(file), err)
@@ -193,6 +195,43 @@ func TestEditKeepsTheFile(t *testing.T) {
 	}
 	if edited == 0 {
 		t.Error("no Webex file was edited")
+	}
+}
+
+// addsHandler gives a Webex flow a handler as the console does, and reads it again from the file that is written.
+func addsHandler(t *testing.T, s *library.Service, d *library.Detail) {
+	t.Helper()
+	e := editOf(t, d)
+	e.Nodes = append(e.Nodes,
+		library.EditNode{ID: "offered", Name: "Offered", Op: flow.OpEvent, In: map[string]any{"event": "AgentOffered"}},
+		library.EditNode{ID: "log", Name: "Log", Op: flow.OpSet, In: map[string]any{"sets": []any{map[string]any{"var": d.Flow.Vars[0].Name, "value": "x"}}}},
+	)
+	e.Edges = append(e.Edges, library.EditEdge{From: "offered", Port: flow.PortOK, To: "log"})
+	e.On = maps.Clone(d.Flow.On)
+	if e.On == nil {
+		e.On = map[flow.EventName]flow.NodeID{}
+	}
+	e.On[flow.OnAgentOffered] = "offered"
+	ctx := caller.As(t.Context(), caller.Principal{ID: "u1", Login: "nora", ARN: "arn:nora"})
+	copied, err := s.Import(ctx, "t", "", "Copy", d.Flow.Origin.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Edit(ctx, "t", copied.ID, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, losses, err := webex.Exporter{}.Export(got.Flow)
+	if err != nil || len(losses) > 0 {
+		t.Errorf("a handler in the file: %v, %v", losses, err)
+	}
+	again, _, err := webex.Importer{}.Import(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := again.Nodes[again.On[flow.OnAgentOffered]]
+	if entry == nil || again.Nodes[entry.Exits[flow.PortOK]] == nil || again.Nodes[entry.Exits[flow.PortOK]].Name != "Log" {
+		t.Errorf("the handler is not read again: %v, %+v", again.On, entry)
 	}
 }
 

@@ -40,7 +40,7 @@ test("a flow is imported by paste, bound, mended and published", async ({ page, 
   await expect(page.getByText("Webex, version 5")).toBeVisible();
   await expect(page.getByText("The variable contacts is never set.")).toHaveCount(0);
 
-  await page.getByRole("tab", { name: "Bindings (1)" }).click();
+  await page.getByRole("tab", { name: "Bindings 1 to do" }).click();
   await page.getByLabel("What stands for Queue: Billing").selectOption("q1");
   await expect(page.getByRole("tab", { name: "Bindings", exact: true })).toBeVisible();
   await page.getByTestId("publish").click();
@@ -49,7 +49,7 @@ test("a flow is imported by paste, bound, mended and published", async ({ page, 
 
 test("a flow of 250 steps opens, and a step is found by name", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/flows/f2");
-  await expect(page.getByTestId("flow-canvas").getByText("Step 0", { exact: true })).toBeVisible();
+  await expect(page.locator(".react-flow__node").getByText("Step 0", { exact: true })).toBeVisible();
   await page.getByRole("combobox", { name: "Find a step" }).fill("Step 249");
   await page.getByRole("option", { name: "Step 249" }).click();
   await expect(page.locator('.react-flow__node[data-id="b249"]')).toBeInViewport();

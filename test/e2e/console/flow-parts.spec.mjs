@@ -204,6 +204,17 @@ test("a test plays what is not saved, with answers of its own, and is kept as a 
   expect(mock.state.flow.version).toBe(4);
 });
 
+test("a flow is downloaded with what was edited, and what a format cannot say is told first", async ({ page, mock }) => {
+  await signIn(page, mock, "admin", "/flows/f1");
+  await page.getByRole("button", { name: "More" }).click();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByTestId("download-webex").click()]);
+  expect(file.suggestedFilename()).toBe("f1.json");
+  await page.getByRole("button", { name: "More" }).click();
+  await page.getByTestId("download-connect").click();
+  await expect(page.getByTestId("losses")).toContainText("Amazon Connect has no handlers");
+  await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download all the same" }).click()]);
+});
+
 test("an old version says so, and leads to the newest", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/flows/f1?version=3");
   await expect(page.getByTestId("edit-flow")).toHaveCount(0);

@@ -92,6 +92,11 @@ export const flowEdit = (answer, flowOf, Refusal) => [
     if (body.version !== flow.version) throw new Refusal(409, "conflict", `version ${flow.version} was saved by nora in the meantime; nothing was saved`);
     return edited(state, flow, body);
   })],
+  ["GET", "/flows/:id/written", answer(({ state, args, url }) => {
+    const format = url.searchParams.get("format");
+    const losses = format === "connect" ? [{ node: "", field: "on", what: "Amazon Connect has no handlers of events: contactEnded is left out" }] : [];
+    return { file: `${args[0]}.${format === "yaml" ? "yaml" : "json"}`, text: JSON.stringify(flowOf(state, args[0]).nodes), losses };
+  })],
   ["POST", "/flows/:id/restore", answer(({ state, args, body }) => {
     const { nodes, edges, report, variables, handlers, options } = structuredClone(flowVersion(state, flowOf(state, args[0]), body.version));
     return saveVersion(state, { nodes, edges, report, variables, handlers, options }, "admin", `Version ${body.version} restored`);

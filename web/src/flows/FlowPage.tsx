@@ -12,10 +12,11 @@ import { Page } from "../ui/Page";
 import { Loaded } from "../ui/States";
 import { Pill } from "../ui/Status";
 import { toastDone, toastFailed } from "../ui/toast";
-import { exportAddress, useDiff, useFlow, usePublish } from "./api";
+import { useDiff, useFlow, usePublish } from "./api";
 import { BindingsPanel } from "./BindingsPanel";
 import { bothOf, DiffPanel, marksOf } from "./DiffPanel";
 import edits from "./Editor.module.css";
+import { useDownloads } from "./DownloadMenu";
 import { flowOf } from "./draft";
 import { EditTop, useEditing } from "./Editing";
 import { KnownNames, type Known } from "./ExprInput";
@@ -71,6 +72,7 @@ function Actions({ flow }: { flow: FlowDetail }) {
   const [importing, dialog] = useDisclosure(false);
   const [deleting, question] = useDisclosure(false);
   const navigate = useNavigate();
+  const downloads = useDownloads(flow, admin);
   const remove = useMutation({
     mutationFn: () => del(`/flows/${encodeURIComponent(flow.id)}`),
     onSuccess: () => {
@@ -88,9 +90,8 @@ function Actions({ flow }: { flow: FlowDetail }) {
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item component="a" href={exportAddress(flow.id, flow.version)} download leftSection={<Icon name="download" />}>
-            Download the original file
-          </Menu.Item>
+          {downloads.items}
+          {admin && <Menu.Divider />}
           {admin && (
             <Menu.Item leftSection={<Icon name="upload" />} onClick={dialog.open}>
               Import a new version
@@ -108,6 +109,7 @@ function Actions({ flow }: { flow: FlowDetail }) {
           {flow.publishedVersion === flow.version ? "Published" : `Publish version ${flow.version}`}
         </Button>
       )}
+      {downloads.dialog}
       <ImportDialog opened={importing} close={dialog.close} flow={flow} />
       <Confirm opened={deleting} close={question.close} title={`Delete ${flow.name}?`} action="Delete the flow" run={() => remove.mutateAsync()}>
         All its versions go with it. Records of calls that used it stay.

@@ -121,4 +121,13 @@ export const useDiff = (id: string, from: number, to: number) =>
 
 export const useTry = (id: string) => useMutation({ mutationFn: (body: { version: number; script: unknown; model?: unknown }) => post<FlowTry>(`${path(id)}/test`, body) });
 
+export interface Written {
+  file: string;
+  text: string;
+  losses: { node: string; field: string; what: string }[];
+}
+
+/** A version as a file of a format, with all that was edited. */
+export const writeFlow = (id: string, version: number, format: string) => get<Written>(`${path(id)}/written${query({ version, format })}`);
+
 export const exportAddress = (id: string, version: number) => `/api/v1${path(id)}/export?version=${version}`;

@@ -234,6 +234,8 @@ const routes = [
     throw new Refusal(409, "conflict", "The flow answers +49305550100. Give that entry point another flow first.");
   }],
 
+  ["GET", "/connectors/:id/status", answer(() => ({ grant: "client_credentials", advice: "", problem: "", requestsUsed: 1234, requestsMax: 15000, limitsAt: new Date().toISOString(), pausedUntil: null, tight: false }))],
+  ["POST", "/connectors/:id/authorize", answer(() => ({ url: "/connectors?connect=ok" }))],
   ["POST", "/connectors/:id/test", answer(({ args }) =>
     args[0] === "k1"
       ? { ok: true, message: "Signed in and read the organisation's limits.", durationMs: 212, detail: "Example GmbH, API v62.0" }

@@ -28,8 +28,18 @@ var kinds = [...]struct { //nolint:gochecknoglobals // constant
 	name  string
 	share int
 }{
-	{"latency", 4}, {"401", 3}, {"request limit", 3}, {"row locked", 4}, {"500 without effect", 2}, {"500 after the effect", 3},
-	{"503", 2}, {"cut before the effect", 2}, {"cut after the effect", 3}, {"slow body", 1}, {"body cut short", 2}, {"sessions expire", 1},
+	{"latency", 4},
+	{"401", 3},
+	{"request limit", 3},
+	{"row locked", 4},
+	{"500 without effect", 2},
+	{"500 after the effect", 3},
+	{"503", 2},
+	{"cut before the effect", 2},
+	{"cut after the effect", 3},
+	{"slow body", 1},
+	{"body cut short", 2},
+	{"sessions expire", 1},
 }
 
 func (s *storm) pick() int {

@@ -24,7 +24,7 @@ import (
 const (
 	envDSN   = "TANDEM_TEST_WRITES_DSN"
 	envURL   = "TANDEM_TEST_WRITES_URL"
-	envCreds = "TANDEM_TEST_WRITES_LOGIN" //nolint:gosec // a name
+	envCreds = "TANDEM_TEST_WRITES_LOGIN"
 )
 
 const (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -102,9 +103,7 @@ func (s *storm) after(w http.ResponseWriter, r *http.Request, kind string) {
 	case "cut after the effect":
 		panic(http.ErrAbortHandler)
 	}
-	for name, v := range rec.Header() {
-		w.Header()[name] = v
-	}
+	maps.Copy(w.Header(), rec.Header())
 	if kind == "body cut short" {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 	}

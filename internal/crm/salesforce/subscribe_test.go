@@ -193,12 +193,13 @@ func TestLostPlaceIsRepaired(t *testing.T) {
 	l.start()
 	l.ready()
 	limit := time.After(20 * time.Second)
-	for cur := (crm.Cursor{}); len(cur.Seen) == 0; { // until the first comparison
+	for cur := (crm.Cursor{}); len(cur.Seen) == 0 || len(cur.Replay) == 0; { // until a comparison and an event of the stream
 		select {
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
+			create(t, l.c, `{"Subject":"to be heard of"}`)
 			cur, _ = l.cursors.Load(t.Context(), "test") // never fails
 		case <-limit:
-			t.Fatal("no comparison was made")
+			t.Fatal("no comparison was made, or nothing was heard of the stream")
 		}
 	}
 	l.stop()

@@ -16,23 +16,24 @@ import (
 // Deliver implements voice.Dips. Writes to Salesforce are delivered exactly once where it has means for that; other services
 // get them at least once.
 func (c *connectors) Deliver(ctx context.Context, tenant string, req flow.HTTP, w voice.Write) (*flow.HTTPResult, job.Progress, error) {
-	if req.Connector != "" || req.ConnectorName != "" {
-		if err := c.authz.Check(ctx, "crm:Call", "arn:aws:tandem::"+tenant+":connector/"+req.Connector); err != nil {
-			return nil, w.Progress, err
-		}
-		cl, err := c.get(ctx, tenant, req.Connector, req.ConnectorName)
-		if err != nil {
-			return nil, w.Progress, err
-		}
-		if cl.org != nil {
-			res, p, err := cl.org.Deliver(ctx, salesforce.Write{Request: crmRequest(req), Key: w.Key, Progress: w.Progress, Keep: w.Keep})
-			if err != nil {
-				return nil, p, err
-			}
-			return result(res.Status, res.Header, res.Body), p, nil
-		}
+	if req.Connector == "" && req.ConnectorName == "" {
+		return c.atLeastOnce(ctx, tenant, req, w)
 	}
-	return c.atLeastOnce(ctx, tenant, req, w)
+	if err := c.authz.Check(ctx, "crm:Call", "arn:aws:tandem::"+tenant+":connector/"+req.Connector); err != nil {
+		return nil, w.Progress, err
+	}
+	cl, err := c.get(ctx, tenant, req.Connector, req.ConnectorName)
+	if err != nil {
+		return nil, w.Progress, err
+	}
+	if cl.org == nil {
+		return c.atLeastOnce(ctx, tenant, req, w)
+	}
+	res, p, err := cl.org.Deliver(ctx, salesforce.Write{Request: crmRequest(req), Key: w.Key, Progress: w.Progress, Keep: w.Keep})
+	if err != nil {
+		return nil, p, err
+	}
+	return result(res.Status, res.Header, res.Body), p, nil
 }
 
 // atLeastOnce sends a request to a service of which nothing is known.

@@ -95,7 +95,9 @@ func def[T comparable](v *T, d T) {
 func (c *Client) Close() { c.close() }
 
 // Dial connects to addr, "host:port", under the same rules as requests: for protocols other than HTTP/1 and 2 by this client.
-func (c *Client) Dial(ctx context.Context, addr string) (net.Conn, error) { return c.guard.dial(ctx, "tcp", addr) }
+func (c *Client) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	return c.guard.dial(ctx, "tcp", addr)
+}
 
 // Do sends a request and reads the answer to its end. An answer of any status is no error, 500 after the last attempt
 // too. Errors: Invalid for a request that can never be sent or a redirect that is not followed, Denied for an address

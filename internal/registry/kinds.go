@@ -135,6 +135,11 @@ func CheckConnector(_ string, c *Connector) error {
 	if !slices.Contains(list, c.Grant) {
 		return errs.New(errs.Invalid, "a connector of kind %s signs in with one of: %s", c.Type, strings.Join(list, ", "))
 	}
+	return c.checkSalesforce()
+}
+
+// checkSalesforce refuses settings of Salesforce connectors that cannot be.
+func (c *Connector) checkSalesforce() error {
 	c.Region = strings.ToUpper(strings.TrimSpace(c.Region))
 	switch {
 	case c.Region != "" && !regionPattern.MatchString(c.Region):

@@ -186,15 +186,11 @@ func (c *Conductor) carryOut(ctx context.Context, j job.Job, k *call, cmd flow.C
 	note := k.attempt(j.ID)
 	note.Status, note.Attempts, note.LastError, note.At = status, j.Attempt, problem, c.Clock.Now()
 	note.Delivery, note.How, note.Marker, note.Stage = string(progress.Delivery), progress.How, progress.Marker, string(progress.Stage)
-	if _, snoozed := job.Snoozed(err); snoozed {
-		note.Attempts--
-		if e := c.Contacts.Save(ctx, contact.Change{Contact: k.ct}); e != nil {
-			return flow.Event{}, e
-		}
-		return flow.Event{}, err
+	_, snoozed := job.Snoozed(err)
+	if snoozed {
+		note.Attempts-- // nothing was tried
 	}
-	again := err != nil && !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Denied) || status == 401 || status == 408 || status == 429 || status >= 500
-	if again && j.Attempt < j.MaxAttempts {
+	if snoozed || again(err, status) && j.Attempt < j.MaxAttempts {
 		if err == nil {
 			err = errs.New(errs.Unavailable, "%s", problem)
 		}
@@ -213,6 +209,14 @@ func (c *Conductor) later(ctx context.Context, k *call, why error) error {
 		return err
 	}
 	return why
+}
+
+// again says whether a request may be answered well later.
+func again(err error, status int) bool {
+	if err != nil {
+		return !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Denied)
+	}
+	return status == 401 || status == 408 || status == 429 || status >= 500
 }
 
 func (k *call) attempt(jobID string) *contact.WriteBackAttempt {

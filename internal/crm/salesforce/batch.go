@@ -92,7 +92,7 @@ func (b *batcher) start() {
 	for b.flights < batchFlights && len(b.waiting) > 0 {
 		group := b.next()
 		b.flights++
-		b.c.background(func() {
+		b.c.background(func() { //nolint:contextcheck // several callers' writes: none of their contexts ends it
 			b.fly(group)
 			b.mu.Lock()
 			b.flights--

@@ -29,10 +29,10 @@ func TestBulk(t *testing.T) {
 	for range 2 {
 		i := -1
 		res, err := c.BulkLoad(t.Context(), load, func() []string {
-			switch i++; {
-			case i == n:
+			switch i++; i {
+			case n:
 				return nil
-			case i == 7:
+			case 7:
 				return []string{"", "+19995550007", "no name"}
 			}
 			return []string{"Load " + strconv.Itoa(i), fmt.Sprintf("+1999555%04d", i), "two\nlines, \"quoted\""}

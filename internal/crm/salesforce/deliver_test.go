@@ -70,11 +70,12 @@ func (u *unsteady) cutOnce() {
 	})
 }
 
-func create(t *testing.T, c *salesforce.Client, object, body string) string {
+// create makes a case.
+func create(t *testing.T, c *salesforce.Client, body string) string {
 	t.Helper()
-	resp, err := c.Do(t.Context(), salesforce.Request{Method: http.MethodPost, Path: "/services/data/v68.0/sobjects/" + object, Body: []byte(body)})
+	resp, err := c.Do(t.Context(), salesforce.Request{Method: http.MethodPost, Path: "/services/data/v68.0/sobjects/Case", Body: []byte(body)})
 	if err != nil || resp.Status != http.StatusCreated {
-		t.Fatalf("creating a %s: %v, %v", object, resp, err)
+		t.Fatalf("creating a case: %v, %v", resp, err)
 	}
 	var made struct{ ID string }
 	if err := json.Unmarshal(resp.Body, &made); err != nil {
@@ -123,7 +124,7 @@ func TestDoubtfulWrites(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			u, c := newUnsteady(t)
-			id := create(t, c, "Case", `{"Subject":"S"}`)
+			id := create(t, c, `{"Subject":"S"}`)
 			var kept job.Progress
 			w := salesforce.Write{
 				Request: salesforce.Request{Method: k.method, Path: base + strings.ReplaceAll(k.path, "CASE", id), Body: []byte(strings.ReplaceAll(k.body, "CASE", id))},
@@ -156,7 +157,7 @@ func TestDoubtfulWrites(t *testing.T) {
 func TestDoubtfulUpdateAgainstAnothersChange(t *testing.T) {
 	t.Parallel()
 	u, c := newUnsteady(t)
-	id := create(t, c, "Case", `{"Subject":"S"}`)
+	id := create(t, c, `{"Subject":"S"}`)
 	var conditions []string
 	u.spoil.Store(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPatch {
@@ -178,7 +179,7 @@ func TestDoubtfulUpdateAgainstAnothersChange(t *testing.T) {
 func TestWriteIsNotSentUnlessKept(t *testing.T) {
 	t.Parallel()
 	u, c := newUnsteady(t)
-	id := create(t, c, "Case", `{"Subject":"S"}`)
+	id := create(t, c, `{"Subject":"S"}`)
 	before := u.calls.Load()
 	_, _, err := c.Deliver(t.Context(), salesforce.Write{
 		Request: salesforce.Request{Method: "PATCH", Path: "/services/data/v68.0/sobjects/Case/" + id, Body: []byte(`{"Subject":"T"}`)},

@@ -65,7 +65,7 @@ func (f *finder) start() {
 	}
 	group := f.next()
 	f.flying = true
-	f.c.background(func() {
+	f.c.background(func() { //nolint:contextcheck // several callers' look-ups: none of their contexts ends it
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		f.look(ctx, group)
 		cancel()

@@ -60,7 +60,7 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 	sub := &subscriber{c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{}}
 	for try := 0; ctx.Err() == nil; {
 		begin := time.Now()
-		err := sub.run(ctx)
+		ended := sub.run(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -69,7 +69,7 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 		}
 		wait := min(time.Second<<min(try, 10), maxReconnect)
 		try++
-		c.log.WarnContext(ctx, "the stream of CRM changes ended; it is taken up again", slog.String("scope", c.o.Scope), slog.Any("err", err))
+		c.log.WarnContext(ctx, "the stream of CRM changes ended; it is taken up again", slog.String("scope", c.o.Scope), slog.Any("err", ended))
 		sleep(ctx, wait/2+rand.N(wait/2))
 	}
 	return nil

@@ -80,16 +80,9 @@ func planOf(r Request, key, mark string) plan {
 		p.means = meansRead
 		return p
 	}
-	path := r.Path
-	if isAbsolute(path) {
-		if u, err := url.Parse(path); err == nil {
-			path = u.EscapedPath()
-		}
-	}
-	path, query, _ := strings.Cut(path, "?")
-	m := target.FindStringSubmatch(path)
-	if m == nil || len(r.Query) > 0 || query != "" {
-		return p // a method override in the query, or something unknown
+	m := targetOf(r)
+	if m == nil {
+		return p
 	}
 	p.version, p.object = m[1], m[2]
 	switch method := strings.ToUpper(r.Method); {
@@ -109,6 +102,22 @@ func planOf(r Request, key, mark string) plan {
 		p.means, p.id = meansDelete, m[3]
 	}
 	return p
+}
+
+// targetOf takes the path of an sObject resource apart, nil for any other, and for one with a query: it could override the
+// method.
+func targetOf(r Request) []string {
+	path := r.Path
+	if isAbsolute(path) {
+		if u, err := url.Parse(path); err == nil {
+			path = u.EscapedPath() + "?" + u.RawQuery
+		}
+	}
+	path, query, _ := strings.Cut(path, "?")
+	if len(r.Query) > 0 || query != "" {
+		return nil
+	}
+	return target.FindStringSubmatch(path)
 }
 
 // create looks for a place for the mark in a new record.

@@ -67,8 +67,8 @@ export const contactDetail = (contact) => ({
     { kind: "agent", address: "browser", packetsReceived: 8890, packetsLost: 112, jitterMs: 11.7 },
   ],
   writeBacks: [
-    { jobId: "j1", method: "POST", target: "/services/data/v62.0/sobjects/Task", status: "failed", attempts: 5, lastError: "HTTP 400: REQUIRED_FIELD_MISSING Subject", at: ago(300) },
-    { jobId: "j2", method: "PATCH", target: "/services/data/v62.0/sobjects/Case/500xx", status: "204", attempts: 1, lastError: "", at: ago(370) },
+    { jobId: "j1", method: "POST", target: "/services/data/v62.0/sobjects/Task", status: "failed", attempts: 5, lastError: "HTTP 400: REQUIRED_FIELD_MISSING Subject", at: ago(300), delivery: "exactly_once", how: "marker in the text", marker: "[ref:K3JX7Q2MPA]", stage: "" },
+    { jobId: "j2", method: "PATCH", target: "/services/data/v62.0/sobjects/Case/500xx", status: "204", attempts: 1, lastError: "", at: ago(370), delivery: "exactly_once", how: "comparison and conditional request", marker: "", stage: "done" },
   ],
 });
 

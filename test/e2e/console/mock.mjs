@@ -236,6 +236,8 @@ const routes = [
 
   ["GET", "/hours/:id/state", answer(() => ({ at: new Date().toISOString(), local: "Tue 2026-06-30 13:00 CEST", outcome: "override", open: false, name: "Stocktaking" }))],
   ["POST", "/functions/:id/test", answer(({ body }) => ({ ok: true, message: "The function answered with 1 values", durationMs: 12, answer: JSON.stringify({ plan: body?.parameters?.plan ?? "" }, null, 2) }))],
+  ["GET", "/connectors/:id/status", answer(() => ({ grant: "client_credentials", advice: "", problem: "", requestsUsed: 1234, requestsMax: 15000, limitsAt: new Date().toISOString(), pausedUntil: null, tight: false }))],
+  ["POST", "/connectors/:id/authorize", answer(() => ({ url: "/connectors?connect=ok" }))],
   ["POST", "/connectors/:id/test", answer(({ args }) =>
     args[0] === "k1"
       ? { ok: true, message: "Signed in and read the organisation's limits.", durationMs: 212, detail: "Example GmbH, API v62.0" }

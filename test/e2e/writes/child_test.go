@@ -15,16 +15,16 @@ import (
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/httpx"
 	"github.com/tandemcc/tandem/internal/job"
+	sandbox "github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/sqlstore"
 	"github.com/tandemcc/tandem/internal/sqlstore/storetest"
-	sandbox "github.com/tandemcc/tandem/internal/sandbox/salesforce"
 )
 
 // The child is this test's binary run again: it delivers jobs until none is left or it is killed.
 const (
 	envDSN   = "TANDEM_TEST_WRITES_DSN"
 	envURL   = "TANDEM_TEST_WRITES_URL"
-	envCreds = "TANDEM_TEST_WRITES_LOGIN" //nolint:gosec // a name
+	envCreds = "TANDEM_TEST_WRITES_LOGIN"
 )
 
 const (

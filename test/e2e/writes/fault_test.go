@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -28,8 +29,18 @@ var kinds = [...]struct { //nolint:gochecknoglobals // constant
 	name  string
 	share int
 }{
-	{"latency", 4}, {"401", 3}, {"request limit", 3}, {"row locked", 4}, {"500 without effect", 2}, {"500 after the effect", 3},
-	{"503", 2}, {"cut before the effect", 2}, {"cut after the effect", 3}, {"slow body", 1}, {"body cut short", 2}, {"sessions expire", 1},
+	{"latency", 4},
+	{"401", 3},
+	{"request limit", 3},
+	{"row locked", 4},
+	{"500 without effect", 2},
+	{"500 after the effect", 3},
+	{"503", 2},
+	{"cut before the effect", 2},
+	{"cut after the effect", 3},
+	{"slow body", 1},
+	{"body cut short", 2},
+	{"sessions expire", 1},
 }
 
 func (s *storm) pick() int {
@@ -92,9 +103,7 @@ func (s *storm) after(w http.ResponseWriter, r *http.Request, kind string) {
 	case "cut after the effect":
 		panic(http.ErrAbortHandler)
 	}
-	for name, v := range rec.Header() {
-		w.Header()[name] = v
-	}
+	maps.Copy(w.Header(), rec.Header())
 	if kind == "body cut short" {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 	}

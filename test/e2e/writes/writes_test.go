@@ -50,7 +50,7 @@ func TestCommentsArriveOnceAndInOrder(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	login, err := json.Marshal(org.Credentials()) //nolint:gosec // of this test's org
+	login, err := json.Marshal(org.Credentials())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,9 @@ func kill(t *testing.T, c *salesforce.Client, cmd *exec.Cmd, at int) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		t.Fatal("the child ended well")
+	}
 	if cmd.ProcessState.Exited() {
 		t.Fatalf("the child was not killed: %v", cmd.ProcessState)
 	}

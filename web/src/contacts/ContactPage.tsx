@@ -4,6 +4,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { get } from "../api/client";
 import type { ContactDetail } from "../api/types";
+import { DeliveryNote } from "../ui/DeliveryNote";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
 import { Page } from "../ui/Page";

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { post } from "../api/client";
 import { usePages } from "../api/lists";
 import type { Job } from "../api/types";
+import { DeliveryNote } from "../ui/DeliveryNote";
 import { DataTable, type Column } from "../ui/DataTable";
 import { More } from "../ui/More";
 import { Page } from "../ui/Page";

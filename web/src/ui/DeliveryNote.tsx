@@ -1,5 +1,5 @@
 import type { Delivery, DeliveryStage } from "../api/types";
-import { Pill } from "./Pill";
+import { Pill } from "./Status";
 
 interface Props {
   delivery: Delivery;
@@ -12,7 +12,7 @@ export function DeliveryNote({ delivery, how, stage }: Props) {
   if (!delivery) return null;
   return (
     <div className="small" data-testid="delivery">
-      {delivery === "at_least_once" ? <Pill tone="warning">At least once</Pill> : "Exactly once"}
+      {delivery === "at_least_once" ? <Pill tone="warn">At least once</Pill> : "Exactly once"}
       {how && `: ${how}`}
       {(stage === "sending" || stage === "doubtful") && ". It may have arrived already; the hub looks before it sends again."}
     </div>

@@ -1,0 +1,167 @@
+package salesforce
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func FuzzLimits(f *testing.F) {
+	for _, s := range []string{"api-usage=18/15000", "api-usage=18/15000, per-app-api-usage=17/250(appName=x)", "", "api-usage=", "api-usage=-1/5", "api-usage=99999999999999999999/1", "per-app-api-usage=1/2(appName=a=b,c)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		if l, ok := parseLimits(v); ok && (l.Used < 0 || l.Max <= 0) {
+			t.Errorf("%q gave %+v", v, l)
+		}
+	})
+}
+
+func FuzzErrorBody(f *testing.F) {
+	for _, s := range []string{
+		`[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]`, `{"error":"invalid_grant","error_description":"x"}`,
+		`[{"errorCode":"REQUIRED_FIELD_MISSING","message":"m","fields":["LastName"]}]`, `[]`, `null`, `<html>`, `"text"`, `[{"message":1}]`, ``,
+	} {
+		f.Add(400, []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		r := &Response{Status: status, Body: body}
+		e := parseError(r)
+		if len(e.Message) > maxErrorText+4 || len(e.Code) > maxErrorText+4 || e.Status != status {
+			t.Errorf("%q gave %+v", body, e)
+		}
+		if utf8.Valid(body) && !utf8.ValidString(e.Message) {
+			t.Errorf("%q gave the broken text %q", body, e.Message)
+		}
+		if (r.Err() != nil) != (status >= http.StatusBadRequest) {
+			t.Errorf("status %d gave %v", status, r.Err())
+		}
+	})
+}
+
+func FuzzTokenAnswer(f *testing.F) {
+	for _, s := range []string{
+		`{"access_token":"00D!x.y","instance_url":"https://a.my.salesforce.com","id":"https://login.salesforce.com/id/00D/005","token_type":"Bearer"}`,
+		`{"access_token":"a\r\nX: y"}`, `{"access_token":1}`, `{}`, `[]`, `{"access_token":"x","id":"https://h/id/../../x"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		a, ok := parseToken(body)
+		if !ok {
+			return
+		}
+		if strings.ContainsAny(a.AccessToken, "\r\n\x00 ") || a.AccessToken == "" {
+			t.Errorf("%q gave the token %q", body, a.AccessToken)
+		}
+		if p := identityPath(a.ID); p != "" && (!strings.HasPrefix(p, "/id/") || strings.Contains(p, "..")) {
+			t.Errorf("%q gave the path %q", body, p)
+		}
+	})
+}
+
+func FuzzCSVResult(f *testing.F) {
+	for _, s := range []string{"\"sf__Id\",\"sf__Error\",\"LastName\"\n\"\",\"REQUIRED\",\"\"\n", "a\n1\n", "a,b\n1\n", "\"", "", "a,a\n1,2\n", "a\r\n\"x\ny\"\r\n"} {
+		f.Add([]byte(s))
+	}
+	stop := errors.New("enough")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		rows := 0
+		err := parseCSV(bytes.NewReader(body), func(r map[string]string) error {
+			if rows++; len(r) == 0 {
+				t.Errorf("an empty row of %q", body)
+			}
+			if rows > 1000 {
+				return stop
+			}
+			return nil
+		})
+		if err == nil && rows > bytes.Count(body, []byte("\n"))+bytes.Count(body, []byte("\r"))+1 {
+			t.Errorf("%d rows of %q", rows, body)
+		}
+	})
+}
+
+func FuzzAnswers(f *testing.F) {
+	for _, s := range []string{
+		`{"compositeResponse":[{"body":null,"httpHeaders":{},"httpStatusCode":204,"referenceId":"w0"}]}`, `{"done":false,"nextRecordsUrl":"/services/data/v68.0/query/0r8-2000","records":[{"Id":"1"}]}`,
+		`{"resultPages":[{"resultUrl":"/services/data/v68.0/jobs/query/7/results?locator=x"}],"nextRecordsUrl":"","done":true}`, `{"nextRecordsUrl":"https://evil.example"}`, `{"resultPages":[{"resultUrl":"//evil"}]}`, `[]`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if list, err := parseComposite(body); err == nil && len(list) > batchSize {
+			t.Errorf("%d parts", len(list))
+		}
+		ours := func(path string) bool { return path == "" || strings.HasPrefix(path, "/services/data/") }
+		if _, next, err := parsePage(body); err == nil && !ours(next) {
+			t.Errorf("%q goes on at %q", body, next)
+		}
+		if pages, more, err := parseResultPages(body); err == nil {
+			for _, p := range append(pages, more) {
+				if !ours(p) {
+					t.Errorf("%q leads to %q", body, p)
+				}
+			}
+		}
+	})
+}
+
+// FuzzPlan: whatever a flow sends, the plan keeps the body's other values and marks one text at most.
+func FuzzPlan(f *testing.F) {
+	for _, s := range []string{`{"Comments":"x","Status":"New"}`, `{"comments":"x","Comments":"y"}`, `{"ParentId":"500000000000001","CommentBody":"x"}`, `{"Comments":null}`, `[]`, `{"Comments":{"a":1}}`, ``} {
+		f.Add("PATCH", "/services/data/v60.0/sobjects/Case/500000000000001AAA", []byte(s))
+		f.Add("POST", "services/data/v60.0/sobjects/CaseComment/", []byte(s))
+		f.Add("PATCH", "https://x/services/data/v60.0/sobjects/Case/Ext__c/a%2Fb", []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
+		r := Request{Method: method, Path: path, Body: body}
+		p := planOf(r, "key", "")
+		if p.marker == "" {
+			if !bytes.Equal(p.body, body) {
+				t.Errorf("%s %s: the body %q became %q", method, path, body, p.body)
+			}
+		} else {
+			var before, after map[string]json.RawMessage
+			if json.Unmarshal(body, &before) != nil || json.Unmarshal(p.body, &after) != nil || len(before) != len(after) || bytes.Count(p.body, []byte(p.marker)) < 1 {
+				t.Errorf("%s %s: the body %q became %q", method, path, body, p.body)
+			}
+		}
+		if k := RecordKey("", r); k != RecordKey("", r) || len(k) > 64 {
+			t.Errorf("record key %q", k)
+		}
+	})
+}
+
+// FuzzChangeEvent: a payload that is no event of its schema is an error and nothing else.
+func FuzzChangeEvent(f *testing.F) {
+	const schema = `{"type":"record","name":"CaseChangeEvent","namespace":"com.sforce.eventbus","fields":[{"name":"ChangeEventHeader","type":{"type":"record","name":"ChangeEventHeader","fields":[` +
+		`{"name":"entityName","type":"string"},{"name":"recordIds","type":{"type":"array","items":"string"}},{"name":"changeType","type":{"type":"enum","name":"ChangeType","symbols":["CREATE","UPDATE","GAP_OVERFLOW"]}},` +
+		`{"name":"commitTimestamp","type":"long"},{"name":"changedFields","type":{"type":"array","items":"string"}}]}},{"name":"Subject","type":["null","string"],"default":null}]}`
+	codec, err := newEventCodec(schema)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := codec.codec.BinaryFromNative(nil, map[string]any{
+		"ChangeEventHeader": map[string]any{"entityName": "Case", "recordIds": []any{"500"}, "changeType": "UPDATE", "commitTimestamp": int64(5), "changedFields": []any{"0x02"}},
+		"Subject":           map[string]any{"string": "new"},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if ch, _, err := codec.decode(good); err != nil || ch.Object != "Case" || ch.Fields["Subject"] != "new" {
+		f.Fatalf("%+v, %v", ch, err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)-3])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if ch, overflow, err := codec.decode(payload); err == nil && !overflow && ch.Kind == "" {
+			t.Errorf("a change of no kind: %+v", ch)
+		}
+	})
+}

@@ -227,9 +227,11 @@ func formRecord(r *http.Request, obj *object, isNew bool) (map[string]json.RawMe
 			return nil, err
 		}
 		// A record has an owner: an empty field leaves it.
-		if cleared := string(raw) == "null"; raw != nil && !(cleared && (isNew || f.name == "OwnerId")) {
-			out[f.name] = raw
+		kept := isNew || f.name == "OwnerId"
+		if raw == nil || kept && string(raw) == "null" {
+			continue
 		}
+		out[f.name] = raw
 	}
 	return out, nil
 }

@@ -388,11 +388,18 @@ func (o *Org) limits() map[string]any {
 	left := func(limit int, used int64) map[string]int64 {
 		return map[string]int64{"Max": int64(limit), "Remaining": max(0, int64(limit)-used)}
 	}
-	return map[string]any{
-		"DailyApiRequests": left(o.opts.DailyRequests, o.used.Load()),
-		"DataStorageMB":    left(1024, 0),
-		"FileStorageMB":    left(1024, 0),
+	out := map[string]any{"DailyApiRequests": left(o.opts.DailyRequests, o.used.Load())}
+	// What this org has without counting it: nobody runs out of it here.
+	for name, limit := range map[string]int{
+		"ActiveScratchOrgs": 3, "ConcurrentAsyncGetReportInstances": 200, "DailyAsyncApexExecutions": 250_000, "DailyBulkApiBatches": 15_000,
+		"DailyBulkV2QueryFileStorageMB": 976_562, "DailyBulkV2QueryJobs": 10_000, "DailyDeliveredPlatformEvents": 50_000,
+		"DailyDurableGenericStreamingApiEvents": 10_000, "DailyDurableStreamingApiEvents": 10_000, "DailyGenericStreamingApiEvents": 10_000,
+		"DailyStreamingApiEvents": 10_000, "DailyWorkflowEmails": 390, "DataStorageMB": 1024, "DurableStreamingApiConcurrentClients": maxClients,
+		"FileStorageMB": 1024, "HourlyPublishedPlatformEvents": 250_000, "MassEmail": 10, "SingleEmail": 15, "StreamingApiConcurrentClients": maxClients,
+	} {
+		out[name] = left(limit, 0)
 	}
+	return out
 }
 
 // db is what a call reads from: its transaction, so that it sees what it wrote, or the pool.

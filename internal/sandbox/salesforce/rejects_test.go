@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSchemaRejects are queries the grammar takes and the platform refuses for what the fields are or where a part stands.
@@ -72,5 +73,45 @@ func TestSchemaRejects(t *testing.T) {
 	o.version = "v57.0"
 	if status, body := o.api(http.MethodGet, "/query?q="+url.QueryEscape(deep), ""); status != http.StatusBadRequest || !strings.Contains(body, "more than 1 level away") {
 		t.Errorf("57.0: %d %s", status, body)
+	}
+}
+
+// TestUsersZone: date literals are days where the user is. At 03:30 UTC it is still the day before in Los Angeles.
+func TestUsersZone(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone, Now: func() time.Time { return time.Date(2026, 11, 18, 3, 30, 0, 0, time.UTC) }})
+	o.create("Contact", `{"LastName":"Day before","Birthdate":"2026-11-17"}`)
+	o.create("Contact", `{"LastName":"Day","Birthdate":"2026-11-18"}`)
+	check := func(where, want string) {
+		t.Helper()
+		_, body := o.soql("SELECT LastName FROM Contact WHERE " + where + " ORDER BY LastName")
+		if got := strip(t, body); !strings.HasSuffix(got, `"records":`+want+`}`) {
+			t.Errorf("%s\n got %s\nwant %s", where, got, want)
+		}
+	}
+	check("Birthdate = TODAY", `[{"LastName":"Day"}]`)
+	if status, body := o.api(http.MethodPatch, "/sobjects/User/"+o.admin, `{"TimeZoneSidKey":"America/Los_Angeles"}`); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, body)
+	}
+	check("Birthdate = TODAY", `[{"LastName":"Day before"}]`)
+	check("Birthdate = TOMORROW", `[{"LastName":"Day"}]`)
+	check("Birthdate = N_DAYS_AGO:0 AND CreatedDate = TODAY", `[{"LastName":"Day before"}]`)
+	check("CreatedDate > 2026-11-18T00:00:00-08:00", `[]`)
+	check("DAY_IN_MONTH(convertTimezone(CreatedDate)) = 17 AND DAY_IN_MONTH(CreatedDate) = 18 AND LastName = 'Day'", `[{"LastName":"Day"}]`)
+}
+
+// TestClauses are the clauses that change nothing of a result here, each with the result it must leave alone.
+func TestClauses(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	o.create("Account", `{"Name":"Acme"}`)
+	for _, clause := range []string{
+		"WITH SECURITY_ENFORCED", "WITH USER_MODE", "WITH SYSTEM_MODE", "FOR VIEW", "FOR REFERENCE", "UPDATE TRACKING", "UPDATE VIEWSTAT",
+		"LIMIT 5 OFFSET 0", "FOR VIEW UPDATE TRACKING, VIEWSTAT", ";", "WITH SECURITY_ENFORCED ORDER BY Name NULLS LAST LIMIT 1;",
+	} {
+		status, body := o.soql("SELECT Name FROM Account USING SCOPE everything " + clause)
+		if got := strip(t, body); status != http.StatusOK || got != `{"totalSize":1,"done":true,"records":[{"Name":"Acme"}]}` {
+			t.Errorf("%s: %d %s", clause, status, got)
+		}
 	}
 }

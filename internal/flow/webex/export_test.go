@@ -113,7 +113,7 @@ func TestFixtureWebexEditedRoundTrip(t *testing.T) {
 			}
 		}
 		if edited == nil {
-			t.Skip("the flow plays nothing")
+			return // nothing to edit: the flow plays nothing
 		}
 		out := write(t, webex.Exporter{}, g)
 		back, _, err := webex.Importer{}.Import(out)

@@ -52,7 +52,8 @@ func (p *prompts) one(ctx context.Context, tenant string, pr flow.Prompt) ([]byt
 	if err != nil || pr.GainDB == 0 {
 		return clip, err
 	}
-	return louder(clip, pr.GainDB), nil
+	// Flows may ask for -96 to 16 dB (Webex Contact Center, Play Message: volume gain).
+	return audio.GainULaw(clip, min(max(pr.GainDB, -96), 16)), nil
 }
 
 // pace keeps a flow's speaking rate within what synthesizers take; 0 is the voice's own.
@@ -61,13 +62,6 @@ func pace(rate float64) float64 {
 		return 0
 	}
 	return min(max(rate, 0.5), 2)
-}
-
-// louder changes a clip's volume. Flows may ask for -96 to 16 dB (Webex Contact Center, Play Message: volume gain).
-func louder(clip []byte, db float64) []byte {
-	pcm := audio.DecodeULaw(make([]int16, 0, len(clip)), clip)
-	audio.Gain(pcm, min(max(db, -96), 16))
-	return audio.EncodeULaw(make([]byte, 0, len(clip)), pcm)
 }
 
 // Music implements voice.Prompts: a file named like a beep is an attention tone, every other name the hold music.

@@ -201,8 +201,8 @@ const (
 	// (ms), LoggedOnAgentsAll, LoggedOnAgentsCurrent, AvailableAgents, and of the agents logged on StaffedAgents, BusyAgents,
 	// AfterContactWorkAgents, MissedAgents and NonProductiveAgents. Params: lookbackMinutes.
 	AskQueueInfo = "queueInfo"
-	AskBot       = "bot"       // ended, escalate, failed; Fields are the node's outputs
-	AskSub       = "sub"       // ok, failed; Fields are the outputs
+	AskBot       = "bot" // ended, escalate, failed; Fields are the node's outputs
+	AskSub       = "sub" // ok, failed; Fields are the outputs
 	// AskSendDigits sends Params["digits"] on the caller's line: ok, failed.
 	AskSendDigits = "sendDigits"
 	// AskRecordMessage records what the caller says, by Params tone, silenceMS, maxMS and terminators: ok with Fields that

@@ -58,7 +58,7 @@ func (b *batcher) send(ctx context.Context, r Request, p *plan) (*Response, erro
 	w := &batched{ctx: ctx, req: r, version: p.version, answer: make(chan answer, 1)}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, w)
-	b.start()
+	b.start() //nolint:contextcheck // several callers' writes: none of their contexts ends it
 	b.mu.Unlock()
 	select {
 	case a := <-w.answer:
@@ -92,7 +92,7 @@ func (b *batcher) start() {
 	for b.flights < batchFlights && len(b.waiting) > 0 {
 		group := b.next()
 		b.flights++
-		b.c.background(func() { //nolint:contextcheck // several callers' writes: none of their contexts ends it
+		b.c.background(func() {
 			b.fly(group)
 			b.mu.Lock()
 			b.flights--

@@ -48,7 +48,7 @@ func (f *finder) find(ctx context.Context, p *plan, st job.Progress) (string, er
 	l := &lookup{find: p.find, version: p.version, parent: p.parent, mark: st.Marker, since: st.SentAt, found: make(chan finding, 1)}
 	f.mu.Lock()
 	f.waiting = append(f.waiting, l)
-	f.start()
+	f.start() //nolint:contextcheck // several callers' look-ups: none of their contexts ends it
 	f.mu.Unlock()
 	select {
 	case r := <-l.found:
@@ -65,7 +65,7 @@ func (f *finder) start() {
 	}
 	group := f.next()
 	f.flying = true
-	f.c.background(func() { //nolint:contextcheck // several callers' look-ups: none of their contexts ends it
+	f.c.background(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		f.look(ctx, group)
 		cancel()

@@ -72,7 +72,7 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 		c.log.WarnContext(ctx, "the stream of CRM changes ended; it is taken up again", slog.String("scope", c.o.Scope), slog.Any("err", ended))
 		sleep(ctx, wait/2+rand.N(wait/2))
 	}
-	return nil
+	return nil //nolint:nilerr // it has ended because it was told to
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -77,7 +77,7 @@ func TestQueueToAgentAway(t *testing.T) {
 // TestStationSurvives: an agent's telephone is known after a restart.
 func TestStationSurvives(t *testing.T) {
 	t.Parallel()
-	phone := listen(t, agentTone)
+	phone := listen(t)
 	dir := t.TempDir()
 	h := hub.Start(t, hub.Options{Dir: dir})
 	address := "sip:201@" + phone.address

@@ -319,12 +319,12 @@ func withoutCase(t *testing.T, h *hub.Hub) person {
 	return person{}
 }
 
-// listen starts a telephone that answers by itself and says a tone.
-func listen(t *testing.T, tone int) *answering {
+// listen starts an agent's telephone, which answers by itself and says the agent's tone.
+func listen(t *testing.T) *answering {
 	t.Helper()
 	a := &answering{ear: &ear{}, sessions: make(chan *softphone.Session, 8)}
 	p, err := softphone.Listen(t.Context(), "127.0.0.1:0",
-		func(voice.LegInfo) softphone.Options { return a.ear.options(tone) }, func(s *softphone.Session) { a.sessions <- s })
+		func(voice.LegInfo) softphone.Options { return a.ear.options(agentTone) }, func(s *softphone.Session) { a.sessions <- s })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestQueueAnswersByItselfAtATelephone(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
 	setQueue(h, map[string]any{"autoAccept": true})
-	phone := listen(t, agentTone)
+	phone := listen(t)
 	ada := &desk{Client: h.SignIn("ada"), h: h, t: t, ear: phone.ear}
 	ada.Must("POST", "/desk/station", map[string]string{"kind": "sip", "address": "sip:201@" + phone.address}, nil)
 	ada.Available()

@@ -112,7 +112,7 @@ func TestHoldAndMute(t *testing.T) {
 func TestKeysBothWays(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
-	phone := listen(t, agentTone)
+	phone := listen(t)
 	ada := &desk{Client: h.SignIn("ada"), h: h, t: t, ear: phone.ear}
 	ada.Must("POST", "/desk/station", map[string]string{"kind": "sip", "address": "sip:201@" + phone.address}, nil)
 	ada.Available()
@@ -226,7 +226,7 @@ func TestSecondTab(t *testing.T) {
 func TestSIPStation(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
-	phone := listen(t, agentTone)
+	phone := listen(t)
 	ada := &desk{Client: h.SignIn("ada"), h: h, t: t, ear: phone.ear}
 	ada.Must("POST", "/desk/station", map[string]string{"kind": "sip", "address": "sip:201@" + phone.address}, nil)
 	if s := ada.Desk().Station; s.Kind != "sip" || !s.Connected || s.Address != "sip:201@"+phone.address {

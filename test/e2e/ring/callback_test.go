@@ -35,6 +35,7 @@ nodes:
 func callbackOf(h *hub.Hub, call *line) (first, second string) {
 	id := contactOf(h, caller)
 	h.Eventually("the menu is there", func() bool { return h.Record(id).Had("prompt") })
+	<-call.Answered()
 	if err := call.SendDigits("1"); err != nil {
 		panic(err)
 	}

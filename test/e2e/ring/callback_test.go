@@ -249,6 +249,7 @@ func TestCallbackRefused(t *testing.T) {
 	call := reach(h, caller, "3000", callerTone)
 	id := contactOf(h, caller)
 	h.Eventually("the menu is there", func() bool { return h.Record(id).Had("prompt") })
+	<-call.Answered()
 	if err := call.SendDigits("1"); err != nil {
 		t.Fatal(err)
 	}

@@ -121,8 +121,8 @@ func Start(t testing.TB, o Options) *Hub {
 	case err := <-done:
 		done <- err
 		t.Fatalf("the hub did not start: %v\n%s", err, h.log)
-	case <-time.After(60 * time.Second):
-		t.Fatalf("the hub is not ready after a minute\n%s", h.log)
+	case <-time.After(3 * time.Minute):
+		t.Fatalf("the hub is not ready after three minutes\n%s", h.log)
 	}
 	return h
 }
@@ -306,7 +306,7 @@ func (c *Client) Desk() (d Desk) {
 // Eventually waits until ok returns true; what says what was waited for.
 func (h *Hub) Eventually(what string, ok func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(45 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s", what)

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = flag.Set("test.parallel", "8") // the flag exists
+		_ = flag.Set("test.parallel", "6") // the flag exists
 	}
 	dir, err := os.MkdirTemp("", "tandem-ring")
 	if err != nil {

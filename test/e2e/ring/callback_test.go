@@ -20,7 +20,7 @@ handlers:
 nodes:
   Call: {op: start, exits: Wait}
   Wait: {op: queue, in: {queueName: Support, priority: "3"}, exits: {ok: Ask}}
-  Ask: {op: menu, in: {prompts: "Press 1 to be called back.", digits: ["1"], entryTimeoutMS: 600000}, exits: {"digit:1": Register, timeout: Ask, nomatch: Ask}}
+  Ask: {op: menu, in: {prompts: "Press 1 to be called back.", digits: ["1"], interruptible: true, entryTimeoutMS: 600000}, exits: {"digit:1": Register, timeout: Ask, nomatch: Ask}}
   Register: {op: callback, in: {attempts: 2, retrySeconds: 60}, exits: {ok: Bye, failure: Sorry}}
   Bye: {op: hangup}
   Sorry: {op: music, in: {file: hold, durationMS: 600000}, exits: Bye}

@@ -14,7 +14,7 @@ import (
 
 // offered shows the contact at the agent's desk.
 func (k *call) offered(a routing.Action) {
-	if k.legOver {
+	if k.legOver || k.ct.State == contact.Ringing && k.ct.AgentID == a.AgentID && k.ringUntil.Equal(a.Until) {
 		return
 	}
 	now := k.now()
@@ -411,11 +411,23 @@ func (c *Conductor) forAgent(ctx context.Context, agentID, contactID string, f f
 		return errs.New(errs.NotFound, "there is no such living contact")
 	}
 	return k.ask(ctx, func() error {
+		k.catchUp(agentID)
 		if k.ct.AgentID != agentID {
 			return errs.New(errs.NotFound, "the contact is not at this desk")
 		}
 		return f(k)
 	})
+}
+
+// catchUp takes up an offer that routing has made and whose news is still on its way: the agent's desk, which shows what routing
+// knows, may be faster than it.
+func (k *call) catchUp(agentID string) {
+	if k.ct.AgentID == agentID || k.ct.State != contact.Queued {
+		return
+	}
+	if a := k.findAgent(agentID); a.State == routing.Ringing && a.ContactID == k.ct.ID {
+		k.offered(routing.Action{Kind: routing.Offer, ContactID: k.ct.ID, AgentID: agentID, QueueID: a.QueueID, Until: a.Until})
+	}
 }
 
 func (c *Conductor) talking(ctx context.Context, agentID, contactID string, f func(k *call) error) error {

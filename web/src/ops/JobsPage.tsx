@@ -70,7 +70,7 @@ export function JobsPage() {
     { label: "Tries", numeric: true, cell: (job) => `${job.attempt} of ${job.maxAttempts}` },
     { label: "Runs", cell: (job) => (over(job) ? "" : <Ago time={job.runAt} />) },
     { label: "Made", cell: (job) => <Ago time={job.createdAt} /> },
-    { label: "Order", cell: (job) => <span className="mono">{job.orderKey}</span> },
+    { label: "In order with", cell: (job) => <span className="mono">{job.orderKey}</span> },
     {
       label: "Actions",
       hideLabel: true,

@@ -71,7 +71,7 @@ function Lead({ contact }: { contact: ContactDetail }) {
 }
 
 function ContactLink({ id, children }: { id: string; children: React.ReactNode }) {
-  return <Anchor renderRoot={(props) => <Link to="/contacts/$id" params={{ id }} {...props} />}>{children}</Anchor>;
+  return <Anchor underline="always" renderRoot={(props) => <Link to="/contacts/$id" params={{ id }} {...props} />}>{children}</Anchor>;
 }
 
 function Record({ contact }: { contact: ContactDetail }) {

@@ -118,7 +118,7 @@ const queueColumns: Column<LiveQueue>[] = [
   { label: "Longest", numeric: true, cell: (queue) => formatDuration(queue.longestWaitSeconds) },
   { label: "Free / staffed", numeric: true, cell: (queue) => `${queue.agentsAvailable} / ${queue.agentsStaffed}` },
   { label: "Answered", numeric: true, cell: (queue) => queue.answeredToday },
-  { label: "Lost", numeric: true, cell: (queue) => queue.abandonedToday },
+  { label: "Abandoned", numeric: true, cell: (queue) => queue.abandonedToday },
   { label: "Service", numeric: true, cell: (queue) => serviceLevel(queue.serviceLevel) },
 ];
 
@@ -133,7 +133,7 @@ function Queues({ queues }: { queues: LiveQueue[] }) {
     <section className="panel" aria-labelledby="queues">
       <header>
         <h2 id="queues">Queues</h2>
-        <span className="end muted small">Answered, lost and service: today</span>
+        <span className="end muted small">Answered, abandoned and service level: today</span>
       </header>
       {queues.length === 0 ? (
         <Empty icon="queue" title="No queues yet">

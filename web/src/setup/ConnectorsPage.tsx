@@ -133,7 +133,11 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
   return (
     <>
       <TextInput label="Name" required withAsterisk={false} data-autofocus value={value.name} onChange={(event) => set("name", event.currentTarget.value)} />
-      <NativeSelect label="Kind" disabled={Boolean(item)} data={Object.entries(kinds).map(([kind, label]) => ({ value: kind, label }))} value={value.kind} onChange={(event) => setKind(event.currentTarget.value as ConnectorKind)} />
+      {item ? (
+        <TextInput label="Kind" variant="filled" readOnly value={kinds[value.kind]} />
+      ) : (
+        <NativeSelect label="Kind" data={Object.entries(kinds).map(([kind, label]) => ({ value: kind, label }))} value={value.kind} onChange={(event) => setKind(event.currentTarget.value as ConnectorKind)} />
+      )}
       <TextInput
         label="Address"
         type="url"
@@ -218,7 +222,7 @@ function Status({ id }: { id: string }) {
   const known = status.data;
   if (!known) return null;
   return (
-    <div className={classes.more} data-testid="connector-status">
+    <div className={classes.notes} data-testid="connector-status">
       {known.problem && <Note bad>{known.problem}</Note>}
       {known.limitsAt && <Requests status={known} />}
       {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: none are sent until ${formatClock(known.pausedUntil)}.`}</Note>}

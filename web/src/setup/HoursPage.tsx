@@ -96,13 +96,13 @@ function Fields({ item, value, set }: FormProps<Hours, Value>) {
             <Chip.Group multiple value={interval.days} onChange={(chosen) => change({ ...interval, days: chosen as Weekday[] })}>
               <Group gap={4} role="group" aria-label={`Days of working hours ${n}`}>
                 {days.map((day) => (
-                  <Chip key={day.value} value={day.value} size="xs" aria-label={day.name}>
+                  <Chip key={day.value} value={day.value} size="xs" icon={null} classNames={{ iconWrapper: classes.noIcon, label: classes.day }} aria-label={day.name}>
                     {day.label}
                   </Chip>
                 ))}
               </Group>
             </Chip.Group>
-            <div className={classes.pair}>
+            <div className={classes.clocks}>
               <Clock label={`From, working hours ${n}`} value={interval.from} set={(from) => change({ ...interval, from })} />
               <Clock label={`To, working hours ${n}`} value={interval.to} set={(to) => change({ ...interval, to })} />
             </div>

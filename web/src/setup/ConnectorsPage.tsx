@@ -206,11 +206,11 @@ function Details({ value, set }: Pick<FormProps<Connector, Value>, "value" | "se
     <details>
       <summary className={classes.summary}>Phone numbers, markers and change events</summary>
       <div className={classes.more}>
-      {text("region", "Default country", "Of phone numbers that records hold without a country code. Empty: the installation's.", "US")}
-      {text("phoneField", "Field with E.164 numbers", "An external ID field, where the org has one. Write off for none.", "Phone_E164__c")}
-      {text("marker", "Marker", "Comments carry a short marker, such as [ref:K3JX7Q2MPA], by which the hub finds them again after a lost answer. Write off for none: comments may then arrive twice.", "ref")}
-      {text("streams", "Pub/Sub API", "Brings change events as they happen. Write off to compare every two minutes instead.", "api.pubsub.salesforce.com:7443")}
-      <Textarea label="Certificate of the Pub/Sub API" description="PEM; only for an endpoint with a certificate of your own." autosize minRows={2} maxRows={4} spellCheck={false} value={value.streamsCa} onChange={(event) => set("streamsCa", event.currentTarget.value)} />
+        {text("region", "Default country", "Of phone numbers that records hold without a country code. Empty: the installation's.", "US")}
+        {text("phoneField", "Field with E.164 numbers", "An external ID field, where the org has one. Write off for none.", "Phone_E164__c")}
+        {text("marker", "Marker", "Comments carry a short marker, such as [ref:K3JX7Q2MPA], by which the hub finds them again after a lost answer. Write off for none: comments may then arrive twice.", "ref")}
+        {text("streams", "Pub/Sub API", "Brings change events as they happen. Write off to compare every two minutes instead.", "api.pubsub.salesforce.com:7443")}
+        <Textarea label="Certificate of the Pub/Sub API" description="PEM; only for an endpoint with a certificate of your own." autosize minRows={2} maxRows={4} spellCheck={false} value={value.streamsCa} onChange={(event) => set("streamsCa", event.currentTarget.value)} />
       </div>
     </details>
   );

@@ -58,7 +58,7 @@ test("a flow of 250 steps opens, and a step is found by name", async ({ page, mo
 test("a queue is changed with the version that was seen; a second change is refused", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/queues");
   await page.getByRole("button", { name: "Billing" }).click();
-  await page.getByLabel("Rings, seconds").fill("25");
+  await page.getByLabel("Ring time, seconds").fill("25");
   await page.getByTestId("save").click();
   await expect(page.getByRole("cell", { name: "25 s" })).toBeVisible();
   await page.getByRole("button", { name: "Billing" }).click();
@@ -80,9 +80,9 @@ test("hours of operation are set up by the keyboard's fields and say what holds 
   await signIn(page, mock, "admin", "/hours");
   await page.getByRole("button", { name: "Office" }).click();
   await expect(page.getByTestId("hours-now")).toContainText("an override (Stocktaking)");
-  await page.getByRole("button", { name: "Add a time of work" }).click();
-  await page.getByRole("textbox", { name: "From, time 2" }).fill("22:00");
-  await page.getByRole("textbox", { name: "To, time 2" }).fill("06:00");
+  await page.getByRole("button", { name: "Add working hours" }).click();
+  await page.getByRole("textbox", { name: "From, working hours 2" }).fill("22:00");
+  await page.getByRole("textbox", { name: "To, working hours 2" }).fill("06:00");
   await page.getByRole("button", { name: "Remove 1 of holidays" }).click();
   const [request] = await Promise.all([page.waitForRequest((candidate) => candidate.method() === "PUT"), page.getByTestId("save").click()]);
   expect(request.postDataJSON()).toMatchObject({ zone: "Europe/Berlin", holidays: [], week: [{ from: "08:00" }, { days: ["sat"], from: "22:00", to: "06:00" }] });

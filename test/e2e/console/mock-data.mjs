@@ -26,6 +26,7 @@ const support = { id: "q2", name: "Support" };
 
 export const summary = (n, extra = {}) => ({
   id: `c${n}`,
+  direction: "inbound",
   ani: `+49301234${String(500 + n)}`,
   dnis: "+49305550100",
   state: "ended",
@@ -45,10 +46,14 @@ export const summary = (n, extra = {}) => ({
   ...extra,
 });
 
-export const contacts = Array.from({ length: 60 }, (_, index) => summary(index + 1));
+export const contacts = Array.from({ length: 60 }, (_, index) => summary(index + 1, index === 1 ? { direction: "callback" } : index === 9 ? { direction: "callback", endReason: "unreachable", disposition: null, answeredAt: null, talkSeconds: 0 } : {}));
 
 export const contactDetail = (contact) => ({
   ...contact,
+  callback: contact.direction === "callback" ? { previous: "c9", attempts: 1, maxAttempts: 3, nextAt: null } : null,
+  calledBack: contact.id === "c9" ? "c2" : "",
+  recordings: contact.talkSeconds > 0 ? [{ id: `rec-${contact.id}`, startedAt: ago(560), endedAt: ago(380), durationSeconds: contact.talkSeconds, agent: true, customer: true }] : [],
+  screenPop: contact.id === "c1" ? { url: "https://example.my.salesforce.com/003xx000004TmiQ", label: "Ruth Adler", target: "newBrowserTab", at: ago(558) } : null,
   notes: "Asked about invoice 4711. Sent the corrected one by e-mail.",
   variables: [
     { name: "invoice", label: "Invoice", value: "4711", type: "STRING", editable: true },
@@ -184,11 +189,12 @@ export const versions = [
 export const setup = () => ({
   "entry-points": [{ id: "p1", number: "+49305550100", name: "Main line", flowId: "f1", version: 1 }],
   queues: [
-    { id: "q1", name: "Billing", ringSeconds: 20, wrapUpSeconds: 60, maxWaitSeconds: 900, agentIds: ["a1", "a2"], wrapUpCodes: ["w1", "w2"], autoAccept: false, hoursId: "", version: 1 },
-    { id: "q2", name: "Support", ringSeconds: 20, wrapUpSeconds: 30, maxWaitSeconds: 1800, agentIds: ["a1"], wrapUpCodes: [], autoAccept: false, hoursId: "", version: 1 },
+    { id: "q1", name: "Billing", ringSeconds: 20, wrapUpSeconds: 60, maxWaitSeconds: 900, agentIds: ["a1", "a2"], wrapUpCodes: ["w1", "w2"], autoAccept: false, hoursId: "h1", record: true, version: 1 },
+    { id: "q2", name: "Support", ringSeconds: 20, wrapUpSeconds: 30, maxWaitSeconds: 1800, agentIds: ["a1"], wrapUpCodes: [], autoAccept: false, hoursId: "", record: false, version: 1 },
   ],
   connectors: [
     { id: "k1", name: "Salesforce production", kind: "salesforce", baseUrl: "https://example.my.salesforce.com", grant: "client_credentials", clientId: "3MVG9example", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
+    { id: "k3", name: "Salesforce sandbox", kind: "salesforce", baseUrl: "https://example--uat.sandbox.my.salesforce.com", grant: "refresh_token", clientId: "3MVG9sandbox", username: "", allowPrivate: false, region: "DE", phoneField: "Phone_E164__c", marker: "", streams: "", streamsCa: "", version: 1 },
     { id: "k2", name: "Order service", kind: "http", baseUrl: "https://orders.example.com", grant: "bearer", clientId: "", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
   ],
   hours: [
@@ -204,6 +210,7 @@ export const setup = () => ({
   ],
   functions: [
     { id: "n1", name: "Look-up", kind: "http", refs: ["arn:aws:lambda:us-east-1:123456789012:function:look-up"], url: "/look-up", connector: "k2", command: "", timeoutMs: 8000, version: 1 },
+    { id: "n2", name: "Grading", kind: "command", refs: ["grade"], url: "", connector: "", command: "grade", timeoutMs: 2500, version: 1 },
   ],
   "function-commands": [{ name: "grade" }],
   users: [
@@ -251,10 +258,11 @@ export const system = () => ({
 export const live = () => ({
   now: ago(0),
   calls: [
-    { id: "c101", ani: "+493012349001", dnis: "+49305550100", state: "connected", stateSince: ago(95), createdAt: ago(160), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: billing, agent: { id: "a1", name: "Nora Vale" } },
-    { id: "c102", ani: "+493012349002", dnis: "+49305550100", state: "queued", stateSince: ago(41), createdAt: ago(70), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: billing, agent: null },
-    { id: "c103", ani: "+493012349003", dnis: "+49305550100", state: "flow", stateSince: ago(4), createdAt: ago(4), flow: { id: "f1", name: "Main line" }, node: "Welcome", queue: null, agent: null },
-    { id: "c104", ani: "+493012349004", dnis: "+49305550100", state: "ringing", stateSince: ago(6), createdAt: ago(50), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: support, agent: { id: "a2", name: "Sam Okoro" } },
+    { id: "c101", direction: "inbound", ani: "+493012349001", dnis: "+49305550100", state: "connected", stateSince: ago(95), createdAt: ago(160), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: billing, agent: { id: "a1", name: "Nora Vale" } },
+    { id: "c102", direction: "inbound", ani: "+493012349002", dnis: "+49305550100", state: "queued", stateSince: ago(41), createdAt: ago(70), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: billing, agent: null },
+    { id: "c103", direction: "inbound", ani: "+493012349003", dnis: "+49305550100", state: "flow", stateSince: ago(4), createdAt: ago(4), flow: { id: "f1", name: "Main line" }, node: "Welcome", queue: null, agent: null },
+    { id: "c105", direction: "callback", ani: "+493012349005", dnis: "+49305550100", state: "dialing", stateSince: ago(3), createdAt: ago(1300), flow: { id: "f1", name: "Main line" }, node: "", queue: billing, agent: { id: "a3", name: "Ines Ferro" } },
+    { id: "c104", direction: "inbound", ani: "+493012349004", dnis: "+49305550100", state: "ringing", stateSince: ago(6), createdAt: ago(50), flow: { id: "f1", name: "Main line" }, node: "HoldMusic", queue: support, agent: { id: "a2", name: "Sam Okoro" } },
   ],
   queues: [
     { ...billing, waiting: 1, longestWaitSeconds: 41, agentsAvailable: 0, agentsBusy: 1, agentsStaffed: 2, abandonedToday: 3, answeredToday: 48, serviceLevel: 0.91 },
@@ -263,7 +271,7 @@ export const live = () => ({
   agents: [
     { id: "a1", name: "Nora Vale", state: "connected", reason: null, since: ago(95), contactId: "c101" },
     { id: "a2", name: "Sam Okoro", state: "ringing", reason: null, since: ago(6), contactId: "c104" },
-    { id: "a3", name: "Ines Ferro", state: "available", reason: null, since: ago(310), contactId: null },
+    { id: "a3", name: "Ines Ferro", state: "connected", reason: null, since: ago(3), contactId: "c105" },
     { id: "a4", name: "Jo Lindqvist", state: "idle", reason: reasons[0], since: ago(1190), contactId: null },
     { id: "a5", name: "Mia Tran", state: "offline", reason: null, since: ago(28800), contactId: null },
   ],

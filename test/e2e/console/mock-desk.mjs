@@ -68,6 +68,7 @@ export class MockDesk {
       direction: "inbound",
       state: "ringing",
       queue: { id: "q1", name: "Billing" },
+      callback: null,
       priority: 3,
       createdAt: ago(62),
       queuedAt: ago(44),
@@ -88,9 +89,21 @@ export class MockDesk {
       customer: { status: "loading", message: "", accounts: [], contacts: [], cases: [] },
       wrapUp: { codeId: "", notes: "" },
       writeBack: { status: "none", detail: "" },
-      earlier: [summary(3), summary(8)],
+      earlier: [summary(3, { ani: "+493012349001" }), summary(8, { ani: "+493012349001" })],
       ...extra,
     };
+    return this.changed();
+  }
+
+  /** Offers a callback: the customer is called once the agent accepts. */
+  offerCallback() {
+    return this.ring({ direction: "callback", createdAt: ago(1300), queuedAt: ago(44), callback: { number: "+493012349001", waitingSince: ago(1240), attempt: 2, maxAttempts: 3 } });
+  }
+
+  /** Calls the customer back, who has not answered yet. */
+  dial() {
+    Object.assign(this.state, { state: "connected", since: ago(0) });
+    Object.assign(this.state.contact, { state: "dialing", ringUntil: null, customer: customer() });
     return this.changed();
   }
 

@@ -200,6 +200,10 @@ const routes = [
   ["GET", "/live/events", ({ response }) => stream(response, "live", data.live(), () => () => {})],
   ["GET", "/contacts", answer(({ url }) => page(filteredContacts(url), url))],
   ["GET", "/contacts/:id", answer(({ args }) => data.contactDetail(find(data.contacts, args[0])))],
+  ["GET", "/contacts/:id/recording", ({ response }) => {
+    response.writeHead(200, { "Content-Type": "audio/wav", "Cache-Control": "no-store" });
+    response.end(silence());
+  }],
   ["GET", "/contacts/:id/trace", answer(() => data.trace)],
 
   ["GET", "/flows", answer(({ state }) => ({ items: flowSummaries(state) }))],
@@ -236,7 +240,10 @@ const routes = [
 
   ["GET", "/hours/:id/state", answer(() => ({ at: new Date().toISOString(), local: "Tue 2026-06-30 13:00 CEST", outcome: "override", open: false, name: "Stocktaking" }))],
   ["POST", "/functions/:id/test", answer(({ body }) => ({ ok: true, message: "The function answered with 1 values", durationMs: 12, answer: JSON.stringify({ plan: body?.parameters?.plan ?? "" }, null, 2) }))],
-  ["GET", "/connectors/:id/status", answer(() => ({ grant: "client_credentials", advice: "", problem: "", requestsUsed: 1234, requestsMax: 15000, limitsAt: new Date().toISOString(), pausedUntil: null, tight: false }))],
+  ["GET", "/connectors/:id/status", answer(({ args }) =>
+    args[0] === "k3"
+      ? { grant: "refresh_token", advice: "", problem: "Salesforce refused the refresh token: connect again.", requestsUsed: 0, requestsMax: 0, limitsAt: null, pausedUntil: null, tight: false }
+      : { grant: "client_credentials", advice: "", problem: "", requestsUsed: 14_321, requestsMax: 15_000, limitsAt: data.ago(40), pausedUntil: null, tight: true })],
   ["POST", "/connectors/:id/authorize", answer(() => ({ url: "/connectors?connect=ok" }))],
   ["POST", "/connectors/:id/test", answer(({ args }) =>
     args[0] === "k1"
@@ -277,6 +284,22 @@ const routes = [
     send(response, 204);
   }],
 ];
+
+/** A WAV file of one second in which nobody speaks: 8000 samples of 16 bits. */
+function silence() {
+  const rate = 8000;
+  const head = Buffer.from("RIFF\0\0\0\0WAVEfmt \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0data\0\0\0\0", "latin1");
+  head.writeUInt32LE(36 + 2 * rate, 4);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(rate, 24);
+  head.writeUInt32LE(2 * rate, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.writeUInt32LE(2 * rate, 40);
+  return Buffer.concat([head, Buffer.alloc(2 * rate)]);
+}
 
 function missing() {
   throw new Refusal(404, "not_found", "The mock has no such list.");

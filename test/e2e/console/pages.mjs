@@ -2,6 +2,11 @@ import { saveVersion } from "./mock-flow.mjs";
 
 // Every page in the states worth looking at; used by the accessibility tests and the pictures.
 const audio = (page) => page.evaluate(() => localStorage.setItem("tandem.desk.audio", '{"microphone":"","speaker":""}')).then(() => page.reload());
+const emptied = (kind) => async (page, mock) => {
+  mock.state.setup[kind] = [];
+  await page.reload();
+  await page.getByRole("heading", { level: 2, name: /yet/ }).or(page.getByText(/^No .* yet$/)).first().waitFor();
+};
 
 export const pages = {
   login: { path: "/login" },
@@ -37,9 +42,21 @@ export const pages = {
       mock.desk.wrapUp("customer");
     },
   },
+  "desk-callback": { path: "/desk", login: "agent", prepare: (_, mock) => mock.desk.offerCallback() },
+  "desk-dialing": {
+    path: "/desk",
+    login: "agent",
+    prepare: async (page, mock) => {
+      await audio(page);
+      mock.desk.offerCallback();
+      mock.desk.dial();
+    },
+  },
   live: { path: "/live", login: "admin" },
   contacts: { path: "/contacts", login: "admin" },
   contact: { path: "/contacts/c1", login: "admin" },
+  "contact-callback": { path: "/contacts/c2", login: "admin" },
+  "contact-unreached": { path: "/contacts/c10", login: "admin" },
   flows: { path: "/flows", login: "admin" },
   flow: { path: "/flows/f1", login: "admin" },
   "flow-step": { path: "/flows/f1", login: "admin", prepare: (page) => page.locator('.react-flow__node[data-id="n3"]').click() },
@@ -141,6 +158,7 @@ export const pages = {
   "entry-points": { path: "/entry-points", login: "admin" },
   queues: { path: "/queues", login: "admin" },
   "queue-form": { path: "/queues", login: "admin", prepare: (page) => page.getByRole("button", { name: "Billing" }).click() },
+  "queue-new": { path: "/queues", login: "admin", prepare: (page) => page.getByTestId("add").click() },
   codes: { path: "/codes", login: "admin" },
   connectors: { path: "/connectors", login: "admin" },
   "connector-form": {
@@ -151,6 +169,26 @@ export const pages = {
       await page.getByTestId("connector-test").click();
     },
   },
+  "connector-status": {
+    path: "/connectors",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Salesforce production" }).click();
+      await page.getByTestId("connector-status").waitFor();
+      await page.getByText("Phone numbers, markers and change events").click();
+    },
+  },
+  "connector-browser": {
+    path: "/connectors",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Salesforce sandbox" }).click();
+      await page.getByTestId("connector-status").waitFor();
+      await page.getByTestId("connector-test").scrollIntoViewIfNeeded();
+    },
+  },
+  "connector-connected": { path: "/connectors?connect=ok", login: "admin" },
+  "connector-refused": { path: "/connectors?connect=failed&reason=Salesforce%20refused%20the%20sign-in%3A%20access_denied", login: "admin" },
   hours: { path: "/hours", login: "admin" },
   "hours-form": {
     path: "/hours",
@@ -160,6 +198,7 @@ export const pages = {
       await page.getByTestId("hours-now").waitFor();
     },
   },
+  "hours-empty": { path: "/hours", login: "admin", prepare: emptied("hours") },
   functions: { path: "/functions", login: "admin" },
   "function-form": {
     path: "/functions",
@@ -169,6 +208,15 @@ export const pages = {
       await page.getByTestId("function-test").click();
     },
   },
+  "function-command": {
+    path: "/functions",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Grading" }).click();
+      await page.getByText("Operators allow commands").waitFor();
+    },
+  },
+  "functions-empty": { path: "/functions", login: "admin", prepare: emptied("functions") },
   users: { path: "/users", login: "admin" },
   "user-form": { path: "/users", login: "admin", prepare: (page) => page.getByTestId("add").click() },
   keys: { path: "/keys", login: "admin" },

@@ -228,6 +228,7 @@ export interface ContactDetail extends ContactSummary {
   callback: { previous: string; attempts: number; maxAttempts: number; nextAt: Time | null } | null;
   calledBack: string;
   recordings: Recording[];
+  screenPop: ScreenPop | null;
   notes: string;
   variables: DeskVariable[];
   timeline: { at: Time; type: string; text: string; detail?: string }[];

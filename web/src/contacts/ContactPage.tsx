@@ -14,7 +14,7 @@ import { Ago } from "../ui/Time";
 import { formatAbsolute, formatClock, formatDuration } from "../ui/time";
 import { endReasonName, writeBack } from "../ui/words";
 import classes from "./Contacts.module.css";
-import { Result } from "./ContactsPage";
+import { Result, showsDisposition } from "./ContactsPage";
 import { RecordingPanel } from "./RecordingPanel";
 
 const TracePanel = lazy(() => import("./TracePanel").then((module) => ({ default: module.TracePanel })));
@@ -71,7 +71,7 @@ function Lead({ contact }: { contact: ContactDetail }) {
 }
 
 function ContactLink({ id, children }: { id: string; children: React.ReactNode }) {
-  return <Anchor renderRoot={(props) => <Link to="/contacts/$id" params={{ id }} {...props} />}>{children}</Anchor>;
+  return <Anchor underline="always" renderRoot={(props) => <Link to="/contacts/$id" params={{ id }} {...props} />}>{children}</Anchor>;
 }
 
 function Record({ contact }: { contact: ContactDetail }) {
@@ -102,12 +102,13 @@ function Record({ contact }: { contact: ContactDetail }) {
 function Facts({ contact }: { contact: ContactDetail }) {
   const facts: [string, React.ReactNode][] = [
     ["Result", <Result key="result" contact={contact} />],
-    ["Ended by", contact.endedAt ? endReasonName(contact.endReason) : "still going on"],
+    ...(showsDisposition(contact) ? [["Ended", endReasonName(contact.endReason)] as [string, React.ReactNode]] : []),
     ["Queue", contact.queue?.name ?? "none"],
     ["Agent", contact.agent?.name ?? "none"],
     ["Waited", formatDuration(contact.waitSeconds)],
     ["Talked", formatDuration(contact.talkSeconds)],
     ["In all", formatDuration(contact.durationSeconds)],
+    ...(contact.screenPop ? [["Screen pop", contact.screenPop.label || contact.screenPop.url] as [string, React.ReactNode]] : []),
     ["Flow", contact.flow ? <FlowLink key="flow" id={contact.flow.id} text={`${contact.flow.name}, version ${contact.flow.version}`} /> : "none"],
   ];
   return (
@@ -225,7 +226,7 @@ function Variables({ contact }: { contact: ContactDetail }) {
 }
 
 const legColumns: Column<ContactDetail["legs"][number]>[] = [
-  { label: "Leg", cell: (leg) => <strong>{leg.kind}</strong> },
+  { label: "Leg", cell: (leg) => <strong className={classes.leg}>{leg.kind}</strong> },
   { label: "Packets", numeric: true, cell: (leg) => leg.packetsReceived },
   { label: "Lost", numeric: true, cell: (leg) => `${((100 * leg.packetsLost) / Math.max(1, leg.packetsReceived + leg.packetsLost)).toFixed(1)} %` },
   { label: "Jitter", numeric: true, cell: (leg) => `${leg.jitterMs.toFixed(1)} ms` },

@@ -1,4 +1,4 @@
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { usePages } from "../api/lists";
 import type { ContactSummary } from "../api/types";
 import { DataTable, type Column } from "../ui/DataTable";
@@ -9,11 +9,12 @@ import { Pill } from "../ui/Status";
 import { Ago } from "../ui/Time";
 import { formatDuration } from "../ui/time";
 import { callState, endReasonName, writeBack } from "../ui/words";
+import { Customer } from "./Customer";
 import { Filters } from "./Filters";
 import { paramsOf, type ContactFilter } from "./filter";
 
 const columns: Column<ContactSummary>[] = [
-  { label: "Caller", cell: (contact) => <Link to="/contacts/$id" params={{ id: contact.id }} className="num">{contact.ani || "Withheld"}</Link> },
+  { label: "Customer", cell: (contact) => <Customer contact={contact} /> },
   { label: "When", cell: (contact) => <Ago time={contact.createdAt} /> },
   { label: "Result", cell: (contact) => <Result contact={contact} /> },
   { label: "Queue", cell: (contact) => contact.queue?.name ?? "" },
@@ -31,7 +32,7 @@ export function ContactsPage() {
   const change = (next: ContactFilter) => void navigate({ to: "/contacts", search: next, replace: true });
   const filtered = Object.keys(filter).length > 0;
   return (
-    <Page title="Contacts" lead="Every call, what became of it and what was written to the CRM.">
+    <Page title="Contacts" lead="Every call and callback, what became of it and what was written to the CRM.">
       <Filters filter={filter} change={change} />
       <section className="panel" aria-label="Contacts">
         <Loaded query={contacts} rows={12}>
@@ -51,10 +52,15 @@ export function ContactsPage() {
   );
 }
 
+const badEnds = ["abandoned", "error", "hub_restart"];
+
+/** Whether the disposition is what came of the contact; else it is how it ended. */
+export const showsDisposition = (contact: ContactSummary): boolean => Boolean(contact.endedAt && contact.disposition && !badEnds.includes(contact.endReason));
+
 export function Result({ contact }: { contact: ContactSummary }) {
   if (contact.endedAt) {
-    const bad = contact.endReason === "abandoned" || contact.endReason === "error" || contact.endReason === "hub_restart";
-    return contact.disposition && !bad ? <span>{contact.disposition.name}</span> : <Pill tone={bad ? "bad" : "neutral"}>{endReasonName(contact.endReason)}</Pill>;
+    const bad = badEnds.includes(contact.endReason);
+    return showsDisposition(contact) ? <span>{contact.disposition?.name}</span> : <Pill tone={bad ? "bad" : contact.endReason === "unreachable" ? "warn" : "neutral"}>{endReasonName(contact.endReason)}</Pill>;
   }
   const [text, tone] = callState(contact.state);
   return <Pill tone={tone}>{text}</Pill>;

@@ -43,7 +43,7 @@ function leadOf(contact: DeskContact): string {
   if (contact.state === "dialing") return "Calling the customer back";
   if (contact.state === "held") return "On hold";
   if (contact.state === "connected") return "On the line";
-  if (contact.endedBy === "customer") return "The caller hung up";
+  if (contact.endedBy === "customer") return contact.callback ? "The customer hung up" : "The caller hung up";
   if (contact.endedBy === "agent") return "You ended the call";
   return "The call has ended";
 }

@@ -17,7 +17,8 @@ export function Caller({ contact, lead }: { contact: DeskContact; lead: string }
             {contact.ani || "Number withheld"}
           </span>
           {contact.queue && <span>{contact.queue.name}</span>}
-          {contact.dnis && <span className="num">to {contact.dnis}</span>}
+          {contact.callback && contact.state !== "ringing" && <span>Callback</span>}
+          {contact.dnis && !contact.callback && <span className="num">to {contact.dnis}</span>}
         </p>
       </div>
     </div>

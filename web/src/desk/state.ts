@@ -48,6 +48,6 @@ export function announcement(desk: Desk): string {
     case "held":
       return `${who} is on hold.`;
     case "wrapup":
-      return contact.endedBy === "customer" ? "The caller hung up. Wrap-up." : "The call has ended. Wrap-up.";
+      return contact.endedBy === "customer" ? `The ${contact.callback ? "customer" : "caller"} hung up. Wrap-up.` : "The call has ended. Wrap-up.";
   }
 }

@@ -29,7 +29,7 @@ export const operations: Record<string, OpInfo> = {
   cond: { label: "Condition", family: "decide", help: "Branches on an expression", in: { expr: "{{ true }}" }, ports: ["true", "false", "error"] },
   case: { label: "Case", family: "decide", help: "Branches on a value", in: { expr: "", cases: [""] }, ports: ["nomatch", "error"] },
   compare: { label: "Compare", family: "decide", help: "Branches by comparing a value", in: { value: "", match: [] }, ports: ["nomatch", "error"] },
-  hours: { label: "Business hours", family: "decide", help: "Asks whether a time table is open", in: { hoursName: "" }, ports: ["hours:work", "hours:holiday", "hours:override", "ok", "error"] },
+  hours: { label: "Business hours", family: "decide", help: "Asks whether a schedule is open", in: { hoursName: "" }, ports: ["hours:work", "hours:holiday", "hours:override", "ok", "error"] },
   split: { label: "Split by share", family: "decide", help: "Chooses a branch by chance", in: { weights: [{ label: "A", percent: "50" }, { label: "B", percent: "50" }] }, ports: ["error"] },
   loop: { label: "Loop", family: "decide", help: "Counts how often it is passed", in: { count: 3 }, ports: ["continue", "done"] },
   set: { label: "Set variables", family: "data", help: "Stores values", in: { sets: [{ var: "", value: "" }] }, ports: ["ok", "error"] },

@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { get } from "../api/client";
 import { useEventStream } from "../api/stream";
 import type { Live, LiveAgent, LiveCall, LiveQueue } from "../api/types";
+import { Customer } from "../contacts/Customer";
 import { stateName, toneOf } from "../desk/state";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Page } from "../ui/Page";
@@ -83,12 +83,12 @@ function Figures({ live }: { live: Live }) {
 
 function Calls({ calls, offset }: { calls: LiveCall[]; offset: number }) {
   const columns: Column<LiveCall>[] = [
-    { label: "Caller", cell: (call) => <Link to="/contacts/$id" params={{ id: call.id }} className="num">{call.ani || "Withheld"}</Link> },
+    { label: "Customer", cell: (call) => <Customer contact={call} /> },
     { label: "State", cell: (call) => <CallState state={call.state} /> },
     { label: "For", numeric: true, cell: (call) => <Elapsed since={call.stateSince} offset={offset} /> },
     { label: "Where", cell: (call) => nameOf(call.queue) || [nameOf(call.flow), call.node].filter(Boolean).join(": ") },
     { label: "Agent", cell: (call) => nameOf(call.agent) || <span className="muted">none</span> },
-    { label: "Called", cell: (call) => <span className="num">{call.dnis}</span> },
+    { label: "DNIS", cell: (call) => <span className="num">{call.dnis}</span> },
     { label: "In all", numeric: true, cell: (call) => <Elapsed since={call.createdAt} offset={offset} /> },
   ];
   return (
@@ -118,7 +118,7 @@ const queueColumns: Column<LiveQueue>[] = [
   { label: "Longest", numeric: true, cell: (queue) => formatDuration(queue.longestWaitSeconds) },
   { label: "Free / staffed", numeric: true, cell: (queue) => `${queue.agentsAvailable} / ${queue.agentsStaffed}` },
   { label: "Answered", numeric: true, cell: (queue) => queue.answeredToday },
-  { label: "Lost", numeric: true, cell: (queue) => queue.abandonedToday },
+  { label: "Abandoned", numeric: true, cell: (queue) => queue.abandonedToday },
   { label: "Service", numeric: true, cell: (queue) => serviceLevel(queue.serviceLevel) },
 ];
 
@@ -133,7 +133,7 @@ function Queues({ queues }: { queues: LiveQueue[] }) {
     <section className="panel" aria-labelledby="queues">
       <header>
         <h2 id="queues">Queues</h2>
-        <span className="end muted small">Answered, lost and service: today</span>
+        <span className="end muted small">Answered, abandoned and service level: today</span>
       </header>
       {queues.length === 0 ? (
         <Empty icon="queue" title="No queues yet">

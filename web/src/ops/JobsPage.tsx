@@ -54,7 +54,7 @@ export function JobsPage() {
       label: "Job",
       cell: (job) => (
         <>
-          <strong>{job.kind}</strong>
+          <strong>{job.kind}</strong> {job.orderKey && <span className={`muted mono ${classes.key}`}>{job.orderKey}</span>}
           {job.lastError && <div className={`small ${classes.error}`}>{job.lastError}</div>}
           <DeliveryNote delivery={job.delivery} how={job.how} stage={job.stage} />
         </>
@@ -70,12 +70,11 @@ export function JobsPage() {
     { label: "Tries", numeric: true, cell: (job) => `${job.attempt} of ${job.maxAttempts}` },
     { label: "Runs", cell: (job) => (over(job) ? "" : <Ago time={job.runAt} />) },
     { label: "Made", cell: (job) => <Ago time={job.createdAt} /> },
-    { label: "Order", cell: (job) => <span className="mono">{job.orderKey}</span> },
     {
       label: "Actions",
       hideLabel: true,
       numeric: true,
-      cell: (job) => (
+      cell: (job) => job.state !== "completed" && (
         <span className={classes.actions}>
           {job.state !== "completed" && job.state !== "running" && (
             <Button variant="default" size="compact-sm" disabled={act.isPending} onClick={() => act.mutate({ job, verb: "retry" })}>

@@ -1,8 +1,9 @@
-import { Button, NativeSelect, PasswordInput, Switch, Textarea, TextInput } from "@mantine/core";
+import { Button, NativeSelect, PasswordInput, Progress, Switch, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { get, messageOf, post } from "../api/client";
 import type { Connector, ConnectorKind, ConnectorStatus, ConnectorTest, Grant } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { formatClock } from "../ui/time";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
 import { TestResult } from "./TestResult";
@@ -67,8 +68,6 @@ const grantName = (connector: Connector) => grants[connector.kind]?.find((grant)
 /** The systems that flows and write-backs talk to. */
 export function ConnectorsPage() {
   return (
-    <>
-    <Connected />
     <ResourcePage<Connector, Value>
       path="/connectors"
       title="Connectors"
@@ -105,9 +104,9 @@ export function ConnectorsPage() {
         token: "",
       })}
       toBody={bodyOf}
+      notice={<Connected />}
       fields={(props) => <Fields {...props} />}
     />
-    </>
   );
 }
 
@@ -134,7 +133,11 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
   return (
     <>
       <TextInput label="Name" required withAsterisk={false} data-autofocus value={value.name} onChange={(event) => set("name", event.currentTarget.value)} />
-      <NativeSelect label="Kind" disabled={Boolean(item)} data={Object.entries(kinds).map(([kind, label]) => ({ value: kind, label }))} value={value.kind} onChange={(event) => setKind(event.currentTarget.value as ConnectorKind)} />
+      {item ? (
+        <TextInput label="Kind" variant="filled" readOnly value={kinds[value.kind]} />
+      ) : (
+        <NativeSelect label="Kind" data={Object.entries(kinds).map(([kind, label]) => ({ value: kind, label }))} value={value.kind} onChange={(event) => setKind(event.currentTarget.value as ConnectorKind)} />
+      )}
       <TextInput
         label="Address"
         type="url"
@@ -148,7 +151,7 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
       {needs.clientId && <TextInput label="Client ID" autoComplete="off" value={value.clientId} onChange={(event) => set("clientId", event.currentTarget.value)} />}
       {needs.username && <TextInput label="User name" autoComplete="off" value={value.username} onChange={(event) => set("username", event.currentTarget.value)} />}
       {value.kind === "salesforce" && value.grant === "password" && (
-        <div className={classes.result} data-ok={false} role="note" data-testid="connector-advice">
+        <div className={classes.result} data-note role="note" data-testid="connector-advice">
           <Icon name="alert" />
           <p className="small">
             Salesforce has this login off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials. The SOAP login
@@ -181,8 +184,8 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
         />
       ))}
       <Switch
-        label="Allow addresses of the own network"
-        description="Off, the hub refuses to call private and loopback addresses under this name."
+        label="Allow private addresses"
+        description="For a system in your own network. Otherwise the hub refuses to call private and loopback addresses."
         checked={value.allowPrivate}
         onChange={(event) => set("allowPrivate", event.currentTarget.checked)}
       />
@@ -201,12 +204,14 @@ function Details({ value, set }: Pick<FormProps<Connector, Value>, "value" | "se
   );
   return (
     <details>
-      <summary>Numbers, marks and changes</summary>
-      {text("region", "Country of numbers", "Of telephone numbers that records have without a country code. Empty: the installation's.", "US")}
-      {text("phoneField", "Field with exact numbers", "An external id field with numbers in E.164 form, where the org has one. Write off for none.", "Phone_E164__c")}
-      {text("marker", "Word of the marks", "Comments carry a short mark, such as [ref:K3JX7Q2MPA], by which the hub finds them again after a lost answer. Write off for none: comments may then arrive twice.", "ref")}
-      {text("streams", "Pub/Sub API", "Where changes are told of as they happen. Write off to compare every two minutes instead.", "api.pubsub.salesforce.com:7443")}
-      <Textarea label="Certificate of the Pub/Sub API" description="Only where it is of one's own." autosize minRows={2} maxRows={4} spellCheck={false} value={value.streamsCa} onChange={(event) => set("streamsCa", event.currentTarget.value)} />
+      <summary className={classes.summary}>Phone numbers, markers and change events</summary>
+      <div className={classes.more}>
+        {text("region", "Default country", "Of phone numbers that records hold without a country code. Empty: the installation's.", "US")}
+        {text("phoneField", "Field with E.164 numbers", "An external ID field, where the org has one. Write off for none.", "Phone_E164__c")}
+        {text("marker", "Marker", "Comments carry a short marker, such as [ref:K3JX7Q2MPA], by which the hub finds them again after a lost answer. Write off for none: comments may then arrive twice.", "ref")}
+        {text("streams", "Pub/Sub API", "Brings change events as they happen. Write off to compare every two minutes instead.", "api.pubsub.salesforce.com:7443")}
+        <Textarea label="Certificate of the Pub/Sub API" description="PEM; only for an endpoint with a certificate of your own." autosize minRows={2} maxRows={4} spellCheck={false} value={value.streamsCa} onChange={(event) => set("streamsCa", event.currentTarget.value)} />
+      </div>
     </details>
   );
 }
@@ -217,11 +222,34 @@ function Status({ id }: { id: string }) {
   const known = status.data;
   if (!known) return null;
   return (
-    <div className="small" data-testid="connector-status">
-      {known.problem && <p>{known.problem}</p>}
-      {known.limitsAt && <p>{`API requests of the last 24 hours: ${known.requestsUsed.toLocaleString()} of ${known.requestsMax.toLocaleString()}`}</p>}
-      {known.pausedUntil && <p>The org has refused requests for their number: none are sent for a while.</p>}
-      {!known.pausedUntil && known.tight && <p>What is left of the API requests is kept for live calls; write-backs wait.</p>}
+    <div className={classes.notes} data-testid="connector-status">
+      {known.problem && <Note bad>{known.problem}</Note>}
+      {known.limitsAt && <Requests status={known} />}
+      {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: none are sent until ${formatClock(known.pausedUntil)}.`}</Note>}
+      {!known.pausedUntil && known.tight && <Note>What is left of the API requests is kept for live calls; write-backs wait.</Note>}
+    </div>
+  );
+}
+
+function Note({ bad, children }: { bad?: boolean; children: string }) {
+  return (
+    <div className={classes.result} data-note={!bad || undefined}>
+      <Icon name="alert" />
+      <p className="small">{children}</p>
+    </div>
+  );
+}
+
+function Requests({ status }: { status: ConnectorStatus }) {
+  const share = status.requestsMax > 0 ? (100 * status.requestsUsed) / status.requestsMax : 0;
+  const text = `${status.requestsUsed.toLocaleString("en")} of ${status.requestsMax.toLocaleString("en")}`;
+  return (
+    <div>
+      <div className={classes.meterLine}>
+        <span>API requests, last 24 hours</span>
+        <span className="num">{text}</span>
+      </div>
+      <Progress value={share} size="sm" color={status.tight || status.pausedUntil ? "amber" : undefined} aria-label={`API requests used: ${text}`} />
     </div>
   );
 }
@@ -233,11 +261,13 @@ function Connect({ id }: { id: string }) {
     onSuccess: ({ url }) => window.location.assign(url),
   });
   return (
-    <div>
+    <div className={classes.stack}>
       <Button variant="default" leftSection={<Icon name="plug" />} loading={connect.isPending} onClick={() => connect.mutate()} data-testid="connector-connect">
         Connect at Salesforce
       </Button>
-      <p className="small">{`Save first. The app's callback URL is ${window.location.origin}/oauth/callback`}</p>
+      <p className="muted small">
+        Save first. The app's callback URL is <span className="mono">{`${window.location.origin}/oauth/callback`}</span>
+      </p>
       {connect.error && <p role="alert">{messageOf(connect.error)}</p>}
     </div>
   );

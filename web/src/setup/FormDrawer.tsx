@@ -17,11 +17,12 @@ interface Props<T extends Versioned, V> {
   toBody?: (value: V, item: T | undefined) => unknown;
   fields: (props: FormProps<T, V>) => ReactNode;
   deleteWarning: string;
+  wide?: boolean;
   close: () => void;
 }
 
 /** The form of one thing, at the side of its list. */
-export function FormDrawer<T extends Versioned, V>({ path, noun, item, name, initial, toBody, fields, deleteWarning, close }: Props<T, V>) {
+export function FormDrawer<T extends Versioned, V>({ path, noun, item, name, initial, toBody, fields, deleteWarning, wide, close }: Props<T, V>) {
   const [value, setValue] = useState(initial);
   const { save, remove } = useResource<T>(path, noun);
   const [asking, question] = useDisclosure(false);
@@ -35,7 +36,7 @@ export function FormDrawer<T extends Versioned, V>({ path, noun, item, name, ini
     close();
   };
   return (
-    <Drawer opened onClose={close} position="right" size="md" title={item ? name : `New ${noun}`} closeButtonProps={{ "aria-label": "Close" }}>
+    <Drawer opened onClose={close} position="right" size={wide ? "lg" : "md"} title={item ? name : `New ${noun}`} closeButtonProps={{ "aria-label": "Close" }}>
       <form className={classes.form} onSubmit={submit}>
         {fields({ item, value, set: (field, next) => setValue((known) => ({ ...known, [field]: next })) })}
         {save.error && (

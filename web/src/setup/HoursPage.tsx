@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { get, messageOf } from "../api/client";
 import type { Holiday, Hours, HoursOverride, HoursState, Interval, Weekday } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { Pill } from "../ui/Status";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
 
@@ -22,7 +23,28 @@ const days: { value: Weekday; label: string; name: string }[] = [
 const zones = Intl.supportedValuesOf("timeZone");
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const outcomes: Record<HoursState["outcome"], string> = { work: "open", holiday: "closed: holiday", override: "an override", closed: "closed" };
+const outcomes: Record<HoursState["outcome"], string> = { work: "working hours", holiday: "a holiday", override: "an override", closed: "outside working hours" };
+
+const shortName = (day: Weekday) => days.find(({ value }) => value === day)?.name.slice(0, 3) ?? day;
+
+/** Days as people write them: three or more in a row by the first and the last. */
+function daysText(chosen: Weekday[]): string {
+  const runs: Weekday[][] = [];
+  for (const [index, { value }] of days.entries()) {
+    if (!chosen.includes(value)) continue;
+    const last = runs.at(-1);
+    const before = days[index - 1]?.value;
+    if (last && before && last.at(-1) === before) last.push(value);
+    else runs.push([value]);
+  }
+  return runs.map((run) => (run.length > 2 ? `${shortName(run[0] as Weekday)}–${shortName(run.at(-1) as Weekday)}` : run.map(shortName).join(", "))).join(", ");
+}
+
+function weekText(week: Interval[]): string {
+  if (week.length === 0) return "closed";
+  const shown = week.slice(0, 2).map((interval) => `${daysText(interval.days)} ${interval.from}–${interval.to}`);
+  return [...shown, ...(week.length > 2 ? [`${week.length - 2} more`] : [])].join("; ");
+}
 
 /** The hours of operation that flows and queues name. */
 export function HoursPage() {
@@ -30,16 +52,17 @@ export function HoursPage() {
     <ResourcePage<Hours, Value>
       path="/hours"
       title="Hours of operation"
-      noun="time table"
-      lead="When people work here. Flows ask for a time table by name; a queue may have its own."
+      noun="schedule"
+      lead="When the contact centre is open. Flows ask for a schedule by name; a queue may have its own."
       icon="clock"
-      empty="With a time table a flow can tell callers that you are closed."
+      empty="With a schedule a flow can tell callers that you are closed."
+      wide
       deleteWarning="Flows that ask for these hours leave by their error branch, and queues lose them."
       nameOf={(hours) => hours.name}
       columns={[
         { label: "Name", cell: (hours) => hours.name },
         { label: "Time zone", cell: (hours) => hours.zone },
-        { label: "Times of work", numeric: true, cell: (hours) => hours.week.length },
+        { label: "Working hours", cell: (hours) => <span className="num">{weekText(hours.week)}</span> },
         { label: "Holidays", numeric: true, cell: (hours) => hours.holidays.length },
         { label: "Overrides", numeric: true, cell: (hours) => hours.overrides.length },
       ]}
@@ -62,33 +85,33 @@ function Fields({ item, value, set }: FormProps<Hours, Value>) {
       <Autocomplete label="Time zone" required withAsterisk={false} limit={20} data={zones} value={value.zone} onChange={(zone) => set("zone", zone)} />
       {item && <Now id={item.id} />}
       <Rows<Interval>
-        legend="Times of work"
-        hint="A time that ends before it begins goes on into the next day. 00:00 to 24:00 is the whole day."
-        add="Add a time of work"
+        legend="Working hours"
+        hint="Hours that end before they begin go on into the next day. 00:00 to 24:00 is the whole day."
+        add="Add working hours"
         rows={value.week}
         set={(week) => set("week", week)}
         fresh={() => ({ days: ["sat"], from: "09:00", to: "12:00" })}
         row={(interval, change, n) => (
           <>
             <Chip.Group multiple value={interval.days} onChange={(chosen) => change({ ...interval, days: chosen as Weekday[] })}>
-              <Group gap={4} role="group" aria-label={`Days of time ${n}`}>
+              <Group gap={4} role="group" aria-label={`Days of working hours ${n}`}>
                 {days.map((day) => (
-                  <Chip key={day.value} value={day.value} size="xs" aria-label={day.name}>
+                  <Chip key={day.value} value={day.value} size="xs" icon={null} classNames={{ iconWrapper: classes.noIcon, label: classes.day }} aria-label={day.name}>
                     {day.label}
                   </Chip>
                 ))}
               </Group>
             </Chip.Group>
-            <div className={classes.pair}>
-              <Clock label={`From, time ${n}`} value={interval.from} set={(from) => change({ ...interval, from })} />
-              <Clock label={`To, time ${n}`} value={interval.to} set={(to) => change({ ...interval, to })} />
+            <div className={classes.clocks}>
+              <Clock label={`From, working hours ${n}`} value={interval.from} set={(from) => change({ ...interval, from })} />
+              <Clock label={`To, working hours ${n}`} value={interval.to} set={(to) => change({ ...interval, to })} />
             </div>
           </>
         )}
       />
       <Rows<Holiday>
         legend="Holidays"
-        hint="Nobody works on these days, by the clock of the time zone."
+        hint="Closed all day, in the time zone above."
         add="Add a holiday"
         rows={value.holidays}
         set={(holidays) => set("holidays", holidays)}
@@ -105,7 +128,7 @@ function Fields({ item, value, set }: FormProps<Hours, Value>) {
       />
       <Rows<HoursOverride>
         legend="Overrides"
-        hint="They come before holidays and the week."
+        hint="For a limited time they come before holidays and working hours."
         add="Add an override"
         rows={value.overrides}
         set={(overrides) => set("overrides", overrides)}
@@ -117,7 +140,7 @@ function Fields({ item, value, set }: FormProps<Hours, Value>) {
               <TextInput label="From" aria-label={`From, override ${n}`} type="datetime-local" required withAsterisk={false} value={override.from} onChange={(event) => change({ ...override, from: event.currentTarget.value })} />
               <TextInput label="To" aria-label={`To, override ${n}`} type="datetime-local" required withAsterisk={false} value={override.to} onChange={(event) => change({ ...override, to: event.currentTarget.value })} />
             </div>
-            <Switch size="xs" label="A time of work" checked={override.open} onChange={(event) => change({ ...override, open: event.currentTarget.checked })} />
+            <Switch size="xs" label="Open during this time" checked={override.open} onChange={(event) => change({ ...override, open: event.currentTarget.checked })} />
           </>
         )}
       />
@@ -169,8 +192,9 @@ function Now({ id }: { id: string }) {
   if (state.error) return <p className="muted small">{messageOf(state.error)}</p>;
   if (!state.data) return null;
   return (
-    <p className="muted small" role="status" data-testid="hours-now">
-      {`As saved, ${state.data.local}: ${outcomes[state.data.outcome]}${state.data.name ? ` (${state.data.name})` : ""}`}
-    </p>
+    <div className={classes.now} role="status" data-testid="hours-now">
+      <Pill tone={state.data.open ? "good" : "neutral"}>{state.data.open ? "Open now" : "Closed now"}</Pill>
+      <span className="muted small">{`${state.data.local}: ${outcomes[state.data.outcome]}${state.data.name ? ` (${state.data.name})` : ""}`}</span>
+    </div>
   );
 }

@@ -26,11 +26,11 @@ export function QueuesPage() {
       columns={[
         { label: "Queue", cell: (queue) => queue.name },
         { label: "Agents", numeric: true, cell: (queue) => (queue.agentIds ?? []).length },
-        { label: "Rings", numeric: true, cell: (queue) => `${queue.ringSeconds} s` },
+        { label: "Ring time", numeric: true, cell: (queue) => `${queue.ringSeconds} s` },
         { label: "Wrap-up", numeric: true, cell: (queue) => formatDuration(queue.wrapUpSeconds) },
-        { label: "Longest wait", numeric: true, cell: (queue) => (queue.maxWaitSeconds > 0 ? formatDuration(queue.maxWaitSeconds) : "no limit") },
+        { label: "Maximum wait", numeric: true, cell: (queue) => (queue.maxWaitSeconds > 0 ? formatDuration(queue.maxWaitSeconds) : "no limit") },
         { label: "Recording", cell: (queue) => (queue.record ? "on" : "off") },
-        { label: "Answering", cell: (queue) => (queue.autoAccept ? "by itself" : "by the agent") },
+        { label: "Auto-accept", cell: (queue) => (queue.autoAccept ? "on" : "off") },
       ]}
       toValue={(queue) => ({
         name: queue?.name ?? "",
@@ -47,9 +47,9 @@ export function QueuesPage() {
         <>
           <TextInput label="Name" required withAsterisk={false} data-autofocus value={value.name} onChange={(event) => set("name", event.currentTarget.value)} />
           <div className={classes.numbers}>
-            <Seconds label="Rings, seconds" min={5} value={value.ringSeconds} set={(seconds) => set("ringSeconds", seconds)} />
-            <Seconds label="Wrap-up, seconds" min={0} value={value.wrapUpSeconds} set={(seconds) => set("wrapUpSeconds", seconds)} />
-            <Seconds label="Longest wait, seconds" min={0} value={value.maxWaitSeconds} set={(seconds) => set("maxWaitSeconds", seconds)} />
+            <Seconds label="Ring time" min={5} value={value.ringSeconds} set={(seconds) => set("ringSeconds", seconds)} />
+            <Seconds label="Wrap-up time" min={0} value={value.wrapUpSeconds} set={(seconds) => set("wrapUpSeconds", seconds)} />
+            <Seconds label="Maximum wait" min={0} value={value.maxWaitSeconds} set={(seconds) => set("maxWaitSeconds", seconds)} />
           </div>
           <MultiSelect label="Agents" placeholder={value.agentIds.length === 0 ? "Nobody serves this queue" : undefined} searchable data={agents} value={value.agentIds} onChange={(ids) => set("agentIds", ids)} />
           <MultiSelect
@@ -67,7 +67,7 @@ export function QueuesPage() {
             value={value.hoursId}
             onChange={(event) => set("hoursId", event.currentTarget.value)}
           />
-          <Switch label="Answer by itself" description="The agent hears a tone and is connected without accepting." checked={value.autoAccept} onChange={(event) => set("autoAccept", event.currentTarget.checked)} />
+          <Switch label="Auto-accept calls" description="The agent hears a tone and is connected without accepting." checked={value.autoAccept} onChange={(event) => set("autoAccept", event.currentTarget.checked)} />
           <Switch label="Record conversations" description="A flow may say otherwise. Tell callers that they are recorded." checked={value.record} onChange={(event) => set("record", event.currentTarget.checked)} />
         </>
       )}
@@ -76,5 +76,5 @@ export function QueuesPage() {
 }
 
 function Seconds({ label, min, value, set }: { label: string; min: number; value: number; set: (seconds: number) => void }) {
-  return <NumberInput label={label} min={min} max={86_400} allowDecimal={false} hideControls value={value} onChange={(next) => set(Number(next) || 0)} />;
+  return <NumberInput label={label} aria-label={`${label}, seconds`} rightSection={<span className="muted small">s</span>} min={min} max={86_400} allowDecimal={false} hideControls value={value} onChange={(next) => set(Number(next) || 0)} />;
 }

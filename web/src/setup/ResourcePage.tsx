@@ -31,6 +31,10 @@ interface Props<T extends Versioned, V> {
   fields: (props: FormProps<T, V>) => ReactNode;
   /** Says what is lost with the thing. */
   deleteWarning: string;
+  /** For a form whose fields need the room. */
+  wide?: boolean;
+  /** Stands above the list. */
+  notice?: ReactNode;
 }
 
 /** A set-up page: the list, and a drawer to make, change and delete one. */
@@ -48,6 +52,7 @@ export function ResourcePage<T extends Versioned, V>(props: Props<T, V>) {
     : [];
   return (
     <Page title={props.title} lead={props.lead} actions={add}>
+      {props.notice}
       <section className="panel" aria-label={props.title}>
         <Loaded query={list}>
           {(rows) =>
@@ -72,6 +77,7 @@ export function ResourcePage<T extends Versioned, V>(props: Props<T, V>) {
           toBody={props.toBody}
           fields={props.fields}
           deleteWarning={props.deleteWarning}
+          wide={props.wide}
           close={() => setOpen(null)}
         />
       )}

@@ -12,8 +12,8 @@ export function DeliveryNote({ delivery, how, stage }: Props) {
   if (!delivery) return null;
   return (
     <div className="small" data-testid="delivery">
-      {delivery === "at_least_once" ? <Pill tone="warn">At least once</Pill> : "Exactly once"}
-      {how && `: ${how}`}
+      {delivery === "at_least_once" ? <Pill tone="warn">At least once</Pill> : "Exactly once:"}
+      {how && ` ${how}`}
       {(stage === "sending" || stage === "doubtful") && ". It may have arrived already; the hub looks before it sends again."}
     </div>
   );

@@ -190,6 +190,9 @@ func (k *call) reorder(cmd flow.Command) {
 	if cmd.Priority > 0 {
 		k.ct.Priority = cmd.Priority
 	}
+	if cb := k.ct.Callback; cb != nil && cmd.AgeAdjustSeconds != nil {
+		cb.OlderSeconds = *cmd.AgeAdjustSeconds // for the next attempt too
+	}
 	k.c.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
 		if cmd.Priority > 0 {
 			e.SetPriority(k.ct.ID, cmd.Priority)

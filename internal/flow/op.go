@@ -95,8 +95,8 @@ const (
 	// OpRecord turns recording on or off. In: participants (list of Agent, Customer; empty is off), on (an expression; the
 	// participants are then both or none). Ports: ok, error.
 	OpRecord Op = "record"
-	// OpRecordMessage records what the caller says. In: params (tone, silenceMS, maxMS, terminators). Outputs by the hub. Ports:
-	// ok, timeout (nothing was said), error.
+	// OpRecordMessage records what the caller says. In: params (tone, silenceMS, maxMS, terminators). Outputs: recordingId,
+	// durationMS. Ports: ok, timeout (nothing was said), error.
 	OpRecordMessage Op = "recordMessage"
 	// OpSendDigits sends keys on the caller's line. In: digits. Ports: ok, failure, error.
 	OpSendDigits Op = "sendDigits"

@@ -39,7 +39,7 @@ var opTable = []opInfo{
 	{op: "hooks", doc: "names the flows that accompany the contact.", inputs: []string{"hooks"}, outputs: "", ports: []string{"ok", "error"}},
 	{op: "metric", doc: "asks for figures of a queue.", inputs: []string{"queue", "queueName", "metric", "match"}, outputs: "", ports: []string{"as matched", "ok", "error"}},
 	{op: "record", doc: "turns recording on or off.", inputs: []string{"participants", "on"}, outputs: "", ports: []string{"ok", "error"}},
-	{op: "recordMessage", doc: "records what the caller says.", inputs: []string{"params"}, outputs: "", ports: []string{"ok", "timeout", "error"}},
+	{op: "recordMessage", doc: "records what the caller says.", inputs: []string{"params"}, outputs: "recordingId, durationMS", ports: []string{"ok", "timeout", "error"}},
 	{op: "sendDigits", doc: "sends keys on the caller's line.", inputs: []string{"digits"}, outputs: "", ports: []string{"ok", "failure", "error"}},
 	{op: "callerId", doc: "sets the number that transfers and calls back show from now on.", inputs: []string{"number"}, outputs: "", ports: []string{"ok", "error"}},
 	{op: "hash", doc: "computes a digest, in hexadecimal digits.", inputs: []string{"input", "algorithm", "salt", "saltEncoding"}, outputs: "hash, salt", ports: []string{"ok", "error"}},

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the table in docs/flows.md")
 
 // notes say what a reader must know of a type beyond how it is read.
 var notes = map[string]string{
-	"webex subflow-handoff":         "runs within the flow, in the version pinned when the call began; variables of one name are one variable",
+	"webex subflow-handoff":         "runs within the flow, in the version pinned when the call began; variables are its own but for those passed by the mappings, global ones and those that agents see",
 	"webex advanced-queue-info":     "figures of the whole queue, not by skill",
 	"webex scheduled-callback":      "called back at once, not at a time",
 	"webex start-media-stream":      "passed over",

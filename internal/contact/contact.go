@@ -142,10 +142,11 @@ type Customer struct {
 type Callback struct {
 	Number       string    `json:"number"`
 	CallerID     string    `json:"callerId"`
-	Previous     string    `json:"previous"` // id of the contact that asked for it
-	At           time.Time `json:"at"`       // its place in the queue: since when the caller counts as waiting
-	NextAt       time.Time `json:"nextAt"`   // not before; zero: at once
-	Attempts     int       `json:"attempts"` // made
+	Previous     string    `json:"previous"`               // id of the contact that asked for it
+	At           time.Time `json:"at"`                     // its place in the queue: since when the caller counts as waiting
+	OlderSeconds int       `json:"olderSeconds,omitempty"` // by how much it counts as older than that; negative: younger
+	NextAt       time.Time `json:"nextAt"`                 // not before; zero: at once
+	Attempts     int       `json:"attempts"`               // made
 	MaxAttempts  int       `json:"maxAttempts"`
 	RetrySeconds int       `json:"retrySeconds"`
 }

@@ -203,10 +203,10 @@ const (
 	AskQueueInfo = "queueInfo"
 	AskBot       = "bot" // ended, escalate, failed; Fields are the node's outputs
 	AskSub       = "sub" // ok, failed; Fields are the outputs
-	// AskSendDigits sends Params["digits"] on the caller's line: ok, failed.
+	// AskSendDigits sends Params["digits"] on the caller's line, a comma being a pause: ok when they have been sent, failed.
 	AskSendDigits = "sendDigits"
-	// AskRecordMessage records what the caller says, by Params tone, silenceMS, maxMS and terminators: ok with Fields that
-	// name the recording, timeout (nothing was said), failed.
+	// AskRecordMessage records what the caller says, by Params tone, silenceMS, maxMS and terminators: ok with the
+	// Fields recordingId and durationMS, timeout (nothing was said), failed.
 	AskRecordMessage = "recordMessage"
 	// AskView shows the page Ref with Params: the outcome is the action that was chosen there, Fields what was entered; failed.
 	AskView = "view"

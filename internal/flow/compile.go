@@ -344,11 +344,31 @@ func setEdges(f *Flow) []setEdge {
 				out = append(out, setEdge{from, to})
 			}
 		}
+		if n.Op == OpSub {
+			out = append(out, passEdges(n)...)
+		}
 		if n.Op != OpParse {
 			continue
 		}
 		from, _ := n.In["input"].Lit.(string)
 		for _, b := range n.Out {
+			out = append(out, setEdge{from, b.Var})
+		}
+	}
+	return out
+}
+
+// passEdges are what a step that calls another flow hands over and takes back.
+func passEdges(n *Node) (out []setEdge) {
+	for _, group := range []string{"params", "inputs"} {
+		for to, v := range n.In[group].Map {
+			for _, from := range readNames(v) {
+				out = append(out, setEdge{from, to})
+			}
+		}
+	}
+	for _, b := range n.Out {
+		if from, ok := varOfPath(b.Path); ok {
 			out = append(out, setEdge{from, b.Var})
 		}
 	}

@@ -210,6 +210,7 @@ const MaxLinks = 50
 func Link(f *Flow, find func(Ref) *Flow) *Flow {
 	out := f.Clone()
 	done := make(map[*Flow]NodeID)
+	own := make(map[NodeID]map[string]string) // the new names of variables, by entry
 	todo := slices.Clone(out.Refs)
 	for len(todo) > 0 && len(done) < MaxLinks {
 		r := todo[0]
@@ -226,7 +227,8 @@ func Link(f *Flow, find func(Ref) *Flow) *Flow {
 			prefix := NodeID(strconv.Itoa(len(done)+1) + "/")
 			entry = prefix + g.Start
 			done[g] = entry
-			todo = append(todo, out.graft(g, prefix)...)
+			refs, names := out.graft(g, prefix)
+			todo, own[entry] = append(todo, refs...), names
 		}
 		if out.Links == nil {
 			out.Links = make(map[string]NodeID)
@@ -236,15 +238,19 @@ func Link(f *Flow, find func(Ref) *Flow) *Flow {
 			out.Links[r.Bound] = entry
 		}
 	}
+	out.passRenamed(own)
 	return out
 }
 
 func callsOrPlays(n *Node) bool { return n != nil && (n.Op == OpSub || n.Op == OpHooks) }
 
-// graft copies another flow's nodes, variables and references into f and returns the references.
-func (f *Flow) graft(g *Flow, prefix NodeID) []Ref {
+// graft copies another flow's nodes, variables and references into f and returns the references, and the new names of the
+// variables that have others.
+func (f *Flow) graft(g *Flow, prefix NodeID) ([]Ref, map[string]string) {
 	g = g.Clone()
-	f.apart(g, "_"+strings.TrimSuffix(string(prefix), "/"))
+	suffix := "_" + strings.TrimSuffix(string(prefix), "/")
+	f.apart(g, suffix)
+	names := f.ownVars(g, suffix)
 	for id, n := range g.Nodes {
 		n.ID = prefix + id
 		for port, to := range n.Exits {
@@ -257,5 +263,5 @@ func (f *Flow) graft(g *Flow, prefix NodeID) []Ref {
 		g.Refs[i].Node = prefix + g.Refs[i].Node
 	}
 	f.Refs = append(f.Refs, g.Refs...)
-	return g.Refs
+	return g.Refs, names
 }

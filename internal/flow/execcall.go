@@ -104,6 +104,16 @@ func clipBody(b []byte) string {
 	return strings.ToValidUTF8(string(b), "")
 }
 
+// rank gives a contact the priority that its node says, else the one that was set before, and the age that was.
+func (m *machine) rank(e *Enqueue, prio string) {
+	if p, err := strconv.Atoi(prio); err == nil && p >= 1 && p <= 9 {
+		e.Priority = p
+	} else if p, err := strconv.Atoi(m.stateOf("$Routing", "Priority")); err == nil && prio == "" {
+		e.Priority = clamp(p, 1, 10)
+	}
+	e.AgeAdjustSeconds, _ = strconv.Atoi(m.stateOf("$Routing", "Adjust"))
+}
+
 func execQueue(m *machine, t *Thread, n *cnode) result {
 	q, _ := n.data.(*cqueue)
 	e := &Enqueue{QueueName: q.name, Priority: 10, AgentBy: q.agentBy, Park: q.park}
@@ -128,9 +138,7 @@ func execQueue(m *machine, t *Thread, n *cnode) result {
 	if e.Queue = q.resolve(e.Queue, q.name); e.Fallback != "" {
 		e.Fallback = q.resolve(e.Fallback, "")
 	}
-	if p, err := strconv.Atoi(strings.TrimSpace(prio)); err == nil && p >= 1 && p <= 9 {
-		e.Priority = p
-	}
+	m.rank(e, strings.TrimSpace(prio))
 	for i := range q.skills {
 		v, err := q.skills[i].val.render(m.env)
 		if err != nil {

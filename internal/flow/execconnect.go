@@ -498,7 +498,8 @@ func (m *machine) back(t *Thread, n *cnode, r result) *cnode {
 		return nil
 	}
 	t.Node = caller.id
-	return m.leave(t, caller, m.choose(caller, r.detail, r.detail))
+	missing := m.takeOver(caller)
+	return m.leave(t, caller, m.choose(caller, r.detail, firstText(missing, r.detail)))
 }
 
 // flowRef is a flow as the driver knows it; a flow that was linked in is found by that too.

@@ -41,13 +41,16 @@ const (
 	// OpQueue places the contact in a queue. In: queue, queueName, fallback, priority, skills (list of maps name, op, value), byVar.
 	// Ports: ok (the wait treatment), failure.
 	OpQueue Op = "queue"
-	// OpQueueAgent offers the contact to one agent. In: agent, lookup (email|id), queue, recovery, priority, park. Ports: ok, error.
+	// OpQueueAgent offers the contact to one agent. In: agent, lookup (email|id), queue, fallback (for when the agent does
+	// not take it), priority, park. Ports: ok, error.
 	OpQueueAgent Op = "queueAgent"
 	// OpQueueInfo asks for a queue's figures. In: queue, lookbackMinutes. Outputs: PIQ, EWT and so on. Ports: ok, insufficient, failure.
 	OpQueueInfo Op = "queueInfo"
-	// OpCallback registers a call back. In: number, queue, ani. Ports: ok, failure.
+	// OpCallback registers a call back. In: number, queue, ani (to show), attempts, retrySeconds (between attempts), delaySeconds
+	// (before the first). Ports: ok, failure.
 	OpCallback Op = "callback"
-	// OpTransfer sends the caller to a number. In: number, timeoutMS, bridged (the caller comes back). Ports: ok (bridged), failure.
+	// OpTransfer sends the caller to a number. In: number, timeoutMS, bridged (the caller comes back), callerId (to show), sendDigits
+	// (once the other side has answered). Ports: ok (bridged), failure.
 	OpTransfer Op = "transfer"
 	// OpPop opens a page at the agent's desk. In: url, query (map), label, target. Ports: ok.
 	OpPop Op = "pop"
@@ -92,8 +95,8 @@ const (
 	// OpRecord turns recording on or off. In: participants (list of Agent, Customer; empty is off), on (an expression; the
 	// participants are then both or none). Ports: ok, error.
 	OpRecord Op = "record"
-	// OpRecordMessage records what the caller says. In: params (tone, silenceMS, maxMS, terminators). Outputs by the hub. Ports:
-	// ok, timeout (nothing was said), error.
+	// OpRecordMessage records what the caller says. In: params (tone, silenceMS, maxMS, terminators). Outputs: recordingId,
+	// durationMS. Ports: ok, timeout (nothing was said), error.
 	OpRecordMessage Op = "recordMessage"
 	// OpSendDigits sends keys on the caller's line. In: digits. Ports: ok, failure, error.
 	OpSendDigits Op = "sendDigits"

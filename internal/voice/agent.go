@@ -194,6 +194,7 @@ func (k *call) talk(media Media) {
 	}
 	k.step(flow.Event{Kind: flow.EvAgentAnswered, Command: placement(k.sess), Agent: k.flowAgent()})
 	k.leg.Media().Stop()
+	k.dropMessage()
 	k.join(media)
 	k.startRecording()
 }

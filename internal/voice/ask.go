@@ -34,6 +34,9 @@ const slack = 500 * time.Millisecond
 
 // askOutside answers what a flow asks about the installation: in the call, or, when the call is over, by a durable job.
 func (k *call) askOutside(cmd flow.Command) {
+	if k.askLine(cmd) {
+		return
+	}
 	if k.closed {
 		k.jobs = append(k.jobs, k.c.writeBackJob(k.ct, cmd, k.now()))
 		return
@@ -87,6 +90,14 @@ func (c *Conductor) answer(ctx context.Context, tenant string, a flow.Ask, at ti
 		return ev, errs.New(errs.Invalid, "the flow %s for waiting callers was not bound and published when the call began", name)
 	case flow.AskBot:
 		return ev, errs.New(errs.Invalid, "no dialogue platform is connected to this installation, so %s cannot speak", name)
+	case flow.AskView:
+		return ev, errs.New(errs.Invalid, "agents' desks of this installation show no pages of flows, so %s cannot be shown", name)
+	case flow.AskTask:
+		return ev, errs.New(errs.Invalid, "this installation has no tasks, so none can be made for the flow %s", name)
+	case flow.AskStream:
+		return ev, errs.New(errs.Invalid, "this installation sends the audio of calls to no other system")
+	case flow.AskSendDigits, flow.AskRecordMessage:
+		return ev, errGoneCaller
 	}
 	return ev, errs.New(errs.Invalid, "this installation cannot answer %s", a.What)
 }
@@ -189,6 +200,9 @@ func queueFields(i routing.Info) map[string]any {
 func (k *call) reorder(cmd flow.Command) {
 	if cmd.Priority > 0 {
 		k.ct.Priority = cmd.Priority
+	}
+	if cb := k.ct.Callback; cb != nil && cmd.AgeAdjustSeconds != nil {
+		cb.OlderSeconds = *cmd.AgeAdjustSeconds // for the next attempt too
 	}
 	k.c.Router.With(func(e *routing.Engine, _ time.Time) []routing.Action {
 		if cmd.Priority > 0 {

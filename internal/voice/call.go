@@ -45,6 +45,7 @@ type call struct {
 	xfer      *transfer // to a number outside
 	dialing   *dialing  // a callback's customer, whose telephone rings
 	rec       *recorder
+	msg       *message // that the caller leaves
 	ringUntil time.Time
 	muted     bool
 	legOver   bool // the caller's leg is gone, or never was

@@ -102,7 +102,8 @@ func (k *call) callbackContact(cb flow.Callback, number string, queue routing.Qu
 		attempts = min(cb.Attempts, maxAttempts)
 	}
 	ct.Callback = &contact.Callback{
-		Number: number, CallerID: k.callerID(cb.ANI), Previous: k.ct.ID, At: place.At, MaxAttempts: attempts, RetrySeconds: int(retry / time.Second),
+		Number: number, CallerID: k.callerID(cb.ANI), Previous: k.ct.ID, At: place.At, OlderSeconds: int(place.Older / time.Second),
+		MaxAttempts: attempts, RetrySeconds: int(retry / time.Second),
 	}
 	if cb.DelaySeconds > 0 {
 		ct.Callback.NextAt = now.Add(min(time.Duration(cb.DelaySeconds)*time.Second, maxRetry))
@@ -150,7 +151,8 @@ func (k *call) line() {
 	}
 	err := k.c.Router.Try(func(e *routing.Engine, now time.Time) ([]routing.Action, error) {
 		return e.Enqueue(routing.Item{
-			ContactID: k.ct.ID, QueueID: k.ct.QueueID, Priority: k.ct.Priority, At: cb.At, MaxWait: max(k.ct.CreatedAt.Add(callbackLife).Sub(cb.At), time.Second),
+			ContactID: k.ct.ID, QueueID: k.ct.QueueID, Priority: k.ct.Priority, At: cb.At, Older: seconds(cb.OlderSeconds),
+			MaxWait: max(k.ct.CreatedAt.Add(callbackLife).Sub(cb.At), time.Second),
 		}, now)
 	})
 	if err != nil {

@@ -81,6 +81,30 @@ func TestCallbackPlace(t *testing.T) {
 	}
 }
 
+// TestCallbackOlder: by how much the caller counted as older than they are, the callback does too, at every attempt.
+func TestCallbackOlder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, strings.NewReplacer("exits: Wait", "exits: Rank", "  Wait:", `  Rank: {op: routing, in: {adjustSeconds: "900"}, exits: Wait}
+  Wait:`).Replace(calledBack("")))
+	in, id := r.call()
+	r.is(id, contact.Queued)
+	before, _ := r.item(id)
+	in.presses("1")
+	c := r.record(id)
+	if after, _ := r.item(c.CalledBack); before.Older != 15*time.Minute || after.Older != before.Older || !after.At.Equal(before.At) {
+		t.Errorf("the place was %+v and is %+v", before, after)
+	}
+	r.accepted(c.CalledBack)
+	r.dialled(1).end(voice.EndNoAnswer, 0)
+	r.is(c.CalledBack, contact.Queued)
+	r.until("the agent is free", func() bool { return r.agentState() == routing.Available })
+	r.clock.Advance(time.Minute)
+	r.until("it waits again", func() bool { _, ok := r.item(c.CalledBack); return ok })
+	if again, _ := r.item(c.CalledBack); again.Older != before.Older {
+		t.Errorf("the second attempt waits at %+v", again)
+	}
+}
+
 // TestCallbackTalks: the customer is called once the agent accepts, both talk, and the record is the callback's.
 func TestCallbackTalks(t *testing.T) {
 	t.Parallel()
@@ -250,5 +274,25 @@ func TestCallbackNotDiallable(t *testing.T) {
 	r.at(id, "Sorry")
 	if _, waits := r.item(id); !waits {
 		t.Error("the caller has lost the place")
+	}
+}
+
+// TestOneAgentOlder: who waits for one agent keeps the real age, and counts as older beside it.
+func TestOneAgentOlder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, `
+tandem: flow/1
+name: One agent
+nodes:
+  Call: {op: start, exits: Rank}
+  Rank: {op: routing, in: {adjustSeconds: "900"}, exits: Wait}
+  Wait: {op: queueAgent, in: {agent: agent-1, lookup: id, park: true}, exits: Music}
+  Music: {op: music, in: {file: hold}, exits: Music}
+`)
+	before := r.clock.Now()
+	_, id := r.call()
+	r.is(id, contact.Queued)
+	if it, ok := r.item(id); !ok || it.Older != 15*time.Minute || it.At.Before(before) {
+		t.Errorf("the place is %+v", it)
 	}
 }

@@ -25,7 +25,7 @@ func (k *call) enqueueAgent(id flow.CommandID, q flow.Enqueue) {
 		recovery, _ := findQueue(e, flow.Enqueue{Queue: q.Fallback})
 		acts := e.Remove(k.ct.ID, now)
 		more, err := e.Enqueue(routing.Item{
-			ContactID: k.ct.ID, QueueID: queue.ID, Priority: q.Priority, At: now.Add(-time.Duration(q.AgeAdjustSeconds) * time.Second),
+			ContactID: k.ct.ID, QueueID: queue.ID, Priority: q.Priority, At: now, Older: seconds(q.AgeAdjustSeconds),
 			Only: agent.ID, Park: q.Park, Recovery: recovery.ID,
 		}, now)
 		return append(acts, more...), err

@@ -89,6 +89,7 @@ func (k *call) legEnded(ev LegEvent) {
 	k.legOver = true
 	k.dropTransfer()
 	k.stopRecording()
+	k.dropMessage()
 	k.endGather()
 	if ev.End == EndRemote && k.ct.EndReason == contact.ByFlow {
 		k.ct.EndReason = "" // the flow wanted to, but the caller was first

@@ -64,6 +64,9 @@ func (k *call) waitDigit(ms int) {
 
 // digit takes a key the caller pressed.
 func (k *call) digit(key rune) {
+	if k.messageKey(key) {
+		return
+	}
 	g := k.gather
 	if g == nil || (g.prompting && !g.spec.Interruptible) {
 		return

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -500,6 +501,9 @@ func (m *fakeMedia) Stop() { m.replace(nil, nil) }
 
 // SendDigits implements voice.Media.
 func (m *fakeMedia) SendDigits(keys string) error {
+	if strings.Trim(keys, "0123456789*#ABCD") != "" {
+		return errs.New(errs.Invalid, "unknown keys")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.digits += keys

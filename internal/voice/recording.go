@@ -85,8 +85,8 @@ func (k *call) stopRecording() {
 }
 
 // store writes a recording piece by piece until it is closed. A piece that the store does not take is tried again with the next.
-func (c *Conductor) store(r *recorder, tenant, contactID string, at time.Time, log *slog.Logger) {
-	var row *contact.Recording
+// It returns what was stored; nil when nothing was.
+func (c *Conductor) store(r *recorder, tenant, contactID string, at time.Time, log *slog.Logger) (row *contact.Recording) {
 	var waiting [][]byte
 	lost := 0
 	flush := func(ctx context.Context) (err error) {
@@ -128,6 +128,7 @@ func (c *Conductor) store(r *recorder, tenant, contactID string, at time.Time, l
 	if err := c.Contacts.EndRecordings(c.ctx, tenant, contactID, c.Clock.Now()); err != nil {
 		log.ErrorContext(c.ctx, "ending a recording", slog.Any("error", err))
 	}
+	return row
 }
 
 // track is one direction's audio from the last cut on.

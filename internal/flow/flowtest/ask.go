@@ -120,7 +120,9 @@ func (x *run) ask(c flow.Command) {
 			"PIQ": int64(1), "EWT": int64(-1), "CallsQueuedNow": int64(0), "OldestCallTime": int64(0),
 			"LoggedOnAgentsAll": int64(1), "LoggedOnAgentsCurrent": int64(1), "AvailableAgents": int64(1),
 		}
-	case flow.AskView, flow.AskTask, flow.AskStream, flow.AskSendDigits, flow.AskRecordMessage: // as in a hub that has none of it
+	case flow.AskRecordMessage:
+		def.After, def.Fields = Duration(messageTime), map[string]any{"recordingId": "message", "durationMS": messageTime.Milliseconds()}
+	case flow.AskView, flow.AskTask, flow.AskStream: // as in a hub, which has none of it
 		def = Reply{Outcome: "failed", Error: "the script has no answer to " + a.What}
 	case flow.AskTreatment:
 		def.After = Duration(musicClip)

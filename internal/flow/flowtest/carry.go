@@ -15,6 +15,7 @@ const (
 	shortestClip  = 500 * time.Millisecond
 	fileClip      = 3 * time.Second
 	musicClip     = time.Minute
+	messageTime   = 3 * time.Second // of a message that a caller leaves
 	keyPause      = 300 * time.Millisecond
 	serverDelay   = 100 * time.Millisecond
 	connectDelay  = 2 * time.Second

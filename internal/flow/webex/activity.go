@@ -337,7 +337,7 @@ func subflow(n *flow.Node, p props) how {
 		o := asProps(item)
 		name, from := o.text("outputVariable"), cmp.Or(o.text("target"), o.text("src"))
 		if name != "" && from != "" {
-			n.Out = append(n.Out, flow.Bind{Path: "$['" + strings.ReplaceAll(from, "'", "\\'") + "']", Var: name})
+			n.Out = append(n.Out, flow.Bind{Path: flow.PathOfVar(from), Var: name})
 		}
 	}
 	return approximated

@@ -170,7 +170,7 @@ func callerID(n *flow.Node, p props) how {
 func sendDigits(n *flow.Node, p props) how {
 	n.Op = flow.OpSendDigits
 	n.In["digits"] = byMode(p, "transferoutdigits")
-	return approximated
+	return mapped
 }
 
 func recordMessage(n *flow.Node, p props) how {
@@ -188,7 +188,7 @@ func recordMessage(n *flow.Node, p props) how {
 		}
 	}
 	n.In["params"] = flow.Value{Map: params}
-	return approximated
+	return mapped
 }
 
 func queue(n *flow.Node, p props) how {

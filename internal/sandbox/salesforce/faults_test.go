@@ -14,7 +14,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // set adds a rule by the API, as a test harness of another program would.

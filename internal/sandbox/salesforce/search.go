@@ -62,7 +62,9 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 // corrected here, so that it may be switched on or off.
 func checkSearchWith(src string, s *soql.Search) error {
 	for _, w := range s.With {
-		refuse := func(format string, args ...any) error { return atQuery("MALFORMED_SEARCH", src, w.Pos, format, args...) }
+		refuse := func(format string, args ...any) error {
+			return atQuery("MALFORMED_SEARCH", src, w.Pos, format, args...)
+		}
 		switch w.Name {
 		case "SPELL_CORRECTION":
 			value, isSet := strings.CutPrefix(w.Text, "=")

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tandemcc/tandem/internal/soql"
 )
 
 // million makes an org of a million contacts, or takes the one that is kept, and asks it what a contact centre asks.
@@ -93,7 +95,8 @@ func questions(ctx context.Context, o *options, c *client, out io.Writer) error 
 			return "SELECT Id, Name FROM Contact WHERE Phone LIKE '%" + d[:3] + "%" + d[3:6] + "%" + d[6:] + "' LIMIT 20"
 		})},
 		{"Name LIKE 'abc%'", query(func(k contact) string {
-			return "SELECT Id, Name FROM Contact WHERE Name LIKE '" + k.Name[:3] + "%' LIMIT 20"
+			name := []rune(k.Name)
+			return "SELECT Id, Name FROM Contact WHERE Name LIKE '" + soql.Like(string(name[:min(3, len(name))])) + "%' LIMIT 20"
 		})},
 	} {
 		if _, err := fmt.Fprintf(out, "1m: %s: %s\n", q.name, load(ctx, 1, o.length/2, q.fn)); err != nil {

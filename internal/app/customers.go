@@ -9,6 +9,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/tandemcc/tandem/internal/contact"
+	"github.com/tandemcc/tandem/internal/crm"
 	"github.com/tandemcc/tandem/internal/crm/salesforce"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/soql"
@@ -24,15 +25,6 @@ func (n numbers) E164(number string) string {
 		return number
 	}
 	return phonenumbers.Format(parsed, phonenumbers.E164)
-}
-
-func digits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, s)
 }
 
 // customers looks callers up in the tenant's Salesforce org.
@@ -52,7 +44,7 @@ func (c *customers) Find(ctx context.Context, tenant, number string) contact.Cus
 	if err != nil || id == "" {
 		return out
 	}
-	if len(digits(number)) < minSearch {
+	if len(crm.Digits(number)) < minSearch {
 		out.Status, out.Message = "none", "The caller's number is withheld or too short to look up"
 		return out
 	}

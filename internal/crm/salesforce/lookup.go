@@ -11,6 +11,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandemcc/tandem/internal/crm"
 	"github.com/tandemcc/tandem/internal/errs"
 	"github.com/tandemcc/tandem/internal/soql"
 )
@@ -188,7 +189,7 @@ type number struct {
 }
 
 func numberOf(text, region string) number {
-	n := number{region: region, own: region, national: digits(text)}
+	n := number{region: region, own: region, national: crm.Digits(text)}
 	parsed, err := phonenumbers.Parse(text, region)
 	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
 		return n
@@ -201,15 +202,6 @@ func numberOf(text, region string) number {
 		n.own = own
 	}
 	return n
-}
-
-func digits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, s)
 }
 
 // only keeps the records that have the number.
@@ -237,7 +229,7 @@ func (n number) only(list []Record, step Step, object string) (out []Match) {
 // of the records' region first, and when it is no number there, as of the caller's.
 func (n number) is(text string) (has, sure bool) {
 	if n.e164 == "" {
-		return digits(text) == n.national, true
+		return crm.Digits(text) == n.national, true
 	}
 	there, err := phonenumbers.Parse(text, n.region)
 	if err == nil && phonenumbers.Format(there, phonenumbers.E164) == n.e164 {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/tandemcc/tandem/internal/crm"
 	"github.com/tandemcc/tandem/internal/errs"
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // Streams is where an org's change events come from.

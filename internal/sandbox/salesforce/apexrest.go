@@ -88,13 +88,7 @@ func (a *apexAnswers) find(method, path string) (best apexAnswer, found bool) {
 
 // apexREST answers below /services/apexrest.
 func (o *Org) apexREST(w http.ResponseWriter, r *http.Request, segs []string) {
-	s := o.sessions.find(bearer(r), false)
-	if s == nil {
-		writeFault(w, invalidSession())
-		return
-	}
-	note(w, s)
-	if !o.spend(w) {
+	if o.admit(w, r) == nil {
 		return
 	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {

@@ -94,7 +94,7 @@ func (t *sqlText) add(other *sqlText) {
 	t.args = append(t.args, other.args...)
 }
 
-// Limits of a query, the platform's own but for maxValues, which is the store's.
+// Limits of a query, the platform's own but for maxValues, maxTables and maxColumns, which are the store's.
 const (
 	maxOffset    = 2000
 	maxParents   = 5 // levels up
@@ -103,9 +103,10 @@ const (
 	deepSince    = 58
 	maxFieldsAll = 200
 	maxValues    = 30_000
-	maxTables    = 56 // of a join: the platform allows 55 parents
+	maxRelations = 55 // child-to-parent, in the whole query; each type a TYPEOF names is one more
+	maxTables    = 63 // of a join beside the first one, which is the store's limit: several for one polymorphic parent
 	maxColumns   = 1900
-	maxSubquery  = 20
+	maxSubquery  = 20 // parent-to-child, in the whole query
 )
 
 // compiler turns one query text into a plan.
@@ -117,6 +118,9 @@ type compiler struct {
 	levels  int    // of sub-queries, maxLevels if 0
 	aliases int
 	depth   int
+
+	relations  int // child-to-parent, so far
+	subqueries int // parent-to-child, so far
 }
 
 // compile checks a query against the schema. Errors are *apiError.
@@ -205,8 +209,6 @@ type builder struct {
 	mode   string // ROLLUP, CUBE or empty
 
 	grouped map[string]bool // what is grouped by, as SQL
-
-	subqueries int
 }
 
 // column adds an expression to the SELECT list once and returns its place.
@@ -264,7 +266,7 @@ func (b *builder) finish(q *soql.Query, link *field) error {
 		out.WriteString(")")
 	}
 	if len(out.args) > maxValues || len(b.cols) > maxColumns || b.tables > maxTables {
-		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d values, %d columns and %d parents", maxValues, maxColumns, maxTables-1)
+		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d values, %d columns and %d entities of parents", maxValues, maxColumns, maxTables)
 	}
 	b.plan.sql, b.plan.args, b.plan.columns = out.String(), out.args, len(b.cols)
 	return nil
@@ -518,6 +520,9 @@ func (b *builder) subquery(outer, q *soql.Query) error {
 		if !strings.EqualFold(rel.name, name) {
 			continue
 		}
+		if b.c.subqueries++; b.c.subqueries > maxSubquery {
+			return atQuery("MALFORMED_QUERY", b.c.src, q.Pos, "No more than %d parent-to-child relationships can be specified in a query", maxSubquery)
+		}
 		if q.Offset != nil && (outer.Limit == nil || outer.Limit.Value != 1) {
 			return badRequest("MALFORMED_QUERY", "OFFSET is allowed in a sub-query only where the parent query has LIMIT 1")
 		}
@@ -527,9 +532,6 @@ func (b *builder) subquery(outer, q *soql.Query) error {
 		}
 		if sub.aggregate || sub.count {
 			return badRequest("MALFORMED_QUERY", "only root queries support aggregate expressions")
-		}
-		if b.subqueries++; b.subqueries > maxSubquery {
-			return badRequest("MALFORMED_QUERY", "more than %d sub-queries in one query", maxSubquery)
 		}
 		b.plan.nodes = append(b.plan.nodes, &node{name: rel.name, kind: subqueryNode, sub: sub})
 		return nil
@@ -547,7 +549,13 @@ func (b *builder) typeOf(t *soql.TypeOf) error {
 	if f == nil || len(f.refs) < 2 {
 		return atQuery("INVALID_FIELD", b.c.src, t.Pos, "TYPEOF needs a relationship to several entities, such as Owner")
 	}
-	step := b.join(b.root, f, "")
+	step, err := b.join(b.root, f, "", t.Pos)
+	if err == nil {
+		err = b.c.relate(len(t.Whens), t.Pos)
+	}
+	if err != nil {
+		return err
+	}
 	n := &node{name: f.rel, kind: typeofNode}
 	for _, tgt := range step.targets {
 		br := branch{object: tgt.object, idColumn: b.column(tgt.alias + `."Id"`)}

@@ -70,15 +70,8 @@ func (s *site) newRecord(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) editRecord(w http.ResponseWriter, r *http.Request) {
-	id, valid := normalID(r.PathValue("id"))
-	obj := s.org.schema.objectOf(id)
-	if !valid || obj == nil || !obj.editable() {
-		s.problem(w, r, notFound())
-		return
-	}
-	rec, err := readRecord(r.Context(), s.org.store, obj, id)
-	if err != nil {
-		s.problem(w, r, err)
+	obj, id, rec := s.recordOf(w, r, (*object).editable)
+	if obj == nil {
 		return
 	}
 	d := pageData{Title: "Edit " + titleOf(obj, rec), Kind: obj.label, Here: listPath(obj), Back: "/" + id}
@@ -95,6 +88,23 @@ func (s *site) editRecord(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.editAgain(w, r, obj, d, err, false)
+}
+
+// recordOf reads the record a page is about, of an entity that fits. The entity is nil when there is none, which has been
+// answered then.
+func (s *site) recordOf(w http.ResponseWriter, r *http.Request, fits func(*object) bool) (*object, string, record) {
+	id, valid := normalID(r.PathValue("id"))
+	obj := s.org.schema.objectOf(id)
+	if !valid || obj == nil || !fits(obj) {
+		s.problem(w, r, notFound())
+		return nil, "", nil
+	}
+	rec, err := readRecord(r.Context(), s.org.store, obj, id)
+	if err != nil {
+		s.problem(w, r, err)
+		return nil, "", nil
+	}
+	return obj, id, rec
 }
 
 // editAgain shows the form with what was typed and why it was not taken.

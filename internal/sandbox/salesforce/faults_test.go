@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
 )
 
 // set adds a rule by the API, as a test harness of another program would.

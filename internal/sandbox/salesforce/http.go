@@ -206,6 +206,20 @@ func noContent() *response { return &response{status: http.StatusNoContent} }
 
 func (rq *request) base() string { return "/services/data/v" + strconv.Itoa(rq.version) + ".0" }
 
+// admit returns the session of a request and counts the request; nil when it was refused, which has been answered then.
+func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
+	s := o.sessions.find(bearer(r), false)
+	if s == nil {
+		writeFault(w, invalidSession())
+		return nil
+	}
+	note(w, s)
+	if !o.spend(w) {
+		return nil
+	}
+	return s
+}
+
 // rest answers below /services/data/: segs[0] is the version.
 func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 	version, err := parseVersion(segs[0])
@@ -213,13 +227,8 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		o.writeFault(w, r, err)
 		return
 	}
-	s := o.sessions.find(bearer(r), false)
+	s := o.admit(w, r)
 	if s == nil {
-		writeFault(w, invalidSession())
-		return
-	}
-	note(w, s)
-	if !o.spend(w) {
 		return
 	}
 	if err := errors.Join(checkHead(r), checkMedia(r, segs[1:])); err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // Managed subscriptions (Pub/Sub API guide, "Managed Event Subscriptions"; Tooling API, ManagedEventSubscription, from

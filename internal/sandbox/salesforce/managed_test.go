@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // managedSub makes a managed subscription and returns its id.

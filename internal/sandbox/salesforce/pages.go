@@ -443,15 +443,8 @@ func listViews(obj *object, which string) []link {
 }
 
 func (s *site) record(w http.ResponseWriter, r *http.Request) {
-	id, valid := normalID(r.PathValue("id"))
-	obj := s.org.schema.objectOf(id)
-	if !valid || obj == nil {
-		s.problem(w, r, notFound())
-		return
-	}
-	rec, err := readRecord(r.Context(), s.org.store, obj, id)
-	if err != nil {
-		s.problem(w, r, err)
+	obj, id, rec := s.recordOf(w, r, func(*object) bool { return true })
+	if obj == nil {
 		return
 	}
 	d := pageData{Kind: obj.label, Title: titleOf(obj, rec), Here: listPath(obj)}

@@ -40,6 +40,9 @@ type Permissions struct {
 
 // access keeps the grants. A profile that is not restricted may do everything.
 type access struct {
+	// changing is held over a whole change. mu is not: what runs in a write transaction may wait for it.
+	changing sync.Mutex
+
 	mu    sync.RWMutex // guards all below
 	rules accessRules
 	views map[string]*view // by user id
@@ -48,6 +51,8 @@ type access struct {
 type accessRules struct {
 	Profiles map[string]Permissions `json:"profiles"`
 	Sets     map[string]Permissions `json:"sets"`
+	// Made are the ids of the PermissionSet records that were made for sets, by name: they end with the set.
+	Made map[string]string `json:"made,omitempty"`
 }
 
 // view is the org as a user sees it: the entities and fields that can be read, and which can be written.
@@ -68,25 +73,32 @@ func (o *Org) RestrictProfile(ctx context.Context, profile string, p *Permission
 	if profile == adminProfile {
 		return fmt.Errorf("the profile %s cannot be restricted: put the user into another", adminProfile)
 	}
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Profiles }, profile)
+	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Profiles }, profile, nil)
 }
 
-// SetPermissionSet gives the users of p what it grants, besides what their profile does; nil removes the set.
+// SetPermissionSet gives the users of p what it grants, besides what their profile does; nil removes the set. Queries find the
+// set as a PermissionSet, one that was there under the name or label if there is, and its users as PermissionSetAssignments.
 func (o *Org) SetPermissionSet(ctx context.Context, name string, p *Permissions) error {
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Sets }, name)
+	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Sets }, name, o.mirrorSet)
 }
 
 const adminProfile = "System Administrator"
 
-func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*accessRules) map[string]Permissions, name string) error {
+// mirrorFunc makes the records that show a change of the grants called name; p is nil where they end.
+type mirrorFunc func(ctx context.Context, tx *sql.Tx, next *accessRules, name string, p *Permissions) error
+
+func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*accessRules) map[string]Permissions, name string, mirror mirrorFunc) error {
 	if p != nil {
 		if err := o.checkPermissions(p); err != nil {
 			return err
 		}
 	}
-	o.access.mu.Lock()
-	defer o.access.mu.Unlock()
-	next := accessRules{Profiles: maps.Clone(o.access.rules.Profiles), Sets: maps.Clone(o.access.rules.Sets)}
+	o.access.changing.Lock()
+	defer o.access.changing.Unlock()
+	o.access.mu.RLock()
+	was := o.access.rules
+	o.access.mu.RUnlock()
+	next := accessRules{Profiles: maps.Clone(was.Profiles), Sets: maps.Clone(was.Sets), Made: maps.Clone(was.Made)}
 	if p == nil {
 		delete(part(&next), name)
 	} else {
@@ -95,13 +107,23 @@ func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*acces
 	if len(next.Profiles)+len(next.Sets) > maxGrants {
 		return fmt.Errorf("more than %d profiles and permission sets", maxGrants)
 	}
-	raw, err := json.Marshal(next)
+	err := o.store.update(ctx, func(tx *sql.Tx) error {
+		if mirror != nil {
+			if err := mirror(ctx, tx, &next, name, p); err != nil {
+				return err
+			}
+		}
+		raw, err := json.Marshal(next)
+		if err != nil {
+			return fmt.Errorf("encoding permissions: %w", err)
+		}
+		return setMeta(ctx, tx, "permissions", string(raw))
+	})
 	if err != nil {
-		return fmt.Errorf("encoding permissions: %w", err)
-	}
-	if err := o.store.update(ctx, func(tx *sql.Tx) error { return setMeta(ctx, tx, "permissions", string(raw)) }); err != nil {
 		return err
 	}
+	o.access.mu.Lock()
+	defer o.access.mu.Unlock()
 	o.access.rules, o.access.views = next, map[string]*view{}
 	return nil
 }

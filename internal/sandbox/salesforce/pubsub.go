@@ -29,7 +29,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // Limits of the Pub/Sub API (guide, "Pub/Sub API Allocations"), and how often a stream without events is heard of: the

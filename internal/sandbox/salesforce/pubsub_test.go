@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/tandemcc/tandem/internal/sandbox/pubsubpb"
+	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
 // pubsub starts the API and returns a client that is signed in.

@@ -52,8 +52,7 @@ func TestSchemaRejects(t *testing.T) {
 		{"SELECT Id FROM Call_Notice__e", "INVALID_TYPE_FOR_OPERATION", "entity type Call_Notice__e does not support query"},
 		{"SELECT Id FROM Case WHERE CreatedDate = LAST_N_DAYS:99999999999999999999", "MALFORMED_QUERY", "greater than 10000"},
 		{"SELECT Id FROM Account OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000"},
-		{"SELECT Id FROM Account WHERE Name = '" + strings.Repeat("x", 4001) + "'", "MALFORMED_QUERY", ""},
-		{"SELECT Id" + strings.Repeat(", (SELECT Id FROM Contacts)", 21) + " FROM Account", "MALFORMED_QUERY", ""},
+		{"SELECT Account.Parent.Parent.Parent.Parent.Parent.Name FROM Contact", "MALFORMED_QUERY", "Only parent-to-child relationships up to 5 levels are supported: shorten the path"},
 		{"SELECT Id, (SELECT Id, (SELECT Id, (SELECT Id, (SELECT Id, (SELECT Id FROM Cases) FROM Cases) FROM Cases) FROM Cases) FROM Contacts) FROM Account", "MALFORMED_QUERY", "SOQL statements cannot query aggregate relationships more than 4 level away from the root entity object."},
 	} {
 		status, body := o.soql(c.q)

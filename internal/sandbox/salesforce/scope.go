@@ -114,7 +114,10 @@ func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
 			if f == nil {
 				continue
 			}
-			step = s.join(t, f, key)
+			var err error
+			if step, err = s.join(t, f, key, pos); err != nil {
+				return nil, err
+			}
 			break
 		}
 		if step == nil {
@@ -127,11 +130,22 @@ func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
 	return path, nil
 }
 
+// relate counts child-to-parent relationships.
+func (c *compiler) relate(n int, pos soql.Pos) error {
+	if c.relations += n; c.relations > maxRelations {
+		return atQuery("MALFORMED_QUERY", c.src, pos, "No more than %d child-to-parent relationships can be specified in a query", maxRelations)
+	}
+	return nil
+}
+
 // join adds the tables a reference points at, once per path.
-func (s *scope) join(from target, f *field, prefix string) *join {
+func (s *scope) join(from target, f *field, prefix string, pos soql.Pos) (*join, error) {
 	path := prefix + "." + strings.ToLower(f.rel)
 	if j := s.joins[path]; j != nil {
-		return j
+		return j, nil
+	}
+	if err := s.c.relate(1, pos); err != nil {
+		return nil, err
 	}
 	j := &join{field: f, path: path}
 	for _, name := range f.refs {
@@ -142,7 +156,7 @@ func (s *scope) join(from target, f *field, prefix string) *join {
 			" ON " + t.alias + `."Id" = ` + from.alias + "." + f.column())
 	}
 	s.joins[path] = j
-	return j
+	return j, nil
 }
 
 // column finds a field among the targets of a path. Over several the value is that of the one that has a row.

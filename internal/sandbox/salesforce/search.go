@@ -23,6 +23,9 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 		return nil, badRequest("MALFORMED_SEARCH", "the search term is longer than %d characters: shorten it", maxTermLength)
 	}
 	m, err := parseTerm(s.Term)
+	if err == nil {
+		err = errors.Join(checkSearchWith(src, s), pageOnce(src, s))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +56,48 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 		out = append(out, found...)
 	}
 	return out[:min(limit, len(out))], nil
+}
+
+// checkSearchWith refuses what steers a search in ways this org has nothing for, and what is no clause at all. Spelling is never
+// corrected here, so that it may be switched on or off.
+func checkSearchWith(src string, s *soql.Search) error {
+	for _, w := range s.With {
+		refuse := func(format string, args ...any) error {
+			return atQuery("MALFORMED_SEARCH", src, w.Pos, format, args...)
+		}
+		switch w.Name {
+		case "SPELL_CORRECTION":
+			value, isSet := strings.CutPrefix(w.Text, "=")
+			if value = strings.ToLower(strings.TrimSpace(value)); !isSet || value != "true" && value != "false" {
+				return refuse("WITH SPELL_CORRECTION takes = true or = false")
+			}
+		case "DATA", "DIVISION", "HIGHLIGHT", "METADATA", "NETWORK", "PRICEBOOKID", "SNIPPET":
+			return refuse("this org has no data categories, divisions, sites and price books, and marks no terms in what it finds: remove WITH %s", w.Name)
+		default:
+			return refuse("unexpected token: '%s'", w.Name)
+		}
+	}
+	return nil
+}
+
+// pageOnce checks the OFFSET of a search, which belongs to a single entity wherever it is written, and moves it there.
+func pageOnce(src string, s *soql.Search) error {
+	offset := s.Offset
+	for _, r := range s.Returning {
+		if offset == nil {
+			offset = r.Offset
+		}
+	}
+	switch {
+	case offset == nil:
+		return nil
+	case len(s.Returning) != 1 || s.Offset != nil && s.Returning[0].Offset != nil:
+		return atQuery("MALFORMED_SEARCH", src, offset.Pos, "OFFSET is allowed once, where RETURNING names a single sObject")
+	case offset.Value < 0 || offset.Value > maxOffset:
+		return badRequest("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOSL offset allowed is %d", maxOffset)
+	}
+	s.Returning[0].Offset = offset
+	return nil
 }
 
 func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret soql.Returning) ([][]byte, error) {

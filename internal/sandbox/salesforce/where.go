@@ -482,7 +482,7 @@ func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 		return err
 	}
 	if inner.tables > maxTables {
-		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d parents", maxTables-1)
+		return badRequest("QUERY_TOO_COMPLICATED", "Query is too complicated: at most %d entities of parents", maxTables)
 	}
 	if c.Not {
 		out.WriteString("NOT COALESCE(")

@@ -304,6 +304,51 @@ func TestSCIMRefusals(t *testing.T) {
 	}
 }
 
+func TestSCIMDailyLimit(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone, DailyRequests: 1})
+	if status, _, header := o.scimCall("GET", "/Me", ""); status != http.StatusOK || header.Get("Sforce-Limit-Info") != "api-usage=1/1" {
+		t.Fatalf("%d %v", status, header)
+	}
+	if status, doc, header := o.scimCall("GET", "/Me", ""); status != http.StatusForbidden || at(doc, "schemas/0") != scimErrorURN || header.Get("Sforce-Limit-Info") != "api-usage=2/1" {
+		t.Errorf("%d %v %v", status, doc, header)
+	}
+}
+
+// TestSCIMFieldAccess: what a user may not see of User is not shown, cannot be filtered by, and cannot be changed.
+func TestSCIMFieldAccess(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	u := asIntegration(t, o)
+	err := o.RestrictProfile(t.Context(), "Standard User", &Permissions{
+		Objects: map[string]Access{"User": {Read: true, Edit: true}},
+		Fields:  map[string]FieldAccess{"User.IsActive": {Read: true, Edit: true}, "User.Title": {Read: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := "/Users/" + makeID("005", 3)
+	patch := func(op string) string { return `{"schemas":["` + scimPatchURN + `"],"Operations":[` + op + `]}` }
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		at                 string
+		want               any
+	}{
+		{"GET", user, "", 200, "nickName", nil},
+		{"GET", user, "", 200, "name/givenName", nil},
+		{"GET", "/Users?filter=nickName+eq+%22asilva%22", "", 400, "scimType", scimInvalidFilter},
+		{"PATCH", user, patch(`{"op":"replace","path":"active","value":false}`), 200, "active", false},
+		{"PATCH", user, patch(`{"op":"replace","path":"title","value":"Boss"}`), 403, "status", "403"},
+		{"PATCH", user, patch(`{"op":"replace","path":"nickName","value":"x"}`), 403, "status", "403"},
+		{"POST", "/Users", strings.Replace(newUserBody(o, "new@x.example"), "+1 555 0100", "1", 1), 403, "status", "403"},
+	} {
+		if status, doc, _ := u.scimCall(c.method, c.path, c.body); status != c.status || at(doc, c.at) != c.want {
+			t.Errorf("%s %s %s: %d %v, want %d %v", c.method, c.path, c.body, status, doc, c.status, c.want)
+		}
+	}
+}
+
 func FuzzSCIMFilter(f *testing.F) {
 	for _, seed := range []string{
 		`userName eq "a"`, `id eq "x" and active eq true`, `not (a.b pr) or c:d ew "\"\u00e9"`, `(a eq null)`, `emails[type eq "work"].value`, `a eq 1e9`, `((`, `a eq {}`,

@@ -162,25 +162,9 @@ func (e *scimExpr) where(columns map[string]scimColumn) (string, []any, error) {
 	if !known {
 		return "", nil, scimFilterFault("%s cannot be filtered by", shorten(e.attr))
 	}
-	column, v := c.exact, e.value
-	switch x := v.(type) {
-	case string:
-		if c.fold != "" {
-			column, v = c.fold, strings.ToLower(x)
-		}
-		if c.bool {
-			return "", nil, scimFilterFault("%s is true or false, without quotes", e.attr)
-		}
-	case bool:
-		if !c.bool || e.op != "eq" && e.op != "ne" {
-			return "", nil, scimFilterFault("%s %s does not take true or false", e.attr, e.op)
-		}
-		v = bit(x)
-	case json.Number:
-		return "", nil, scimFilterFault("%s is no number: write the value in double quotes", e.attr)
-	}
-	if e.value == nil && e.op != "eq" && e.op != "ne" && e.op != "pr" {
-		return "", nil, scimFilterFault("%s %s does not take null", e.attr, e.op)
+	column, v, err := e.operand(c)
+	if err != nil {
+		return "", nil, err
 	}
 	switch e.op {
 	case "eq":
@@ -198,6 +182,33 @@ func (e *scimExpr) where(columns map[string]scimColumn) (string, []any, error) {
 		return "COALESCE(length(" + column + ") >= length(?) AND substr(" + column + ", length(" + column + ") - length(?) + 1) = ?, 0)", []any{v, v, v}, nil
 	}
 	return column + " IS NOT NULL", nil, nil
+}
+
+// operand is the column a comparison reads and the value it compares with.
+func (e *scimExpr) operand(c scimColumn) (string, any, error) {
+	equality := e.op == "eq" || e.op == "ne"
+	switch x := e.value.(type) {
+	case nil:
+		if !equality && e.op != "pr" {
+			return "", nil, scimFilterFault("%s %s does not take null", e.attr, e.op)
+		}
+	case bool:
+		if !c.bool || !equality {
+			return "", nil, scimFilterFault("%s %s does not take true or false", e.attr, e.op)
+		}
+		return c.exact, bit(x), nil
+	case string:
+		if c.bool {
+			return "", nil, scimFilterFault("%s is true or false, without quotes", e.attr)
+		}
+		if c.fold != "" {
+			return c.fold, strings.ToLower(x), nil
+		}
+		return c.exact, x, nil
+	default:
+		return "", nil, scimFilterFault("%s is no number: write the value in double quotes", e.attr)
+	}
+	return c.exact, nil, nil
 }
 
 func (e *scimExpr) joined(columns map[string]scimColumn) (string, []any, error) {
@@ -226,22 +237,32 @@ func (e *scimExpr) matches(element map[string]any) (bool, error) {
 	if !known {
 		return false, scimFilterFault("%s cannot be filtered by", shorten(e.attr))
 	}
+	return e.holds(have), nil
+}
+
+// holds compares a value that an element has.
+func (e *scimExpr) holds(have any) bool {
 	text, isText := have.(string)
+	if e.op == "pr" {
+		return !isText || text != ""
+	}
 	want, wantText := e.value.(string)
 	text, want = strings.ToLower(text), strings.ToLower(want)
-	both := isText && wantText
-	switch e.op {
-	case "eq", "ne":
-		same := both && text == want || !isText && !wantText && have == e.value
-		return same == (e.op == "eq"), nil
-	case "co":
-		return both && strings.Contains(text, want), nil
-	case "sw":
-		return both && strings.HasPrefix(text, want), nil
-	case "ew":
-		return both && strings.HasSuffix(text, want), nil
+	if !isText || !wantText {
+		same := have == e.value
+		return e.op == "eq" && same || e.op == "ne" && !same
 	}
-	return !isText || text != "", nil
+	switch e.op {
+	case "eq":
+		return text == want
+	case "ne":
+		return text != want
+	case "co":
+		return strings.Contains(text, want)
+	case "sw":
+		return strings.HasPrefix(text, want)
+	}
+	return strings.HasSuffix(text, want)
 }
 
 // scimPath is what an operation of a PATCH is about: attribute[filter].sub.
@@ -272,19 +293,16 @@ func parseSCIMPath(text string) (p scimPath, err error) {
 	if name == "" || strings.ContainsAny(name, " \"()") {
 		return p, bad
 	}
-	if strings.HasPrefix(name, scimEnterprise) {
-		sub, found := strings.CutPrefix(name[len(scimEnterprise):], ":")
-		if found == (sub == "") || filtered {
-			return p, bad
-		}
-		return scimPath{attr: scimEnterprise, sub: sub}, nil
+	attr, sub, parted := strings.Cut(name, ".")
+	if strings.HasPrefix(name, scimEnterprise) { // its parts come after a colon
+		attr = scimEnterprise
+		sub, parted = strings.CutPrefix(name[len(scimEnterprise):], ":")
 	}
-	p.attr = name
-	if attr, sub, dotted := strings.Cut(name, "."); dotted {
-		if sub == "" || attr == "" || filtered {
-			return p, bad
-		}
-		p.attr, p.sub = attr, sub
+	if parted == (sub == "") || attr == "" || parted && filtered {
+		return p, bad
+	}
+	if p.attr = attr; parted {
+		p.sub = sub
 	}
 	return p, nil
 }

@@ -144,13 +144,9 @@ func (p *scimPatcher) elements(verb string, path scimPath, value json.RawMessage
 			continue
 		}
 		hit = true
-		v := value
-		if path.sub == "" && verb != "remove" {
-			var e scimElement
-			if json.Unmarshal(elementOf(value), &e) != nil || e.Value == "" {
-				return badSCIM(scimInvalidValue, "an element of %s is an object with a value", path.attr)
-			}
-			v = appendString(nil, e.Value)
+		v, err := elementValue(verb, path, value)
+		if err != nil {
+			return err
 		}
 		p.in[a.field] = v
 	}
@@ -158,6 +154,18 @@ func (p *scimPatcher) elements(verb string, path scimPath, value json.RawMessage
 		return badSCIM(scimNoTarget, "no element of %s is chosen by the path", path.attr)
 	}
 	return nil
+}
+
+// elementValue is the text an operation gives an element: its value is that text, or an element if the path names no part.
+func elementValue(verb string, path scimPath, value json.RawMessage) (json.RawMessage, error) {
+	if path.sub != "" || verb == "remove" {
+		return value, nil
+	}
+	var e scimElement
+	if json.Unmarshal(elementOf(value), &e) != nil || e.Value == "" {
+		return nil, badSCIM(scimInvalidValue, "an element of %s is an object with a value", path.attr)
+	}
+	return appendString(nil, e.Value), nil
 }
 
 // elementOf is the only element of a list, or what is no list as it is.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -420,7 +419,7 @@ func (c *scimCall) changeUser(id string) (*response, error) {
 			return err
 		}
 		if err := c.org.precondition(&inner, seen, id); err != nil {
-			return preconditionSCIM(err)
+			return err
 		}
 		in, err := c.wanted(was)
 		if err != nil {
@@ -446,14 +445,6 @@ func (c *scimCall) changeUser(id string) (*response, error) {
 		}
 	}
 	return c.userAnswer(http.StatusOK, now)
-}
-
-// preconditionSCIM is a precondition that failed, without a scimType: SCIM has none for it.
-func preconditionSCIM(err error) error {
-	if e, ok := errors.AsType[*apiError](err); ok && e.Status == http.StatusPreconditionFailed {
-		return &scimFault{status: e.Status, detail: e.Message}
-	}
-	return err
 }
 
 // wanted is what a request changes of a user.

@@ -304,6 +304,43 @@ func TestSCIMRefusals(t *testing.T) {
 	}
 }
 
+// TestSCIMDeactivation: a deactivated user, renamed or not, is signed out, and a refresh token opens nothing until the user is
+// active again.
+func TestSCIMDeactivation(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	u := asIntegration(t, o)
+	user := "/Users/" + makeID("005", 2)
+	c := o.Credentials()
+	token, err := o.sessions.add(t.Context(), session{user: makeID("005", 2), client: c.ClientID, name: "integration@sandbox.example", refresh: true}, refreshTTL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret}, "refresh_token": {token}}
+	active := func(value string) {
+		t.Helper()
+		op := `{"op":"replace","value":{"userName":"renamed@sandbox.example","active":` + value + `}}`
+		if status, doc, _ := o.scimCall("PATCH", user, `{"schemas":["`+scimPatchURN+`"],"Operations":[`+op+`]}`); status != http.StatusOK {
+			t.Fatalf("%d %v", status, doc)
+		}
+	}
+	active("true")
+	if status, _, _ := u.scimCall("GET", "/Me", ""); status != http.StatusOK {
+		t.Errorf("renamed: %d", status)
+	}
+	active("false")
+	if status, _, _ := u.scimCall("GET", "/Me", ""); status != http.StatusUnauthorized {
+		t.Errorf("the session goes on: %d", status)
+	}
+	if status, out := o.form("/services/oauth2/token", form); status != http.StatusBadRequest || !strings.Contains(out, "inactive user") {
+		t.Errorf("refreshing while inactive: %d %s", status, out)
+	}
+	active("true")
+	if status, out := o.form("/services/oauth2/token", form); status != http.StatusOK {
+		t.Errorf("refreshing afterwards: %d %s", status, out)
+	}
+}
+
 func TestSCIMDailyLimit(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone, DailyRequests: 1})

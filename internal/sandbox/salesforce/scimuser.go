@@ -440,7 +440,7 @@ func (c *scimCall) changeUser(id string) (*response, error) {
 		return nil, err
 	}
 	if was["IsActive"] == int64(1) && now["IsActive"] == int64(0) {
-		if err := c.org.sessions.expireAll(c.ctx, was.text("Username")); err != nil {
+		if err := c.org.sessions.expire(c.ctx, func(x *session) bool { return x.user == id }); err != nil {
 			return nil, fmt.Errorf("ending the sessions of a user: %w", err)
 		}
 	}

@@ -146,6 +146,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.cometd(w, r, segs[1:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
+	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
+		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
 	case area == "services/data":
@@ -274,13 +276,21 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 
 // spend counts a request and says so in the header; false: the day's are used up, which was answered.
 func (o *Org) spend(w http.ResponseWriter) bool {
+	if err := o.budget(w); err != nil {
+		writeFault(w, err)
+		return false
+	}
+	return true
+}
+
+// budget counts a request and says so in the header; an error: the day's are used up.
+func (o *Org) budget(w http.ResponseWriter) *apiError {
 	used := o.countRequest()
 	w.Header().Set("Sforce-Limit-Info", "api-usage="+strconv.FormatInt(used, 10)+"/"+strconv.Itoa(o.opts.DailyRequests))
 	if used <= int64(o.opts.DailyRequests) {
-		return true
+		return nil
 	}
-	writeFault(w, fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
-	return false
+	return fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 }
 
 // isUpload reports whether a request brings the data of a bulk job, which is larger than others may be.

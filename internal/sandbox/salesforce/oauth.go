@@ -190,6 +190,13 @@ func (o *Org) refreshGrant(r *http.Request, form url.Values) (map[string]any, er
 	if s == nil || s.client != form.Get("client_id") {
 		return nil, invalidGrant("expired access/refresh token")
 	}
+	user, err := readRecord(r.Context(), o.store, o.schema.object("User"), s.user)
+	switch {
+	case err != nil:
+		return nil, err
+	case user["IsActive"] != int64(1):
+		return nil, invalidGrant("inactive user")
+	}
 	answer, err := o.grant(r, session{user: s.user, client: s.client, scope: s.scope, name: s.name})
 	if err != nil {
 		return nil, err

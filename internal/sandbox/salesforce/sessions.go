@@ -164,10 +164,15 @@ func (s *sessions) forget(ctx context.Context, hashes []string) error {
 // expireAll ends the access tokens of a user, or of all when the username is empty, in memory and, so that a restart does
 // not bring them back, in the store.
 func (s *sessions) expireAll(ctx context.Context, user string) error {
+	return s.expire(ctx, func(x *session) bool { return user == "" || strings.EqualFold(user, x.name) })
+}
+
+// expire ends the access tokens that are chosen.
+func (s *sessions) expire(ctx context.Context, chosen func(*session) bool) error {
 	s.mu.Lock()
 	var hashes []string
 	for hash, x := range s.live {
-		if !x.refresh && (user == "" || strings.EqualFold(user, x.name)) {
+		if !x.refresh && chosen(x) {
 			delete(s.live, hash)
 			hashes = append(hashes, hash)
 		}

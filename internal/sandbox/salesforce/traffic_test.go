@@ -37,7 +37,7 @@ func outOfScope() []struct {
 	}{
 		{"Connect API", regexp.MustCompile(`(?i)^/services/data/v[\d.]+/connect/`), http.StatusNotFound},
 		{"telephony API", regexp.MustCompile(`^/telephony/`), http.StatusNotFound},
-		{"Apex REST and SCIM", regexp.MustCompile(`(?i)^/services/(apexrest|scim)/`), http.StatusNotFound},
+		{"Apex REST", regexp.MustCompile(`(?i)^/services/apexrest/`), http.StatusNotFound},
 	}
 }
 

@@ -215,7 +215,7 @@ func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	h := hub.Start(t, hub.Options{})
 	who := withCase(t, h)
-	h.Fault(map[string]any{"kind": "hang", "delay_ms": 5000, "match": "/(query|search)"})
+	h.Fault(map[string]any{"kind": "hang", "delay_ms": 30_000, "match": "/(query|search)"})
 	ada, call, id := take(t, h, who.number)
 	c := customer(h, ada, "error")
 	if !strings.Contains(c.Customer.Message, "did not answer in time") {

@@ -156,7 +156,7 @@ func (c *scimCall) route(area string) (*response, error) {
 		if len(c.segs) > 0 {
 			return nil, notFound()
 		}
-		return c.get(func() (*response, error) { return c.readUser(c.request.user.user) })
+		return c.get(func() (*response, error) { return c.readUser(c.user.user) })
 	}
 	if err := c.mayManage(); err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (c *scimCall) route(area string) (*response, error) {
 
 // mayManage refuses who may not change users.
 func (c *scimCall) mayManage() error {
-	if c.org.mayWrite(c.ctx, c.request.user.user, c.org.schema.object("User"), writeEdit, nil) != nil {
+	if c.org.mayWrite(c.ctx, c.user.user, c.org.schema.object("User"), writeEdit, nil) != nil {
 		return &scimFault{status: http.StatusForbidden, detail: "the user may not manage users: the profile or a permission set has to grant editing User"}
 	}
 	return nil

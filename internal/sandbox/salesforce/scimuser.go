@@ -158,19 +158,7 @@ func chooseElements(name string, list []scimElement) (map[string]string, error) 
 		}
 		out["profile"] = list[0].Value
 	case "emails":
-		best, rank := "", -1
-		for _, e := range list {
-			r := 0
-			if e.Primary == true || e.Primary == "true" || e.Primary == "True" {
-				r = 2
-			} else if strings.EqualFold(e.Type, "work") {
-				r = 1
-			}
-			if r > rank {
-				best, rank = e.Value, r
-			}
-		}
-		out["work"] = best
+		out["work"] = mainEmail(list)
 	default:
 		for _, e := range list {
 			kind := strings.ToLower(e.Type)
@@ -183,6 +171,23 @@ func chooseElements(name string, list []scimElement) (map[string]string, error) 
 		}
 	}
 	return out, nil
+}
+
+// mainEmail is the primary address, else the one at work, else the first.
+func mainEmail(list []scimElement) string {
+	best, rank := "", -1
+	for _, e := range list {
+		r := 0
+		if e.Primary == true || e.Primary == "true" || e.Primary == "True" {
+			r = 2
+		} else if strings.EqualFold(e.Type, "work") {
+			r = 1
+		}
+		if r > rank {
+			best, rank = e.Value, r
+		}
+	}
+	return best
 }
 
 // userObject is User with the fields the caller may see.

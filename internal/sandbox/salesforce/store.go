@@ -399,7 +399,7 @@ func (s *store) prepared(ctx context.Context, tx *sql.Tx, query string) (func(ar
 			return err //nolint:wrapcheck // the caller says what it did
 		}
 		_, err := tx.ExecContext(ctx, query, args...) //nolint:gosec // the callers' queries are constants, or compiled with arguments
-		return err //nolint:wrapcheck // the caller says what it did
+		return err                                    //nolint:wrapcheck // the caller says what it did
 	}, nil
 }
 

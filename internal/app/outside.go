@@ -262,7 +262,7 @@ func (r functionRunner) Test(ctx context.Context, tenant, id string, parameters 
 	if err != nil {
 		return httpapi.FunctionTest{}, err
 	}
-	res.Message, res.Answer = "The function answered with "+strconv.Itoa(len(fields))+" values", string(answer)
+	res.Message, res.Answer = "Values in the function's answer: "+strconv.Itoa(len(fields)), string(answer)
 	return res, nil
 }
 

@@ -194,7 +194,7 @@ type Callback struct {
 
 // What an Ask command asks for, with the outcomes of its EvAnswer.
 const (
-	// AskHours asks for a time table at this moment: work, holiday, override, closed, or failed. Without Ref and Name it is that
+	// AskHours asks what hours of operation say of this moment: work, holiday, override, closed, or failed. Without Ref and Name it is that
 	// of the queue in Params: queueBound, queue, queueName. The field open says whether it is a time of work.
 	AskHours = "hours"
 	// AskQueueInfo: ok, insufficient (no estimated wait), failed; Fields: PIQ, EWT (ms, -1 unknown), CallsQueuedNow, OldestCallTime

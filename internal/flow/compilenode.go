@@ -61,7 +61,7 @@ func (c *compiler) node(n *Node) *cnode {
 	return out
 }
 
-// routing compiles what concerns queues, agents, time tables and other flows.
+// routing compiles what concerns queues, agents, hours of operation and other flows.
 func (c *compiler) routing(n *Node, out *cnode) {
 	switch n.Op {
 	case OpQueue, OpQueueAgent:

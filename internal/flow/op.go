@@ -54,7 +54,7 @@ const (
 	OpTransfer Op = "transfer"
 	// OpPop opens a page at the agent's desk. In: url, query (map), label, target. Ports: ok.
 	OpPop Op = "pop"
-	// OpHours asks whether a time table is open. In: hours. Ports: hours:work, hours:holiday, hours:override, ok (closed), error.
+	// OpHours asks whether it is within hours of operation. In: hours. Ports: hours:work, hours:holiday, hours:override, ok (closed), error.
 	OpHours Op = "hours"
 	// OpSplit chooses a branch by weight. In: weights (list of maps with label, percent). Ports: pct:<label>, error.
 	OpSplit Op = "split"

@@ -11,17 +11,17 @@ import (
 	"github.com/tandemcc/tandem/internal/routing"
 )
 
-// Hours is what a time table says of a moment.
+// Hours is what hours of operation say of a moment.
 type Hours struct {
 	// Outcome is one of work, holiday, override and closed; Open says whether it is a time of work, which an override may be.
 	Outcome string
 	Open    bool
-	Name    string // of the time table, and of the holiday or override
+	Name    string // of the hours of operation, and of the holiday or override
 }
 
 // Outside answers what flows ask about the installation. It is safe for concurrent use.
 type Outside interface {
-	// Hours returns what the time table says that a flow asks for, by id, by name, or as that of a queue; errs.Invalid when
+	// Hours returns what the hours of operation say that a flow asks for, by id, by name, or as that of a queue; errs.Invalid when
 	// there is none.
 	Hours(ctx context.Context, tenant string, a flow.Ask, at time.Time) (Hours, error)
 	// Call runs the function that a flow names and returns the fields of its answer. Its error means that there is none: the

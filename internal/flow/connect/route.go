@@ -80,7 +80,7 @@ func thirdParty(a *action) how {
 	return mapped
 }
 
-// hours asks for the time table that is named, else for that of the chosen queue.
+// hours asks for the hours of operation that are named, else for that of the chosen queue.
 func hours(a *action) how {
 	a.n.Op = flow.OpHours
 	id := a.dyn("HoursOfOperationId")

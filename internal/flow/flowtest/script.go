@@ -44,7 +44,7 @@ type Script struct {
 	Digits []Entry    `yaml:"digits"`
 	HTTP   []Answer   `yaml:"http"`
 	Queue  []Queueing `yaml:"queue"`
-	// Answers are replies of bots, sub-flows, time tables, queue figures, transfers, callbacks and functions.
+	// Answers are replies of bots, sub-flows, hours of operation, queue figures, transfers, callbacks and functions.
 	Answers []Reply `yaml:"answers"`
 	// PlayErrors are patterns of prompts (their text or file) that cannot be played.
 	PlayErrors []string `yaml:"playErrors"`

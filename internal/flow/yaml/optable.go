@@ -21,7 +21,7 @@ var opTable = []opInfo{
 	{op: "callback", doc: "registers a call back.", inputs: []string{"number", "queue", "ani", "attempts", "retrySeconds", "delaySeconds"}, outputs: "", ports: []string{"ok", "failure"}},
 	{op: "transfer", doc: "sends the caller to a number.", inputs: []string{"number", "timeoutMS", "bridged", "callerId", "sendDigits"}, outputs: "", ports: []string{"ok", "failure"}},
 	{op: "pop", doc: "opens a page at the agent's desk.", inputs: []string{"url", "query", "label", "target"}, outputs: "", ports: []string{"ok"}},
-	{op: "hours", doc: "asks whether a time table is open.", inputs: []string{"hours"}, outputs: "", ports: []string{"hours:work", "hours:holiday", "hours:override", "ok", "error"}},
+	{op: "hours", doc: "asks whether it is within hours of operation.", inputs: []string{"hours"}, outputs: "", ports: []string{"hours:work", "hours:holiday", "hours:override", "ok", "error"}},
 	{op: "split", doc: "chooses a branch by weight.", inputs: []string{"weights"}, outputs: "", ports: []string{"pct:<label>", "error"}},
 	{op: "goto", doc: "hands over to another flow or entry point.", inputs: []string{"flow"}, outputs: "", ports: []string{"error"}},
 	{op: "sub", doc: "runs another flow and comes back.", inputs: []string{"flow", "inputs"}, outputs: "", ports: []string{"ok", "error"}},

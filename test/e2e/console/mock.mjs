@@ -239,7 +239,7 @@ const routes = [
   }],
 
   ["GET", "/hours/:id/state", answer(() => ({ at: new Date().toISOString(), local: "Tue 2026-06-30 13:00 CEST", outcome: "override", open: false, name: "Stocktaking" }))],
-  ["POST", "/functions/:id/test", answer(({ body }) => ({ ok: true, message: "The function answered with 1 values", durationMs: 12, answer: JSON.stringify({ plan: body?.parameters?.plan ?? "" }, null, 2) }))],
+  ["POST", "/functions/:id/test", answer(({ body }) => ({ ok: true, message: "Values in the function's answer: 1", durationMs: 12, answer: JSON.stringify({ plan: body?.parameters?.plan ?? "" }, null, 2) }))],
   ["GET", "/connectors/:id/status", answer(({ args }) =>
     args[0] === "k3"
       ? { grant: "refresh_token", advice: "", problem: "Salesforce refused the refresh token: connect again.", requestsUsed: 0, requestsMax: 0, limitsAt: null, pausedUntil: null, tight: false }

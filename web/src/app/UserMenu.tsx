@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { api, post } from "../api/client";
 import { Icon } from "../ui/Icon";
 import { toastFailed } from "../ui/toast";
+import { roleNames } from "../ui/words";
 import { deskOnCall } from "./deskState";
 import { PasswordDialog } from "./PasswordDialog";
 import { forgetSession, isAgent, useSession } from "./session";
@@ -28,7 +29,7 @@ export function UserMenu() {
             </span>
             <span className={classes.name}>
               <span>{user.name || user.login}</span>{" "}
-              <span className={classes.roles}>{user.roles.join(", ")}</span>
+              <span className={classes.roles}>{roleNames(user.roles)}</span>
             </span>
           </UnstyledButton>
         </Menu.Target>

@@ -1,5 +1,6 @@
 import { useEffect } from "react";
 import { ring } from "./ring";
+import { callerOf } from "./state";
 import { useDesk } from "./useDesk";
 
 /** Everything that draws attention to a ringing call: tone, title of the tab, notification. */
@@ -7,7 +8,7 @@ export function ToneOnRing({ leads }: { leads: boolean }) {
   const { desk, usable } = useDesk();
   const { contact } = desk;
   const ringing = contact?.state === "ringing";
-  const who = contact ? contact.callerName || contact.ani : "";
+  const who = contact ? callerOf(contact) : "";
   const id = contact?.id ?? "";
 
   useEffect(() => {

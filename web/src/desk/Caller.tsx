@@ -1,9 +1,12 @@
 import type { DeskContact } from "../api/types";
 import { Icon } from "../ui/Icon";
 import classes from "./CallCard.module.css";
+import { callerOf, WITHHELD } from "./state";
 
 /** Who calls, on which number, from which queue. */
 export function Caller({ contact, lead }: { contact: DeskContact; lead: string }) {
+  const number = contact.ani || WITHHELD;
+  const who = callerOf(contact);
   return (
     <div className={classes.caller}>
       <span className={classes.avatar} data-state={contact.state}>
@@ -11,11 +14,15 @@ export function Caller({ contact, lead }: { contact: DeskContact; lead: string }
       </span>
       <div className={classes.words}>
         <p className={classes.lead}>{lead}</p>
-        <h2 className={classes.name}>{contact.callerName || contact.ani || "Number withheld"}</h2>
+        <h2 className={classes.name} data-testid={who === number ? "caller-number" : undefined}>
+          {who}
+        </h2>
         <p className={classes.facts}>
-          <span className="num" data-testid="caller-number">
-            {contact.ani || "Number withheld"}
-          </span>
+          {who !== number && (
+            <span className="num" data-testid="caller-number">
+              {number}
+            </span>
+          )}
           {contact.queue && <span>{contact.queue.name}</span>}
           {contact.callback && contact.state !== "ringing" && <span>Callback</span>}
           {contact.dnis && !contact.callback && <span className="num">to {contact.dnis}</span>}

@@ -32,11 +32,20 @@ export function stateName(state: AgentState, reason: { name: string } | string |
 
 export const onCall = (contact: DeskContact | null): boolean => contact !== null && contact.state !== "wrapup";
 
+/** Who is on the line: the one person the CRM knows by this number, else the name that came with the call, else the number. */
+export function callerOf(contact: DeskContact): string {
+  const { status, contacts } = contact.customer;
+  const known = status === "found" && contacts.length === 1 ? contacts[0]?.title : "";
+  return known || contact.callerName || contact.ani || WITHHELD;
+}
+
+export const WITHHELD = "Number withheld";
+
 /** The sentence that screen readers are told when something happens. */
 export function announcement(desk: Desk): string {
   const { contact } = desk;
   if (!contact) return `You are ${stateName(desk.state, desk.reason).toLowerCase()}.`;
-  const who = contact.callerName || contact.ani;
+  const who = callerOf(contact);
   switch (contact.state) {
     case "dialing":
       return `Calling ${who} back.`;

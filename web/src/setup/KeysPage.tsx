@@ -12,6 +12,7 @@ import { Empty, Loaded } from "../ui/States";
 import { Pill } from "../ui/Status";
 import { Ago } from "../ui/Time";
 import { toastDone, toastFailed } from "../ui/toast";
+import { roleNames } from "../ui/words";
 import { FormDialog } from "./FormDialog";
 import classes from "./Setup.module.css";
 
@@ -41,7 +42,7 @@ export function KeysPage() {
 
 const tokenColumns: Column<ApiToken>[] = [
   { label: "Name", cell: (token) => <strong>{token.name}</strong> },
-  { label: "Roles", cell: (token) => (token.roles ?? []).join(", ") },
+  { label: "Roles", cell: (token) => roleNames(token.roles) },
   { label: "Ends", cell: (token) => (token.expiresAt ? <Expiry at={token.expiresAt} /> : "never") },
   { label: "Last used", cell: (token) => <Ago time={token.lastUsedAt} /> },
 ];

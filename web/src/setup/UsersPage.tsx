@@ -10,6 +10,7 @@ import { Page } from "../ui/Page";
 import { Loaded } from "../ui/States";
 import { Pill } from "../ui/Status";
 import { toastDone, toastFailed } from "../ui/toast";
+import { roleNames } from "../ui/words";
 import { FormDialog } from "./FormDialog";
 
 const USERS = "/users";
@@ -21,8 +22,6 @@ const roles: { value: Role; label: string; description: string }[] = [
   { value: "admin", label: "Administrator", description: "Sets everything up." },
 ];
 
-const roleName = (role: Role) => roles.find((item) => item.value === role)?.label ?? role;
-
 type Dialog = { kind: "new" } | { kind: "edit" | "password"; user: User };
 
 /** Who may sign in, as what. */
@@ -33,7 +32,7 @@ export function UsersPage() {
   const columns: Column<User>[] = [
     { label: "Name", cell: (user) => <strong>{user.name}</strong> },
     { label: "Login", cell: (user) => user.login },
-    { label: "Roles", cell: (user) => (user.roles ?? []).map(roleName).join(", ") },
+    { label: "Roles", cell: (user) => roleNames(user.roles) },
     { label: "State", cell: (user) => <UserState user={user} /> },
     {
       label: "Actions",

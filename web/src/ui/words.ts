@@ -1,8 +1,12 @@
-import type { Ref, WriteBackStatus } from "../api/types";
+import type { Ref, Role, WriteBackStatus } from "../api/types";
 import type { Tone } from "./Status";
 
 /** The name of what may come as a reference, as a bare name, or not at all. */
 export const nameOf = (value: Ref | string | null | undefined): string => (typeof value === "string" ? value : (value?.name ?? ""));
+
+const roles: Record<Role, string> = { agent: "Agent", supervisor: "Supervisor", admin: "Administrator" };
+
+export const roleNames = (list: Role[] | null | undefined): string => (list ?? []).map((role) => roles[role] ?? role).join(", ");
 
 const endReasons: Record<string, string> = {
   customer: "Caller hung up",

@@ -392,7 +392,7 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 		if !isMany {
 			return err
 		}
-		e = badRequest("DUPLICATE_EXTERNAL_ID", "%d records have this external id", len(many.urls))
+		e = many.fault()
 	}
 	l.failed++
 	text := e.Code + ":" + e.Message + ":" + strings.Join(e.Fields, " ") + " --"
@@ -490,7 +490,7 @@ func (l *loader) match(ctx context.Context, tx *sql.Tx, values []string) (string
 		case err != nil || len(ids) == 0:
 			return "", err
 		case len(ids) > 1:
-			return "", &manyMatches{urls: ids}
+			return "", &manyMatches{field: l.key, ids: ids}
 		}
 		return ids[0], nil
 	}

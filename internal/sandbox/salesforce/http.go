@@ -191,7 +191,7 @@ type request struct {
 	stream  io.Reader // an upload that is not read yet, instead of the body; nil: none
 	user    *session
 	tx      *sql.Tx // of the composite call this one is part of, nil: none
-	nested  int
+	allOrNone bool // a failure within is to undo the composite call this one is part of
 }
 
 // response is the answer to a request. A nil body is none; json.RawMessage is sent as it is.
@@ -200,6 +200,7 @@ type response struct {
 	header http.Header
 	body   any
 	send   func(w io.Writer) error // writes the body, where it is long; nil: none
+	failed bool                    // some records of a collection were not taken
 }
 
 func ok(body any) *response { return &response{status: http.StatusOK, body: body} }

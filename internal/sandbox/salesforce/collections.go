@@ -154,22 +154,26 @@ func (o *Org) collectionWrite(rq *request) (*response, error) {
 	return o.each(rq, allOrNone, len(list), func(part *request, i int) (saveResult, error) {
 		rec := list[i]
 		if rec.id == "" {
-			return saveResult{}, missingID("update")
+			return saveResult{}, missingID("an update")
 		}
 		id, valid := normalID(rec.id)
 		if !valid || id[:3] != rec.object.prefix {
 			return saveResult{}, onFields(badRequest("MALFORMED_ID", "%s ID: id value of incorrect type: %s", rec.object.label, shorten(rec.id)), "Id")
 		}
 		if times[id]++; times[id] > maxSameID {
-			return saveResult{}, onFields(badRequest("DUPLICATE_VALUE", "Maximum number of duplicate updates in one batch (%d allowed). "+
-				"Attempt to update Id more than once in this Api call: %s", maxSameID, id), "Id")
+			return saveResult{}, sameID(id)
 		}
 		return saveResult{ID: id}, o.updateOne(part, rec.object, id, rec.fields)
 	})
 }
 
 func missingID(call string) *apiError {
-	return badRequest("MISSING_ARGUMENT", "Id not specified in an %s call", call)
+	return badRequest("MISSING_ARGUMENT", "Id not specified in %s call", call)
+}
+
+func sameID(id string) *apiError {
+	return onFields(badRequest("DUPLICATE_VALUE", "Maximum number of duplicate updates in one batch (%d allowed). "+
+		"Attempt to update Id more than once in this Api call: %s", maxSameID, id), "Id")
 }
 
 func (o *Org) collectionDelete(rq *request) (*response, error) {

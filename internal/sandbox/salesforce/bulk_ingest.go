@@ -288,7 +288,11 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 	}
 	l.failed++
 	text := e.Code + ":" + e.Message + ":" + strings.Join(append(e.Fields, "--"), " ")
-	l.bad = appendCSV(l.bad, append([]string{id, text}, row.values...), l.job.comma(), l.job.eol())
+	// A record of another length would make the file of failures one that cannot be read.
+	line := make([]string, 2+len(l.header))
+	line[0], line[1] = id, text
+	copy(line[2:], row.values)
+	l.bad = appendCSV(l.bad, line, l.job.comma(), l.job.eol())
 	return nil
 }
 

@@ -155,9 +155,9 @@ func (l *loader) column(visible *object, name string) (csvColumn, error) {
 	switch {
 	case f == nil || visible.field(f.name) == nil:
 		return csvColumn{}, fmt.Errorf("%w : Unable to find relationship: %s", errCSV, shorten(rel))
-	case chosen && len(f.refs) == 1:
+	case chosen && !f.polymorphic():
 		return csvColumn{}, fmt.Errorf("%w : type is not needed for non polymorphic foreign key references: %s", errCSV, f.rel)
-	case !chosen && len(f.refs) > 1:
+	case !chosen && f.polymorphic():
 		return csvColumn{}, fmt.Errorf("%w : type is needed for polymorphic foreign key references: %s", errCSV, f.rel)
 	}
 	for _, target := range f.refs {
@@ -171,6 +171,9 @@ func (l *loader) column(visible *object, name string) (csvColumn, error) {
 	}
 	return csvColumn{}, unknown
 }
+
+// polymorphic reports whether a reference may point at several entities. A task's Who may be a lead too on the platform.
+func (f *field) polymorphic() bool { return len(f.refs) > 1 || f.rel == "Who" }
 
 // lookedUp reports whether a field names records: an external id, or one that is indexed for looking up (describe's
 // idLookup: Id, Name, Email and what is unique).

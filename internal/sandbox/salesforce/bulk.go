@@ -63,17 +63,20 @@ type job struct {
 	Rule       string   `json:"rule,omitempty"` // assignmentRuleId, which is kept and shown: this org has no such rules
 	Uploaded   bool     `json:"uploaded,omitempty"`
 	Multiple   bool     `json:"multiple,omitempty"` // data came more than once: the job can only be aborted
-	Processed  int64    `json:"processed"`
-	Failed     int64    `json:"failed"`
 	Message    string   `json:"message,omitempty"`
 	Millis     int64    `json:"millis"`
-
-	// How far an ingest is, in bytes: of the upload, and of the two files of results.
-	In  int64 `json:"in,omitempty"`
-	OK  int64 `json:"ok,omitempty"`
-	Bad int64 `json:"bad,omitempty"`
+	progress
 	// Where every indexStep-th record of a query's result starts.
 	Index []int64 `json:"index,omitempty"`
+}
+
+// progress is how far a job is: in records, and an ingest in bytes of the upload and of the two files of results.
+type progress struct {
+	Processed int64 `json:"processed"`
+	Failed    int64 `json:"failed"`
+	In        int64 `json:"in,omitempty"`
+	OK        int64 `json:"ok,omitempty"`
+	Bad       int64 `json:"bad,omitempty"`
 }
 
 func (j *job) comma() byte { return delimiter(j.Delimiter) }
@@ -215,7 +218,8 @@ func (b *bulk) reason(err error) string {
 // errAborted ends a job that someone aborted or deleted.
 var errAborted = errors.New("the job was aborted")
 
-// change applies fn to a job and stores it. What fn refuses is not stored.
+// change applies fn to a job and stores it. What fn refuses is not stored. How far an ingest is stands in the store: a chunk
+// may have been taken while this waited for it.
 func (b *bulk) change(ctx context.Context, j *job, fn func(j *job) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -224,12 +228,38 @@ func (b *bulk) change(ctx context.Context, j *job, fn func(j *job) error) error 
 		return err
 	}
 	next.Modified = b.org.now().UnixMilli()
-	err := b.org.store.update(ctx, func(tx *sql.Tx) error { return saveJob(ctx, tx, &next) })
+	err := b.org.store.update(ctx, func(tx *sql.Tx) error {
+		if j.Ingest {
+			stored, err := storedJob(ctx, tx, j.ID)
+			if err != nil {
+				return err
+			}
+			next.progress = stored.progress
+		}
+		return saveJob(ctx, tx, &next)
+	})
 	if err != nil {
 		return err
 	}
 	*j = next
 	return nil
+}
+
+// storedJob reads a job as it is stored; errAborted when it was deleted.
+func storedJob(ctx context.Context, tx *sql.Tx, id string) (*job, error) {
+	var raw string
+	err := tx.QueryRowContext(ctx, "SELECT data FROM bulk_job WHERE id = ?", id).Scan(&raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errAborted
+	}
+	j := &job{}
+	if err == nil {
+		err = json.Unmarshal([]byte(raw), j)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the bulk job: %w", err)
+	}
+	return j, nil
 }
 
 func saveJob(ctx context.Context, tx *sql.Tx, j *job) error {

@@ -25,7 +25,7 @@ func (o *Org) upload(ctx context.Context, j *job, r io.Reader, next jobState) (e
 	if err := errors.Join(copyUpload(f, r), f.Close()); err != nil {
 		return err
 	}
-	return o.bulk.change(ctx, j, func(j *job) error {
+	err = o.bulk.change(ctx, j, func(j *job) error {
 		switch {
 		case j.State != jobOpen:
 			return jobFault("The job is %s: data is taken while it is Open", j.State)
@@ -39,6 +39,10 @@ func (o *Org) upload(ctx context.Context, j *job, r io.Reader, next jobState) (e
 		j.Uploaded, j.State = true, next
 		return nil
 	})
+	if errors.Is(err, errAborted) { // it was deleted meanwhile
+		err = notFound()
+	}
+	return err
 }
 
 func copyUpload(f io.Writer, r io.Reader) error {

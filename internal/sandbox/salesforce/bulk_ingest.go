@@ -3,7 +3,6 @@ package salesforce
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -234,30 +233,18 @@ func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset i
 	l.ok, l.bad = l.ok[:0], l.bad[:0]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	j := l.job
-	j.In, j.OK, j.Bad, j.Processed, j.Failed = next.In, next.OK, next.Bad, next.Processed, next.Failed
+	l.job.progress = next.progress
 	return nil
 }
 
 // stillRuns fails with errAborted when a job was aborted or deleted meanwhile. The store is asked, not the memory: who
 // aborts holds the lock of the jobs while waiting for this transaction.
 func stillRuns(ctx context.Context, tx *sql.Tx, id string) error {
-	var raw string
-	err := tx.QueryRowContext(ctx, "SELECT data FROM bulk_job WHERE id = ?", id).Scan(&raw)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errAborted
+	stored, err := storedJob(ctx, tx, id)
+	if err == nil && stored.State != jobInProgress {
+		err = errAborted
 	}
-	var stored job
-	if err == nil {
-		err = json.Unmarshal([]byte(raw), &stored)
-	}
-	if err != nil {
-		return fmt.Errorf("reading the bulk job: %w", err)
-	}
-	if stored.State != jobInProgress {
-		return errAborted
-	}
-	return nil
+	return err
 }
 
 // row carries out one record and writes its result down.

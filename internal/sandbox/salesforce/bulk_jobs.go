@@ -112,6 +112,9 @@ func (o *Org) patchJob(rq *request, j *job) (*response, error) {
 		j.State = in.State
 		return nil
 	})
+	if errors.Is(err, errAborted) { // it was deleted meanwhile
+		err = notFound()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (p *batchPart) call(rq *request) (*request, error) {
 // runBatched answers a part. Each counts as a request; the first is the batch, which was counted.
 func (o *Org) runBatched(call *request, first bool) batchResult {
 	var res *response
-	err := errors.New("") //nolint:err113 // always replaced
+	var err error
 	switch {
 	case !first && o.countRequest() > int64(o.opts.DailyRequests):
 		err = fault(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")

@@ -86,10 +86,19 @@ func TestBulkLineEndings(t *testing.T) {
 		ending, data string
 		fine         bool
 	}{
-		{"LF", "Name\nA\n", true}, {"LF", "Name\nA", true}, {"LF", "Name\n\"A\r\nB\"\n", true}, {"LF", "Name\n\n\nA\n\n", true},
-		{"LF", "Name\r\nA\r\n", false}, {"LF", "Name\nA\r\n", false}, {"LF", "Name\n\"A\"\r\n", false},
-		{"CRLF", "Name\r\nA\r\n", true}, {"CRLF", "Name\r\nA", true}, {"CRLF", "Name\r\n\"A\nB\"\r\n", true},
-		{"CRLF", "Name\nA\n", false}, {"CRLF", "Name\r\nA\n", false}, {"CRLF", "Name\r\n\"A\"\n", false},
+		{"LF", "Name\nA\n", true},
+		{"LF", "Name\nA", true},
+		{"LF", "Name\n\"A\r\nB\"\n", true},
+		{"LF", "Name\n\n\nA\n\n", true},
+		{"LF", "Name\r\nA\r\n", false},
+		{"LF", "Name\nA\r\n", false},
+		{"LF", "Name\n\"A\"\r\n", false},
+		{"CRLF", "Name\r\nA\r\n", true},
+		{"CRLF", "Name\r\nA", true},
+		{"CRLF", "Name\r\n\"A\nB\"\r\n", true},
+		{"CRLF", "Name\nA\n", false},
+		{"CRLF", "Name\r\nA\n", false},
+		{"CRLF", "Name\r\n\"A\"\n", false},
 	} {
 		j := o.load(`{"object":"Account","operation":"insert","lineEnding":"`+c.ending+`"}`, c.data)
 		want := "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is " + c.ending

@@ -27,12 +27,11 @@ func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
 		return badRequest("INVALIDENTITY", "Entity '%s' is not supported by the Bulk API.", obj.name)
 	case in.Operation == "hardDelete" && !o.viewOf(rq.ctx, rq.user.user).may(bulkAPIHardDelete):
 		return badRequest("FEATURENOTENABLED", "hardDelete operation requires special user profile permission, please contact your system administrator")
-	case in.Rule != "":
-		id, valid := normalID(in.Rule)
-		if !valid || id[:3] != "01Q" || obj.name != "Case" && obj.name != "Lead" || rq.version < 49 {
-			return badRequest("INVALIDJOB", "InvalidJob : assignmentRuleId must be the id of a rule (01Q) for cases, with 49.0 or later: it is %s", shorten(in.Rule))
+	}
+	if in.Rule != "" {
+		if err := checkRule(rq, j, obj, in.Rule); err != nil {
+			return err
 		}
-		j.Rule = id
 	}
 	j.Object, j.Operation = obj.name, in.Operation
 	switch in.Operation {
@@ -46,6 +45,16 @@ func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
 	default:
 		return badRequest("INVALIDJOB", "InvalidJob : operation must be insert, update, upsert, delete or hardDelete: it is %s", shorten(in.Operation))
 	}
+	return nil
+}
+
+// checkRule takes the id of an assignment rule, which cases and leads have.
+func checkRule(rq *request, j *job, obj *object, rule string) error {
+	id, valid := normalID(rule)
+	if !valid || id[:3] != "01Q" || obj.name != "Case" && obj.name != "Lead" || rq.version < 49 {
+		return badRequest("INVALIDJOB", "InvalidJob : assignmentRuleId must be the id of a rule (01Q) for cases, with 49.0 or later: it is %s", shorten(rule))
+	}
+	j.Rule = id
 	return nil
 }
 
@@ -304,7 +313,6 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 	}
 	switch l.job.Operation {
 	case "insert":
-		id = ""
 		r, err := l.input(ctx, tx, values, true)
 		if err != nil {
 			return "", false, err

@@ -29,13 +29,7 @@ func (o *Org) jobs(rq *request) (*response, error) {
 		return nil, notFound()
 	}
 	if len(rq.segs) == 2 {
-		switch rq.method {
-		case http.MethodGet:
-			return o.listJobs(rq, ingest)
-		case http.MethodPost:
-			return o.createJob(rq, ingest)
-		}
-		return nil, methodNotAllowed(rq.method)
+		return o.allJobs(rq, ingest)
 	}
 	j := o.bulk.find(rq.segs[2], ingest)
 	if j == nil {
@@ -54,6 +48,16 @@ func (o *Org) jobs(rq *request) (*response, error) {
 		return o.ingestPart(rq, j, strings.ToLower(rq.segs[3]))
 	}
 	return o.queryPart(rq, j, strings.ToLower(rq.segs[3]))
+}
+
+func (o *Org) allJobs(rq *request, ingest bool) (*response, error) {
+	switch rq.method {
+	case http.MethodGet:
+		return o.listJobs(rq, ingest)
+	case http.MethodPost:
+		return o.createJob(rq, ingest)
+	}
+	return nil, methodNotAllowed(rq.method)
 }
 
 // mayUse keeps a job and its data to the user who made it, and to those who manage all.
@@ -85,6 +89,7 @@ func (s jobState) word() string {
 		return "Completed"
 	case jobUploaded, jobInProgress:
 		return "Closed"
+	case jobOpen, jobFailed, jobAborted:
 	}
 	return string(s)
 }
@@ -106,7 +111,7 @@ func (o *Org) patchJob(rq *request, j *job) (*response, error) {
 		case j.State != jobOpen:
 			return jobFault("Closing already %s Job not allowed", j.State.word())
 		case j.Multiple:
-			return badRequest("INVALIDJOB", "Found multipe contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job "+
+			return badRequest("INVALIDJOB", "Found multipe contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job "+ //nolint:misspell // the platform's
 				"and make sure you only do 'PUT' once on a given Job.", j.ID[:15])
 		}
 		j.State = in.State

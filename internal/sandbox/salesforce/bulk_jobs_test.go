@@ -130,6 +130,7 @@ func TestBulkTwoUploads(t *testing.T) {
 		}
 	}
 	status, out := o.api(http.MethodPatch, path, `{"state":"UploadComplete"}`)
+	//nolint:misspell // the platform's
 	want := `[{"message":"Found multipe contents for job: <` + path[len("/jobs/ingest/"):][:15] + `>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job and make sure you only do 'PUT' once on a given Job.","errorCode":"INVALIDJOB"}]`
 	if status != http.StatusBadRequest || out != want {
 		t.Errorf("%d %s", status, out)
@@ -307,8 +308,12 @@ func TestBulkJobsOfOthers(t *testing.T) {
 	query := o.job(http.MethodPost, "/jobs/query", `{"operation":"query","query":"SELECT Id FROM Account"}`)
 	o.finished("query", query.ID)
 	calls := [][3]string{
-		{"GET", "/jobs/ingest/" + ingest.ID + "/successfulResults", ""}, {"GET", "/jobs/query/" + query.ID + "/results", ""}, {"GET", "/jobs/query/" + query.ID + "/resultPages", ""},
-		{"PATCH", "/jobs/ingest/" + ingest.ID, `{"state":"Aborted"}`}, {"PUT", "/jobs/ingest/" + ingest.ID + "/batches", "x"}, {"DELETE", "/jobs/query/" + query.ID, ""},
+		{"GET", "/jobs/ingest/" + ingest.ID + "/successfulResults", ""},
+		{"GET", "/jobs/query/" + query.ID + "/results", ""},
+		{"GET", "/jobs/query/" + query.ID + "/resultPages", ""},
+		{"PATCH", "/jobs/ingest/" + ingest.ID, `{"state":"Aborted"}`},
+		{"PUT", "/jobs/ingest/" + ingest.ID + "/batches", "x"},
+		{"DELETE", "/jobs/query/" + query.ID, ""},
 	}
 	for _, c := range calls {
 		if status, out := u.api(c[0], c[1], c[2]); status != http.StatusBadRequest || !strings.Contains(out, "INVALIDUSER") {
@@ -389,8 +394,11 @@ func TestBulkCompression(t *testing.T) {
 		body, encoding, contentType string
 		status                      int
 	}{
-		{"Name\nA\n", "br", "text/csv", 415}, {"Name\nA\n", "gzip", "text/csv", 400}, {zip(t, "Name\nA\n")[:20], "gzip", "text/csv", 400},
-		{zip(t, strings.Repeat("Name\n", maxUpload/5+1)), "gzip", "text/csv", 413}, {"Name\nA\n", "", "text/csv; charset=ISO-8859-1", 415},
+		{"Name\nA\n", "br", "text/csv", 415},
+		{"Name\nA\n", "gzip", "text/csv", 400},
+		{zip(t, "Name\nA\n")[:20], "gzip", "text/csv", 400},
+		{zip(t, strings.Repeat("Name\n", maxUpload/5+1)), "gzip", "text/csv", 413},
+		{"Name\nA\n", "", "text/csv; charset=ISO-8859-1", 415},
 		{zip(t, "Name\nA\nB\n"), "gzip", "text/csv; charset=UTF-8", 201},
 	} {
 		if status, out := o.api(http.MethodPut, path+"/batches", c.body, "Content-Encoding", c.encoding, "Content-Type", c.contentType); status != c.status {

@@ -40,7 +40,7 @@ func TestBulkKilledProcess(t *testing.T) {
 		s := org.bulk.snapshot(j)
 		if s.Processed != told || s.State.over() {
 			told = s.Processed
-			fmt.Printf("processed %d %s\n", s.Processed, s.State)
+			_, _ = fmt.Fprintf(os.Stdout, "processed %d %s\n", s.Processed, s.State)
 		}
 		if s.State.over() {
 			break

@@ -44,16 +44,7 @@ func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew b
 
 func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (any, error) {
 	if c.rel != nil && c.relKey.kind != typeID {
-		ids, err := l.org.idsBy(ctx, tx, c.rel, c.relKey, s)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(ids) > 1:
-			return nil, onFields(badRequest("INVALID_FIELD", "More than one record found for external id field: [%s]", strings.Join(ids, ", ")), c.f.name)
-		case len(ids) == 0:
-			return nil, onFields(badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(s), c.relKey.name, c.rel.name), c.f.name)
-		}
-		return ids[0], nil
+		return l.parent(ctx, tx, c, s)
 	}
 	if c.f.kind == typeReference {
 		if l.known[s] {
@@ -78,6 +69,20 @@ func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (
 	default:
 	}
 	return l.org.checkDecoded(ctx, tx, l.obj, c.f, s)
+}
+
+// parent finds the record a reference by an external id is to.
+func (l *loader) parent(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (any, error) {
+	ids, err := l.org.idsBy(ctx, tx, c.rel, c.relKey, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(ids) > 1:
+		return nil, onFields(badRequest("INVALID_FIELD", "More than one record found for external id field: [%s]", strings.Join(ids, ", ")), c.f.name)
+	case len(ids) == 0:
+		return nil, onFields(badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(s), c.relKey.name, c.rel.name), c.f.name)
+	}
+	return ids[0], nil
 }
 
 // csvColumn is what a column of the upload fills: a field, or a reference by an external id of what it points at.
@@ -137,16 +142,28 @@ func (l *loader) readHeader(ctx context.Context, c *csvReader) error {
 // column resolves a name of the header: Name, or Account.Ext__c, or Account:What.Ext__c where there is a choice. What the
 // user cannot see is not there; what cannot be written fails the records that have a value.
 func (l *loader) column(visible *object, name string) (csvColumn, error) {
-	unknown := fmt.Errorf("%w : Field name not found : %s", errCSV, shorten(name))
 	relation, key, dotted := strings.Cut(name, ".")
-	if !dotted {
-		f := l.obj.field(name)
-		if f == nil || visible.field(name) == nil {
-			return csvColumn{}, unknown
-		}
-		locked := f.kind != typeID && (f.readOnly || f.createOnly && l.job.Operation == "update")
-		return csvColumn{f: f, locked: locked}, nil
+	if dotted {
+		return l.reference(visible, name, relation, key)
 	}
+	f := l.obj.field(name)
+	if f == nil || visible.field(name) == nil {
+		return csvColumn{}, unknownColumn(name)
+	}
+	return csvColumn{f: f, locked: l.locks(f)}, nil
+}
+
+func unknownColumn(name string) error {
+	return fmt.Errorf("%w : Field name not found : %s", errCSV, shorten(name))
+}
+
+// locks reports whether the operation cannot write a field.
+func (l *loader) locks(f *field) bool {
+	return f.kind != typeID && (f.readOnly || f.createOnly && l.job.Operation == "update")
+}
+
+// reference resolves a column of the form relationship.field.
+func (l *loader) reference(visible *object, name, relation, key string) (csvColumn, error) {
 	entity, rel, chosen := strings.Cut(relation, ":")
 	if !chosen {
 		entity, rel = "", relation
@@ -166,10 +183,10 @@ func (l *loader) column(visible *object, name string) (csvColumn, error) {
 		}
 		obj := l.org.schema.object(target)
 		if kf := obj.field(key); kf != nil && kf.lookedUp() {
-			return csvColumn{f: f, rel: obj, relKey: kf, locked: f.readOnly || f.createOnly && l.job.Operation == "update"}, nil
+			return csvColumn{f: f, rel: obj, relKey: kf, locked: l.locks(f)}, nil
 		}
 	}
-	return csvColumn{}, unknown
+	return csvColumn{}, unknownColumn(name)
 }
 
 // polymorphic reports whether a reference may point at several entities. A task's Who may be a lead too on the platform.

@@ -77,8 +77,15 @@ func TestCollectionForm(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/Nope?ids=" + id + "&fields=Id", 404}, {"PATCH", "/Nope/Ext__c", 404}, {"PATCH", "/Account/Name", 404}, {"PATCH", "/Account/Nope", 404},
-		{"PUT", "", 405}, {"DELETE", "/Account", 405}, {"POST", "/Account/Ext__c", 405}, {"GET", "", 405}, {"POST", "/Account/Ext__c/x", 404},
+		{"GET", "/Nope?ids=" + id + "&fields=Id", 404},
+		{"PATCH", "/Nope/Ext__c", 404},
+		{"PATCH", "/Account/Name", 404},
+		{"PATCH", "/Account/Nope", 404},
+		{"PUT", "", 405},
+		{"DELETE", "/Account", 405},
+		{"POST", "/Account/Ext__c", 405},
+		{"GET", "", 405},
+		{"POST", "/Account/Ext__c/x", 404},
 	} {
 		if status, out := o.api(c.method, "/composite/sobjects"+c.path, list(account)); status != c.status {
 			t.Errorf("%s %s: %d %s", c.method, c.path, status, out)

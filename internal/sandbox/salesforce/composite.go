@@ -86,9 +86,9 @@ func (o *Org) compositeRequest(rq *request) (*response, error) {
 	if err := checkParts(rq.version, in.Requests); err != nil {
 		return nil, err
 	}
-	if e := checkSize(in.Requests); e != nil {
+	if limit := checkSize(in.Requests); limit != nil {
 		// The platform answers as if one part had failed, which it does not name.
-		return ok(map[string]any{"compositeResponse": []subresponse{{Body: []*apiError{e}, Headers: map[string]string{}, Status: e.Status}}}), nil
+		return ok(map[string]any{"compositeResponse": []subresponse{{Body: []*apiError{limit}, Headers: map[string]string{}, Status: limit.Status}}}), nil
 	}
 	out, _, err := o.runParts(rq, in.Requests, nil, in.AllOrNone)
 	if err != nil {

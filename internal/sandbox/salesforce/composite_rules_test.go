@@ -253,8 +253,13 @@ func TestCompositeParts(t *testing.T) {
 		{"DELETE", "/composite/sobjects?ids=001000000000999AAA", "", 200, `"success":false`},
 		{"DELETE", "/sobjects/Account/001000000000999AAA", "", 404, "NOT_FOUND"},
 		{"PUT", "/sobjects/Account/" + id, "{}", 405, "METHOD_NOT_ALLOWED"},
-		{"GET", "/limits", "", 404, "NOT_FOUND"}, {"GET", "/search?q=FIND+{x}", "", 404, "NOT_FOUND"}, {"POST", "/composite", `{"compositeRequest":[]}`, 404, "NOT_FOUND"},
-		{"POST", "/composite/batch", "{}", 404, "NOT_FOUND"}, {"GET", "/jobs/ingest", "", 404, "NOT_FOUND"}, {"GET", "", "", 404, "NOT_FOUND"}, {"GET", "%zz", "", 400, "INVALID_INPUT"},
+		{"GET", "/limits", "", 404, "NOT_FOUND"},
+		{"GET", "/search?q=FIND+{x}", "", 404, "NOT_FOUND"},
+		{"POST", "/composite", `{"compositeRequest":[]}`, 404, "NOT_FOUND"},
+		{"POST", "/composite/batch", "{}", 404, "NOT_FOUND"},
+		{"GET", "/jobs/ingest", "", 404, "NOT_FOUND"},
+		{"GET", "", "", 404, "NOT_FOUND"},
+		{"GET", "%zz", "", 400, "INVALID_INPUT"},
 	} {
 		a := o.compose(false, part("x", c.method, c.path, c.body))[0]
 		if a.Status != c.status || !strings.Contains(string(a.Body), c.want) || a.ref() != "x" || a.Headers == nil {

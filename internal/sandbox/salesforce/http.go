@@ -241,14 +241,8 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 	rq := &request{
 		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
 	}
-	body, err := plainBody(r)
-	if err == nil && isUpload(r) {
-		rq.stream = body
-	} else if err == nil {
-		rq.body, err = io.ReadAll(body)
-	}
-	if err != nil {
-		o.writeFault(w, r, fmt.Errorf("reading the request: %w", err))
+	if err := rq.read(r); err != nil {
+		o.writeFault(w, r, err)
 		return
 	}
 	if override := rq.query.Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
@@ -276,6 +270,20 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	writeJSON(w, res.status, res.body)
+}
+
+// read takes the body of a request, or leaves an upload to be read later.
+func (rq *request) read(r *http.Request) error {
+	body, err := plainBody(r)
+	if err == nil && isUpload(r) {
+		rq.stream = body
+	} else if err == nil {
+		rq.body, err = io.ReadAll(body)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the request: %w", err)
+	}
+	return nil
 }
 
 // spend counts a request and says so in the header; false: the day's are used up, which was answered.

@@ -119,8 +119,19 @@ func (r *references) value(path string) (any, error) {
 	if !found || !referencePath.MatchString(path) {
 		return nil, missing
 	}
-	v := ref.body
-	for _, key := range strings.FieldsFunc(path[len(name):], func(c rune) bool { return c == '.' || c == '[' || c == ']' }) {
+	v, found := follow(ref.body, path[len(name):])
+	_, isMap := v.(map[string]any)
+	_, isList := v.([]any)
+	if !found || isMap || isList || v == nil && (!ref.row || r.version < 52) {
+		return nil, missing // only plain values can be referred to
+	}
+	return v, nil
+}
+
+// follow walks a path of .field and [index] into a value.
+func follow(v any, path string) (_ any, found bool) {
+	found = true
+	for _, key := range strings.FieldsFunc(path, func(c rune) bool { return c == '.' || c == '[' || c == ']' }) {
 		switch x := v.(type) {
 		case map[string]any:
 			v, found = x[key]
@@ -133,16 +144,8 @@ func (r *references) value(path string) (any, error) {
 			found = false
 		}
 		if !found {
-			return nil, missing
+			return nil, false
 		}
 	}
-	switch v.(type) {
-	case map[string]any, []any: // only plain values can be referred to
-		return nil, missing
-	case nil:
-		if !ref.row || r.version < 52 {
-			return nil, missing
-		}
-	}
-	return v, nil
+	return v, found
 }

@@ -3,22 +3,35 @@ package salesforce
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
-// ingestChunk is the number of records one transaction takes: writers of other kinds wait for it.
-const ingestChunk = 5000
+// ingestChunk is the number of records one transaction takes: writers of other kinds wait for it. Within it the platform's
+// own transactions count, which have bulkGroup records: what may not come twice may not come twice in one of them.
+const (
+	ingestChunk = 5000
+	bulkGroup   = 200
+)
 
 func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
 	obj := o.seen(rq).object(in.Object)
-	if obj == nil || obj.readOnly {
+	switch {
+	case obj == nil:
 		return badRequest("INVALIDENTITY", "InvalidEntity : Unable to find object: %s", shorten(in.Object))
+	case obj.readOnly:
+		return badRequest("INVALIDENTITY", "Entity '%s' is not supported by the Bulk API.", obj.name)
+	case in.Operation == "hardDelete" && !o.viewOf(rq.ctx, rq.user.user).may(bulkAPIHardDelete):
+		return badRequest("FEATURENOTENABLED", "hardDelete operation requires special user profile permission, please contact your system administrator")
+	}
+	if in.Rule != "" {
+		if err := checkRule(rq, j, obj, in.Rule); err != nil {
+			return err
+		}
 	}
 	j.Object, j.Operation = obj.name, in.Operation
 	switch in.Operation {
@@ -35,141 +48,14 @@ func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
 	return nil
 }
 
-// upload keeps the data of a job and moves it to the state that follows.
-func (o *Org) upload(ctx context.Context, j *job, r io.Reader, next jobState) error {
-	err := o.bulk.change(ctx, j, func(j *job) error {
-		switch {
-		case j.State != jobOpen:
-			return jobFault("the job is %s: data is taken while it is Open", j.State)
-		case j.Uploaded:
-			return jobFault("Found multiple contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job and make sure you only do 'PUT' once on a given Job.", j.ID)
-		}
-		j.Uploaded = true
-		return nil
-	})
-	if err != nil {
-		return err
+// checkRule takes the id of an assignment rule, which cases and leads have.
+func checkRule(rq *request, j *job, obj *object, rule string) error {
+	id, valid := normalID(rule)
+	if !valid || id[:3] != "01Q" || obj.name != "Case" && obj.name != "Lead" || rq.version < 49 {
+		return badRequest("INVALIDJOB", "InvalidJob : assignmentRuleId must be the id of a rule (01Q) for cases, with 49.0 or later: it is %s", shorten(rule))
 	}
-	failed := writeUpload(o.bulk.file(j.ID, "in"), r)
-	return errors.Join(failed, o.bulk.change(ctx, j, func(j *job) error {
-		j.Uploaded = failed == nil // else another try is welcome
-		if j.Uploaded {
-			j.State = next
-		}
-		return nil
-	}))
-}
-
-func writeUpload(name string, r io.Reader) (err error) {
-	f, err := os.Create(name) //nolint:gosec // the name is made of the job's id
-	if err != nil {
-		return fmt.Errorf("keeping the upload: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := io.Copy(f, io.LimitReader(r, maxUpload+1))
-	if err != nil {
-		return fmt.Errorf("keeping the upload: %w", err)
-	}
-	if n > maxUpload {
-		return fault(http.StatusRequestEntityTooLarge, "REQUEST_ENTITY_TOO_LARGE", "the upload is larger than %d bytes: split it", maxUpload)
-	}
+	j.Rule = id
 	return nil
-}
-
-// ingestPart answers below /jobs/ingest/{id}.
-func (o *Org) ingestPart(rq *request, j *job, part string) (*response, error) {
-	if part == "batches" {
-		if rq.method != http.MethodPut {
-			return nil, methodNotAllowed(rq.method)
-		}
-		var r io.Reader = strings.NewReader(string(rq.body))
-		if rq.stream != nil {
-			r = rq.stream
-		}
-		if err := o.upload(rq.ctx, j, r, jobOpen); err != nil {
-			return nil, err
-		}
-		return &response{status: http.StatusCreated}, nil
-	}
-	if rq.method != http.MethodGet {
-		return nil, methodNotAllowed(rq.method)
-	}
-	s := o.bulk.snapshot(j)
-	if !s.State.over() {
-		return nil, jobFault("the job is %s: its results are there once it is JobComplete, Failed or Aborted", s.State)
-	}
-	header := http.Header{"Content-Type": {"text/csv"}}
-	switch part {
-	case "successfulresults":
-		return &response{status: http.StatusOK, header: header, send: func(w io.Writer) error { return o.sendFile(w, s, "ok", "sf__Id", "sf__Created") }}, nil
-	case "failedresults":
-		return &response{status: http.StatusOK, header: header, send: func(w io.Writer) error { return o.sendFile(w, s, "bad", "sf__Id", "sf__Error") }}, nil
-	case "unprocessedrecords":
-		return &response{status: http.StatusOK, header: header, send: func(w io.Writer) error { return o.sendRest(w, s) }}, nil
-	}
-	return nil, notFound()
-}
-
-// sendFile writes a file of results, or its header alone when nothing was written to it.
-func (o *Org) sendFile(w io.Writer, j job, kind string, extra ...string) error {
-	f, err := os.Open(o.bulk.file(j.ID, kind))
-	if errors.Is(err, os.ErrNotExist) {
-		_, err := w.Write(appendCSV(nil, append(extra, o.uploadHeader(j)...), j.comma(), j.eol()))
-		return err //nolint:wrapcheck // the client is gone
-	}
-	if err != nil {
-		return fmt.Errorf("opening the results: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	_, err = io.Copy(w, f)
-	return err //nolint:wrapcheck // the client is gone
-}
-
-func (o *Org) uploadHeader(j job) []string {
-	f, err := os.Open(o.bulk.file(j.ID, "in"))
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }()
-	c := newCSVReader(f, j.comma())
-	c.skipMark()
-	header, err := c.read()
-	if err != nil {
-		return nil
-	}
-	return header
-}
-
-// sendRest writes the records of the upload that were not come to.
-func (o *Org) sendRest(w io.Writer, j job) error {
-	header := o.uploadHeader(j)
-	if _, err := w.Write(appendCSV(nil, header, j.comma(), j.eol())); err != nil || j.State == jobComplete {
-		return err //nolint:wrapcheck // the client is gone
-	}
-	f, err := os.Open(o.bulk.file(j.ID, "in"))
-	if err != nil {
-		return nil // nothing was uploaded
-	}
-	defer func() { _ = f.Close() }()
-	if _, err := f.Seek(j.In, io.SeekStart); err != nil {
-		return fmt.Errorf("reading the upload: %w", err)
-	}
-	c := newCSVReader(f, j.comma())
-	if j.In == 0 {
-		c.skipMark()
-		if _, err := c.read(); err != nil {
-			return nil // it cannot be read: that is why it was not come to
-		}
-	}
-	for {
-		rec, err := c.read()
-		if _, bad := errors.AsType[*rowError](err); err != nil && !bad {
-			return nil // as above
-		}
-		if _, err := w.Write(appendCSV(nil, rec, j.comma(), j.eol())); err != nil {
-			return err //nolint:wrapcheck // the client is gone
-		}
-	}
 }
 
 // loader carries one ingest out.
@@ -181,9 +67,11 @@ type loader struct {
 	columns []csvColumn
 	key     *field // of an upsert
 	idAt    int    // column of Id, -1: none
+	keyAt   int    // column of key, -1: none
 	insert  *insertPlan
 	known   map[string]bool // ids references may point at, seen in this chunk
 	values  record          // of the record under way
+	keys    map[string]int  // how often a group names a key, or did so far an id
 
 	ok, bad   []byte
 	failed    int64
@@ -192,15 +80,19 @@ type loader struct {
 
 // ingest reads the upload a chunk at a time, each chunk in a transaction that also notes how far the job is.
 func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
+	if !j.Uploaded {
+		return errNoHeader
+	}
 	in, err := os.Open(b.file(j.ID, "in"))
 	if err != nil {
-		return fmt.Errorf("%w : the job has no data", errCSV)
+		return fmt.Errorf("opening the upload: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	c := newCSVReader(in, j.comma())
+	c.ending = j.LineEnding
 	c.skipMark()
-	l := &loader{org: b.org, job: j, obj: b.org.schema.object(j.Object), idAt: -1}
-	if err := l.readHeader(c); err != nil {
+	l := &loader{org: b.org, job: j, obj: b.org.schema.object(j.Object), idAt: -1, keyAt: -1}
+	if err := l.readHeader(ctx, c); err != nil {
 		return err
 	}
 	if j.In > 0 { // taken up again
@@ -208,7 +100,7 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 			return fmt.Errorf("reading the upload: %w", err)
 		}
 		c = newCSVReader(in, j.comma())
-		c.offset = j.In
+		c.ending, c.offset = j.LineEnding, j.In
 	}
 	var out [2]*os.File
 	for i, kind := range []string{"ok", "bad"} {
@@ -219,8 +111,8 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 		defer func() { _ = f.Close() }()
 		out[i] = f
 	}
-	if err := l.startResults(j.In == 0); err != nil {
-		return err
+	if j.In == 0 {
+		l.ok, l.bad = appendHeader(l.ok, []string{"sf__Id", "sf__Created"}, l.header, *j), appendHeader(l.bad, []string{"sf__Id", "sf__Error"}, l.header, *j)
 	}
 	chunks, stop := readAhead(c)
 	defer stop()
@@ -231,14 +123,6 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 		if err := b.loadChunk(ctx, l, ch.rows, ch.offset, out); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (l *loader) startResults(fresh bool) error {
-	if fresh {
-		l.ok = appendCSV(l.ok, append([]string{"sf__Id", "sf__Created"}, l.header...), l.job.comma(), l.job.eol())
-		l.bad = appendCSV(l.bad, append([]string{"sf__Id", "sf__Error"}, l.header...), l.job.comma(), l.job.eol())
 	}
 	return nil
 }
@@ -290,14 +174,24 @@ func readChunk(c *csvReader) (rows []csvRow, end bool, err error) {
 		case errors.Is(err, io.EOF):
 			return rows, true, nil
 		case isBad:
-			rows = append(rows, csvRow{values, badRequest("INVALID_CSV", "%s", bad.reason)})
+			rows = append(rows, csvRow{readable(values), badRequest("INVALID_CSV", "%s", bad.reason)})
 		case err != nil:
 			return nil, false, err
 		default:
-			rows = append(rows, csvRow{values: values})
+			rows = append(rows, csvRow{values: readable(values)})
 		}
 	}
 	return rows, false, nil
+}
+
+// readable puts the replacement character in the place of what is no UTF-8, as the platform does.
+func readable(values []string) []string {
+	for i, s := range values {
+		if !utf8.ValidString(s) {
+			values[i] = strings.ToValidUTF8(s, "\uFFFD")
+		}
+	}
+	return values
 }
 
 // loadChunk stores the records of a chunk, each on its own, and the job's progress with them.
@@ -316,7 +210,10 @@ func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset i
 		if op := l.job.Operation; op == "insert" || op == "upsert" {
 			b.org.store.together() // no savepoint there, which rows that wait would escape
 		}
-		for _, row := range rows {
+		for i, row := range rows {
+			if i%bulkGroup == 0 {
+				l.group(rows[i:min(i+bulkGroup, len(rows))])
+			}
 			if err := l.row(ctx, tx, row); err != nil {
 				return err
 			}
@@ -345,30 +242,18 @@ func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset i
 	l.ok, l.bad = l.ok[:0], l.bad[:0]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	j := l.job
-	j.In, j.OK, j.Bad, j.Processed, j.Failed = next.In, next.OK, next.Bad, next.Processed, next.Failed
+	l.job.progress = next.progress
 	return nil
 }
 
 // stillRuns fails with errAborted when a job was aborted or deleted meanwhile. The store is asked, not the memory: who
 // aborts holds the lock of the jobs while waiting for this transaction.
 func stillRuns(ctx context.Context, tx *sql.Tx, id string) error {
-	var raw string
-	err := tx.QueryRowContext(ctx, "SELECT data FROM bulk_job WHERE id = ?", id).Scan(&raw)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errAborted
+	stored, err := storedJob(ctx, tx, id)
+	if err == nil && stored.State != jobInProgress {
+		err = errAborted
 	}
-	var stored job
-	if err == nil {
-		err = json.Unmarshal([]byte(raw), &stored)
-	}
-	if err != nil {
-		return fmt.Errorf("reading the bulk job: %w", err)
-	}
-	if stored.State != jobInProgress {
-		return errAborted
-	}
-	return nil
+	return err
 }
 
 // row carries out one record and writes its result down.
@@ -392,11 +277,18 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 		if !isMany {
 			return err
 		}
-		e = badRequest("DUPLICATE_EXTERNAL_ID", "%d records have this external id", len(many.urls))
+		e = many.fault()
+	}
+	if e.Code == "NOT_FOUND" {
+		e = badRequest("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
 	l.failed++
-	text := e.Code + ":" + e.Message + ":" + strings.Join(e.Fields, " ") + " --"
-	l.bad = appendCSV(l.bad, append([]string{id, text}, row.values...), l.job.comma(), l.job.eol())
+	text := e.Code + ":" + e.Message + ":" + strings.Join(append(e.Fields, "--"), " ")
+	// A record of another length would make the file of failures one that cannot be read.
+	line := make([]string, 2+len(l.header))
+	line[0], line[1] = id, text
+	copy(line[2:], row.values)
+	l.bad = appendCSV(l.bad, line, l.job.comma(), l.job.eol())
 	return nil
 }
 
@@ -413,7 +305,7 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 	if l.idAt >= 0 {
 		id = values[l.idAt]
 	}
-	if err := l.allowed(ctx); err != nil {
+	if err := l.refused(ctx, id, values); err != nil {
 		return id, false, err
 	}
 	if err := l.org.strikeRecord(ctx, bulkMethod(l.job.Operation), bulkRecords, l.obj, id, l.job.User); err != nil {
@@ -455,6 +347,48 @@ func (l *loader) store(ctx context.Context, tx *sql.Tx, values []string) (id str
 	return n, false, o.change(ctx, tx, user, l.obj, n, r)
 }
 
+// group counts the keys of a group of records.
+func (l *loader) group(rows []csvRow) {
+	l.keys = map[string]int{}
+	if l.job.Operation != "upsert" || l.keyAt < 0 || l.key.kind == typeID {
+		return
+	}
+	for _, row := range rows {
+		if row.bad == nil && len(row.values) == len(l.header) && row.values[l.keyAt] != "" {
+			l.keys[strings.ToLower(row.values[l.keyAt])]++
+		}
+	}
+}
+
+// refused refuses a record for what it is rather than for what it says.
+func (l *loader) refused(ctx context.Context, id string, values []string) error {
+	if err := l.allowed(ctx); err != nil {
+		return err
+	}
+	switch op := l.job.Operation; {
+	case op == "insert" && id != "":
+		return onFields(badRequest("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call"), "Id")
+	case op == "update" && id == "":
+		return missingID("an update")
+	case (op == "delete" || op == "hardDelete") && id == "":
+		return missingID("a delete")
+	case op == "upsert" && l.keyAt >= 0 && l.keys[strings.ToLower(values[l.keyAt])] > 1:
+		return sameKey(l.key, values[l.keyAt])
+	case op == "update":
+		if n, valid := normalID(id); valid {
+			return l.tooOften(n)
+		}
+	}
+	return nil
+}
+
+func (l *loader) tooOften(id string) error {
+	if l.keys[id]++; l.keys[id] > maxSameID {
+		return sameID(id)
+	}
+	return nil
+}
+
 // allowed refuses what the job's user is not granted; an upsert needs both to create and to edit.
 func (l *loader) allowed(ctx context.Context) error {
 	if l.org.viewOf(ctx, l.job.User).all {
@@ -462,7 +396,9 @@ func (l *loader) allowed(ctx context.Context) error {
 	}
 	var names []string
 	for _, c := range l.columns {
-		names = append(names, c.f.name)
+		if !c.locked { // that is told where such a column has a value
+			names = append(names, c.f.name)
+		}
 	}
 	kinds := map[string][]writeKind{"insert": {writeCreate}, "update": {writeEdit}, "upsert": {writeCreate, writeEdit}}[l.job.Operation]
 	if kinds == nil {
@@ -478,23 +414,17 @@ func (l *loader) allowed(ctx context.Context) error {
 
 // match finds the record an upsert changes, "" when there is none yet.
 func (l *loader) match(ctx context.Context, tx *sql.Tx, values []string) (string, error) {
-	for i, c := range l.columns {
-		if c.f != l.key || c.rel != nil {
-			continue
-		}
-		if values[i] == "" {
-			return "", badRequest("MISSING_ARGUMENT", "%s not specified", l.key.name)
-		}
-		ids, err := l.org.idsBy(ctx, tx, l.obj, l.key, values[i])
-		switch {
-		case err != nil || len(ids) == 0:
-			return "", err
-		case len(ids) > 1:
-			return "", &manyMatches{urls: ids}
-		}
-		return ids[0], nil
+	if l.keyAt < 0 || values[l.keyAt] == "" {
+		return "", badRequest("MISSING_ARGUMENT", "%s not specified", l.key.name)
 	}
-	return "", badRequest("MISSING_ARGUMENT", "%s not specified", l.key.name)
+	ids, err := l.org.idsBy(ctx, tx, l.obj, l.key, values[l.keyAt])
+	switch {
+	case err != nil || len(ids) == 0:
+		return "", err
+	case len(ids) > 1:
+		return "", &manyMatches{field: l.key, ids: ids}
+	}
+	return ids[0], nil
 }
 
 func (l *loader) remove(ctx context.Context, tx *sql.Tx, raw string) (string, bool, error) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -25,11 +27,18 @@ func (o *Org) checkQueryJob(rq *request, j *job, in newJob) error {
 	if in.Operation != "query" && in.Operation != "queryAll" {
 		return badRequest("INVALIDJOB", "InvalidJob : operation must be query or queryAll: it is %s", shorten(in.Operation))
 	}
+	q, err := soql.Parse(in.Query)
+	if err == nil {
+		err = o.checkCompounds(rq, q)
+	}
+	if _, isFault := errors.AsType[*apiError](err); isFault {
+		return err
+	}
 	p, err := o.planFor(in.Query, in.Operation == "queryAll", o.environment(rq))
 	if err != nil {
 		return err
 	}
-	if err := checkBulkQuery(in.Query, p); err != nil {
+	if err := checkBulkQuery(q, p); err != nil {
 		return err
 	}
 	j.Object, j.Operation, j.Query, j.State = p.object.name, in.Operation, in.Query, jobUploaded
@@ -37,24 +46,42 @@ func (o *Org) checkQueryJob(rq *request, j *job, in newJob) error {
 }
 
 // checkBulkQuery refuses what has no place in a CSV file (Bulk API 2.0 guide, "SOQL Considerations").
-func checkBulkQuery(src string, p *plan) error {
-	q, err := soql.Parse(src)
-	if err != nil {
-		return badRequest("MALFORMED_QUERY", "%s", err)
-	}
+func checkBulkQuery(q *soql.Query, p *plan) error {
 	switch {
+	case p.grouped:
+		return badRequest("API_ERROR", "GROUP BY clause not supported in Bulk Query")
 	case p.count || p.aggregate:
-		return badRequest("INVALIDJOB", "Aggregate Relationships not supported in Bulk Query: remove COUNT, GROUP BY and the like")
+		return badRequest("API_ERROR", "Aggregate functions not supported in Bulk Query")
 	case q.Offset != nil:
-		return badRequest("INVALIDJOB", "OFFSET clause not supported in Bulk Query")
+		return badRequest("API_ERROR", "OFFSET clause not supported in Bulk Query")
 	}
 	for _, n := range p.nodes {
 		switch n.kind {
 		case subqueryNode:
-			return badRequest("INVALIDJOB", "Parent to child relationships not supported in Bulk Query")
+			return badRequest("FEATURENOTENABLED", "Aggregate Relationships not supported in Bulk Query with CSV content type")
 		case typeofNode:
-			return badRequest("INVALIDJOB", "TYPEOF not supported in Bulk Query")
+			return badRequest("API_ERROR", "TYPEOF clause not supported in Bulk Query")
 		case leafNode, parentNode:
+		}
+	}
+	return nil
+}
+
+// checkCompounds refuses compound fields, which this org has in parts only: MailingAddress, but not MailingCity.
+func (o *Org) checkCompounds(rq *request, q *soql.Query) error {
+	obj := o.seen(rq).object(q.From[0].Name)
+	if obj == nil {
+		return nil
+	}
+	compounds := map[string]bool{}
+	for _, f := range obj.fields {
+		if name, _ := compoundOf(f.name, false); name != "" {
+			compounds[strings.ToLower(name)] = true
+		}
+	}
+	for _, item := range q.Select {
+		if f, isField := item.Expr.(*soql.Field); isField && compounds[strings.ToLower(f.Name)] && obj.field(f.Name) == nil {
+			return badRequest("API_ERROR", "Selecting compound data not supported in Bulk Query")
 		}
 	}
 	return nil
@@ -70,6 +97,20 @@ func flatten(prefix string, nodes []*node, names []string, leaves []*node) ([]st
 		names, leaves = append(names, prefix+n.name), append(leaves, n)
 	}
 	return names, leaves
+}
+
+// byName sorts columns by their names without regard to case.
+type byName struct {
+	names  []string
+	leaves []*node
+}
+
+func (c byName) Len() int { return len(c.names) }
+func (c byName) Less(i, j int) bool { return strings.ToLower(c.names[i]) < strings.ToLower(c.names[j]) }
+
+func (c byName) Swap(i, j int) {
+	c.names[i], c.names[j] = c.names[j], c.names[i]
+	c.leaves[i], c.leaves[j] = c.leaves[j], c.leaves[i]
 }
 
 // csvSQL wraps a query so that the database itself writes each record as a line of CSV: one value a record leaves the
@@ -120,6 +161,9 @@ func (b *bulk) query(ctx context.Context, j *job) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	names, leaves := flatten("", p.nodes, nil, nil)
+	if j.Version < 50 { // until then columns came by the alphabet
+		sort.Sort(byName{names, leaves})
+	}
 	w := &resultWriter{bulk: b, job: j, out: bufio.NewWriterSize(f, 256<<10), eol: j.eol()}
 	if err := w.line(string(appendCSV(nil, names, j.comma(), ""))); err != nil {
 		return err
@@ -190,17 +234,16 @@ func (w *resultWriter) finish() error {
 
 // queryPart answers below /jobs/query/{id}.
 func (o *Org) queryPart(rq *request, j *job, part string) (*response, error) {
-	if rq.method != http.MethodGet {
-		return nil, methodNotAllowed(rq.method)
-	}
 	s := o.bulk.snapshot(j)
 	switch {
 	case part != "results" && (part != "resultpages" || rq.version < 58):
 		return nil, notFound()
+	case rq.method != http.MethodGet:
+		return nil, methodNotAllowed(rq.method)
 	case rq.version != s.Version:
-		return nil, fault(http.StatusConflict, "API_VERSION_MISMATCH", "the job was made with version %d.0: read its results with that version", s.Version)
+		return nil, fault(http.StatusConflict, "API_VERSION_MISMATCH", "The job was made with version %d.0: read its results with that version", s.Version)
 	case s.State != jobComplete:
-		return nil, jobFault("the job is %s: its results are there once it is JobComplete", s.State)
+		return nil, jobFault("The job is %s: its results are there once it is JobComplete", s.State)
 	}
 	from, size, err := resultRange(rq, s)
 	if err != nil {
@@ -211,31 +254,43 @@ func (o *Org) queryPart(rq *request, j *job, part string) (*response, error) {
 	}
 	end := min(from+size, s.Processed)
 	header := http.Header{
-		"Content-Type": {"text/csv"}, "Sforce-Numberofrecords": {strconv.FormatInt(end-from, 10)}, "Sforce-Locator": {"null"},
+		"Content-Type": {csvType}, "Sforce-Numberofrecords": {strconv.FormatInt(end-from, 10)}, "Sforce-Locator": {"null"},
 	}
 	if end < s.Processed {
-		header.Set("Sforce-Locator", locatorOf(end))
+		header.Set("Sforce-Locator", locatorOf(end, s.Version))
 	}
 	return &response{status: http.StatusOK, header: header, send: func(w io.Writer) error { return o.sendResult(w, s, from, end) }}, nil
 }
 
-func locatorOf(row int64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(row, 10)))
+// locatorOf names a place in a result: a number up to 48.0, and text that says nothing since.
+func locatorOf(row int64, version int) string {
+	text := strconv.FormatInt(row, 10)
+	if version <= 48 {
+		return text
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(text))
+}
+
+func readLocator(text string, version int) (int64, error) {
+	if version > 48 {
+		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
+		if err != nil {
+			return 0, err //nolint:wrapcheck // the caller says what is wrong
+		}
+		text = string(raw)
+	}
+	return strconv.ParseInt(text, 10, 64) //nolint:wrapcheck // the caller says what is wrong
 }
 
 func resultRange(rq *request, j job) (from, size int64, err error) {
 	if text := rq.query.Get("locator"); text != "" && text != "null" {
-		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
-		if err == nil {
-			from, err = strconv.ParseInt(string(raw), 10, 64)
-		}
-		if err != nil || from < 0 || from >= j.Processed {
+		if from, err = readLocator(text, j.Version); err != nil || from < 0 || from >= j.Processed {
 			return 0, 0, badRequest("INVALID_QUERY_LOCATOR", "invalid query locator: use the Sforce-Locator of the answer before")
 		}
 	}
 	size = defaultResult
 	if text := rq.query.Get("maxRecords"); text != "" {
-		if size, err = strconv.ParseInt(text, 10, 64); err != nil || size < 1 {
+		if size, err = strconv.ParseInt(text, 10, 64); err != nil || size < 1 || size > math.MaxInt32 {
 			return 0, 0, badRequest("INVALID_PARAMETER", "maxRecords must be a whole number above 0: it is %s", shorten(text))
 		}
 	}
@@ -254,7 +309,7 @@ func (o *Org) resultPages(rq *request, j job, from, size int64) *response {
 		if from >= j.Processed && (from > 0 || len(pages) > 0) {
 			break
 		}
-		pages = append(pages, map[string]string{"resultUrl": base + "/results?locator=" + locatorOf(from) + limit})
+		pages = append(pages, map[string]string{"resultUrl": base + "/results?locator=" + locatorOf(from, j.Version) + limit})
 		from += size
 		if j.Processed == 0 {
 			pages[0]["resultUrl"] = base + "/results"
@@ -263,7 +318,7 @@ func (o *Org) resultPages(rq *request, j job, from, size int64) *response {
 	}
 	out := map[string]any{"resultPages": pages, "done": from >= j.Processed}
 	if from < j.Processed {
-		out["nextRecordsUrl"] = base + "/resultPages?locator=" + locatorOf(from) + limit
+		out["nextRecordsUrl"] = base + "/resultPages?locator=" + locatorOf(from, j.Version) + limit
 	}
 	return ok(out)
 }

@@ -22,6 +22,10 @@ func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew b
 		if s == "" || c.f.kind == typeID {
 			continue
 		}
+		if c.locked {
+			return nil, onFields(badRequest("INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: %s. Please check the security settings of "+
+				"this field and verify that it is read/write for your profile or permission set.", c.f.name), c.f.name)
+		}
 		if s == "#N/A" {
 			r[c.f.name] = nil
 			continue
@@ -39,15 +43,8 @@ func (l *loader) input(ctx context.Context, tx *sql.Tx, values []string, isNew b
 }
 
 func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (any, error) {
-	if c.rel != nil {
-		ids, err := l.org.idsBy(ctx, tx, c.rel, c.relKey, s)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(ids) != 1:
-			return nil, onFields(badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(s), c.relKey.name, c.rel.name), c.f.name)
-		}
-		return ids[0], nil
+	if c.rel != nil && c.relKey.kind != typeID {
+		return l.parent(ctx, tx, c, s)
 	}
 	if c.f.kind == typeReference {
 		if l.known[s] {
@@ -74,28 +71,56 @@ func (l *loader) value(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (
 	return l.org.checkDecoded(ctx, tx, l.obj, c.f, s)
 }
 
+// parent finds the record a reference by an external id is to.
+func (l *loader) parent(ctx context.Context, tx *sql.Tx, c csvColumn, s string) (any, error) {
+	ids, err := l.org.idsBy(ctx, tx, c.rel, c.relKey, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(ids) > 1:
+		return nil, onFields(badRequest("INVALID_FIELD", "More than one record found for external id field: [%s]", strings.Join(ids, ", ")), c.f.name)
+	case len(ids) == 0:
+		return nil, onFields(badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(s), c.relKey.name, c.rel.name), c.f.name)
+	}
+	return ids[0], nil
+}
+
 // csvColumn is what a column of the upload fills: a field, or a reference by an external id of what it points at.
 type csvColumn struct {
 	f      *field
 	rel    *object
 	relKey *field
+	locked bool // cannot be written
 }
 
-func (l *loader) readHeader(c *csvReader) error {
+// errNoHeader is data without a first line.
+var errNoHeader = fmt.Errorf("%w : Unable to find any header row", errCSV)
+
+const maxHeader = 32_000 // characters
+
+func (l *loader) readHeader(ctx context.Context, c *csvReader) error {
 	header, err := c.read()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w : Unable to find any header row", errCSV)
-		}
+	switch {
+	case errors.Is(err, io.EOF):
+		return errNoHeader
+	case errors.Is(err, errInput):
+		return err
+	case err != nil:
 		return fmt.Errorf("%w : the header cannot be read: %w", errCSV, err)
-	}
-	if want := l.job.LineEnding == "CRLF"; c.crlf != want && strings.HasSuffix(string(c.line), "\n") {
-		return fmt.Errorf("%w : LineEnding is invalid on user data. Current LineEnding setting is %s", errCSV, l.job.LineEnding)
+	case utf8.RuneCount(c.line) > maxHeader:
+		return fmt.Errorf("%w : the header has more than %d characters", errCSV, maxHeader)
 	}
 	l.header = header
+	if l.job.ExternalID != "" {
+		l.key = l.obj.field(l.job.ExternalID)
+	}
 	seen := map[string]bool{}
+	visible := l.org.viewOf(ctx, l.job.User).schema.object(l.obj.name)
+	if visible == nil {
+		return fmt.Errorf("%w : Unable to find object: %s", errCSV, l.obj.name)
+	}
 	for i, name := range header {
-		col, err := l.column(strings.TrimSpace(name))
+		col, err := l.column(visible, strings.TrimSpace(name))
 		if err != nil {
 			return err
 		}
@@ -106,38 +131,51 @@ func (l *loader) readHeader(c *csvReader) error {
 		if col.f.kind == typeID {
 			l.idAt = i
 		}
+		if col.f == l.key && col.rel == nil {
+			l.keyAt = i
+		}
 		l.columns = append(l.columns, col)
-	}
-	if l.job.ExternalID != "" {
-		l.key = l.obj.field(l.job.ExternalID)
-	}
-	if op := l.job.Operation; op != "insert" && op != "upsert" && l.idAt < 0 {
-		return fmt.Errorf("%w : %s needs a column Id", errCSV, op)
 	}
 	return nil
 }
 
-// column resolves a name of the header: Name, or Account.Ext__c, or Account:What.Ext__c where there is a choice.
-func (l *loader) column(name string) (csvColumn, error) {
-	unknown := fmt.Errorf("%w : Field name not found : %s", errCSV, shorten(name))
+// column resolves a name of the header: Name, or Account.Ext__c, or Account:What.Ext__c where there is a choice. What the
+// user cannot see is not there; what cannot be written fails the records that have a value.
+func (l *loader) column(visible *object, name string) (csvColumn, error) {
 	relation, key, dotted := strings.Cut(name, ".")
-	if !dotted {
-		f := l.obj.field(name)
-		if f == nil {
-			return csvColumn{}, unknown
-		}
-		if f.readOnly || f.createOnly && l.job.Operation == "update" {
-			return csvColumn{}, fmt.Errorf("%w : Field cannot be written : %s", errCSV, f.name)
-		}
-		return csvColumn{f: f}, nil
+	if dotted {
+		return l.reference(visible, name, relation, key)
 	}
+	f := l.obj.field(name)
+	if f == nil || visible.field(name) == nil {
+		return csvColumn{}, unknownColumn(name)
+	}
+	return csvColumn{f: f, locked: l.locks(f)}, nil
+}
+
+func unknownColumn(name string) error {
+	return fmt.Errorf("%w : Field name not found : %s", errCSV, shorten(name))
+}
+
+// locks reports whether the operation cannot write a field.
+func (l *loader) locks(f *field) bool {
+	return f.kind != typeID && (f.readOnly || f.createOnly && l.job.Operation == "update")
+}
+
+// reference resolves a column of the form relationship.field.
+func (l *loader) reference(visible *object, name, relation, key string) (csvColumn, error) {
 	entity, rel, chosen := strings.Cut(relation, ":")
 	if !chosen {
 		entity, rel = "", relation
 	}
 	f := l.obj.byRel[strings.ToLower(rel)]
-	if f == nil || f.readOnly {
-		return csvColumn{}, unknown
+	switch {
+	case f == nil || visible.field(f.name) == nil:
+		return csvColumn{}, fmt.Errorf("%w : Unable to find relationship: %s", errCSV, shorten(rel))
+	case chosen && !f.polymorphic():
+		return csvColumn{}, fmt.Errorf("%w : type is not needed for non polymorphic foreign key references: %s", errCSV, f.rel)
+	case !chosen && f.polymorphic():
+		return csvColumn{}, fmt.Errorf("%w : type is needed for polymorphic foreign key references: %s", errCSV, f.rel)
 	}
 	for _, target := range f.refs {
 		if entity != "" && !strings.EqualFold(target, entity) {
@@ -145,16 +183,19 @@ func (l *loader) column(name string) (csvColumn, error) {
 		}
 		obj := l.org.schema.object(target)
 		if kf := obj.field(key); kf != nil && kf.lookedUp() {
-			return csvColumn{f: f, rel: obj, relKey: kf}, nil
+			return csvColumn{f: f, rel: obj, relKey: kf, locked: l.locks(f)}, nil
 		}
 	}
-	return csvColumn{}, unknown
+	return csvColumn{}, unknownColumn(name)
 }
 
+// polymorphic reports whether a reference may point at several entities. A task's Who may be a lead too on the platform.
+func (f *field) polymorphic() bool { return len(f.refs) > 1 || f.rel == "Who" }
+
 // lookedUp reports whether a field names records: an external id, or one that is indexed for looking up (describe's
-// idLookup: Name, Email and what is unique).
+// idLookup: Id, Name, Email and what is unique).
 func (f *field) lookedUp() bool {
-	return f.external || f.unique || f.indexed && (f.nameField || f.kind == typeEmail)
+	return f.kind == typeID || f.external || f.unique || f.indexed && (f.nameField || f.kind == typeEmail)
 }
 
 // insertPlan is the statement for new records of this chunk: it names only the columns the upload and the platform fill.

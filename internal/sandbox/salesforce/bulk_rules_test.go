@@ -120,7 +120,7 @@ func TestBulkDeletesJobs(t *testing.T) {
 	o.bulk.places <- struct{}{}
 	j := o.job(http.MethodPost, "/jobs/ingest", `{"object":"Account","operation":"insert"}`)
 	path := "/jobs/ingest/" + j.ID
-	if status, out := o.api(http.MethodDelete, path, ""); status != http.StatusBadRequest || !strings.Contains(out, "INVALIDJOBSTATE") {
+	if status, out := o.api(http.MethodDelete, path, ""); status != http.StatusBadRequest || !strings.Contains(out, "the job is not terminated") {
 		t.Errorf("an open one: %d %s", status, out)
 	}
 	o.api(http.MethodPut, path+"/batches", "Name\nA\n", "Content-Type", "text/csv")
@@ -170,12 +170,12 @@ func TestBulkAbort(t *testing.T) {
 	}
 }
 
-// TestBulkTooLarge refuses what is past the platform's 150 MB and takes another try.
+// TestBulkTooLarge refuses what is past the platform's 150 MB of base64 and takes another try.
 func TestBulkTooLarge(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone})
 	j := o.job(http.MethodPost, "/jobs/ingest", `{"object":"Account","operation":"insert"}`)
-	line := "Name\n" + strings.Repeat(strings.Repeat("x", 1023)+"\n", maxUpload/1024)
+	line := "Name\n" + strings.Repeat(strings.Repeat("x", 1023)+"\n", maxUpload/1024+1)
 	if status, out := o.api(http.MethodPut, "/jobs/ingest/"+j.ID+"/batches", line, "Content-Type", "text/csv"); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("%d %s", status, out)
 	}

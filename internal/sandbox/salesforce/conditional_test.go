@@ -1,7 +1,6 @@
 package salesforce
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -47,28 +46,6 @@ func TestConditionalRequests(t *testing.T) {
 		if got := ask(c.method, c.name, c.value); got != c.want {
 			t.Errorf("%s with %s: %s: %d, want %d", c.method, c.name, c.value, got, c.want)
 		}
-	}
-}
-
-func TestCompositeTakesFiveQueries(t *testing.T) {
-	t.Parallel()
-	o := start(t, Options{Seed: SeedNone})
-	call := func(n int) int {
-		parts := make([]string, n)
-		for i := range parts {
-			parts[i] = fmt.Sprintf(`{"method":"GET","url":"/services/data/v60.0/query/?q=SELECT+Id+FROM+User","referenceId":"r%d"}`, i)
-		}
-		status, _ := o.api(http.MethodPost, "/composite", `{"compositeRequest":[`+strings.Join(parts, ",")+`]}`)
-		return status
-	}
-	if got := call(5); got != http.StatusOK {
-		t.Errorf("five: %d", got)
-	}
-	if got := call(6); got != http.StatusBadRequest {
-		t.Errorf("six: %d", got)
-	}
-	if status, _ := o.api(http.MethodGet, "/tooling/query?q=SELECT+Id+FROM+User", ""); status != http.StatusOK {
-		t.Errorf("tooling: %d", status)
 	}
 }
 

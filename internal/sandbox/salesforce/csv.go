@@ -16,8 +16,12 @@ const (
 	maxCSVField  = 32_000 // characters of one value
 )
 
-// errCSV is a file that cannot be read on; rowError is one record that cannot.
-var errCSV = errors.New("InvalidBatch")
+// errCSV is a file that cannot be read on, errInput one that is not as the job says; rowError is one record that cannot be
+// read.
+var (
+	errCSV   = errors.New("InvalidBatch")
+	errInput = errors.New("ClientInputError")
+)
 
 type rowError struct{ reason string }
 
@@ -30,6 +34,8 @@ type csvReader struct {
 	offset int64  // bytes consumed by the records so far
 	line   []byte // of the record being read
 	crlf   bool   // how the last line ended
+
+	ending string // LF or CRLF: how lines must end; empty: as they like
 }
 
 func newCSVReader(r io.Reader, comma byte) *csvReader {
@@ -45,8 +51,16 @@ func (c *csvReader) skipMark() {
 }
 
 // read returns the next record, io.EOF at the end, a *rowError for a record that is wrong in itself, and an error that is
-// errCSV when the rest cannot be told apart. Empty lines are skipped.
+// errCSV or errInput when the rest cannot be told apart. Empty lines are skipped.
 func (c *csvReader) read() ([]string, error) {
+	record, err := c.next()
+	if c.ending != "" && record != nil && c.crlf != (c.ending == "CRLF") && bytes.HasSuffix(c.line, []byte("\n")) {
+		return nil, fmt.Errorf("%w : LineEnding is invalid on user data. Current LineEnding setting is %s", errInput, c.ending)
+	}
+	return record, err
+}
+
+func (c *csvReader) next() ([]string, error) {
 	for {
 		c.line = c.line[:0]
 		if err := c.more(); err != nil {
@@ -133,6 +147,9 @@ func (c *csvReader) quoted() ([]string, error) {
 		end := bytes.IndexByte(rest, c.comma)
 		if end < 0 {
 			end = len(rest)
+		}
+		if bad == nil && len(buf) == 0 && bytes.HasPrefix(bytes.TrimLeft(rest[:end], " "), []byte("\"")) {
+			bad = &rowError{"a space before an opening quote: leave it out, or put it into the quotes"}
 		}
 		out = append(out, string(append(buf, rest[:end]...)))
 		i += end + 1

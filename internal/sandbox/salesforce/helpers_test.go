@@ -186,3 +186,12 @@ func stripKey(b *bytes.Buffer, key json.Token, first bool) *bytes.Buffer {
 	fmt.Fprintf(b, "%q:", key)
 	return b
 }
+
+// decode reads an answer.
+func decode[T any](t testing.TB, body string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), &v); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return v
+}

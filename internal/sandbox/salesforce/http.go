@@ -181,17 +181,17 @@ func (o *Org) oauth(w http.ResponseWriter, r *http.Request, part string) {
 
 // request is one REST call, on its own or inside a composite one.
 type request struct {
-	ctx     context.Context //nolint:containedctx // as http.Request: one call, one context
-	method  string
-	version int      // 60 for v60.0
-	segs    []string // of the path below the version
-	query   url.Values
-	header  http.Header
-	body    []byte
-	stream  io.Reader // an upload that is not read yet, instead of the body; nil: none
-	user    *session
-	tx      *sql.Tx // of the composite call this one is part of, nil: none
-	nested  int
+	ctx       context.Context //nolint:containedctx // as http.Request: one call, one context
+	method    string
+	version   int      // 60 for v60.0
+	segs      []string // of the path below the version
+	query     url.Values
+	header    http.Header
+	body      []byte
+	stream    io.Reader // an upload that is not read yet, instead of the body; nil: none
+	user      *session
+	tx        *sql.Tx // of the composite call this one is part of, nil: none
+	allOrNone bool    // a failure within is to undo the composite call this one is part of
 }
 
 // response is the answer to a request. A nil body is none; json.RawMessage is sent as it is.
@@ -200,6 +200,7 @@ type response struct {
 	header http.Header
 	body   any
 	send   func(w io.Writer) error // writes the body, where it is long; nil: none
+	failed bool                    // some records of a collection were not taken
 }
 
 func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
@@ -240,10 +241,8 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 	rq := &request{
 		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
 	}
-	if isUpload(r) {
-		rq.stream = r.Body
-	} else if rq.body, err = io.ReadAll(r.Body); err != nil {
-		o.writeFault(w, r, fmt.Errorf("reading the request: %w", err))
+	if err := rq.read(r); err != nil {
+		o.writeFault(w, r, err)
 		return
 	}
 	if override := rq.query.Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
@@ -260,8 +259,7 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 	}
 	maps.Copy(w.Header(), res.header)
 	if res.send != nil {
-		w.WriteHeader(res.status)
-		if err := res.send(w); err != nil && r.Context().Err() == nil {
+		if err := sendTo(w, r, res); err != nil && r.Context().Err() == nil {
 			_ = o.fail(r.Context(), err) // logs it
 			panic(http.ErrAbortHandler)  // the answer is not whole: the client must not take it for that
 		}
@@ -272,6 +270,20 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	writeJSON(w, res.status, res.body)
+}
+
+// read takes the body of a request, or leaves an upload to be read later.
+func (rq *request) read(r *http.Request) error {
+	body, err := plainBody(r)
+	if err == nil && isUpload(r) {
+		rq.stream = body
+	} else if err == nil {
+		rq.body, err = io.ReadAll(body)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the request: %w", err)
+	}
+	return nil
 }
 
 // spend counts a request and says so in the header; false: the day's are used up, which was answered.

@@ -32,6 +32,8 @@ type FieldAccess struct {
 type Permissions struct {
 	Objects map[string]Access      `json:"objects"` // by entity
 	Fields  map[string]FieldAccess `json:"fields"`  // by Entity.Field
+	// System are the permissions that are not of an entity: BulkApiHardDelete, ManageDataIntegrations.
+	System []string `json:"system,omitempty"`
 	// LoginRanges are the addresses (CIDR) users of a profile may sign in from; empty: any. Permission sets have none.
 	LoginRanges []string `json:"login_ranges,omitempty"`
 	// Users are the usernames a permission set is assigned to. Profiles are named by their users.
@@ -62,8 +64,18 @@ type view struct {
 	all     bool // nothing is restricted
 	objects map[string]Access
 	edit    map[string]bool // Entity.Field
+	system  []string
 	ranges  []netip.Prefix
 }
+
+// The permissions of Permissions.System, by the platform's names.
+const (
+	bulkAPIHardDelete      = "BulkApiHardDelete"
+	manageDataIntegrations = "ManageDataIntegrations"
+)
+
+// may reports whether a permission that is not of an entity is granted.
+func (v *view) may(permission string) bool { return v.all || slices.Contains(v.system, permission) }
 
 const maxGrants = 200
 
@@ -140,6 +152,11 @@ func (o *Org) checkPermissions(p *Permissions) error {
 			return fmt.Errorf("there is no field %s: write Entity.Field", shorten(name))
 		}
 	}
+	for _, name := range p.System {
+		if name != bulkAPIHardDelete && name != manageDataIntegrations {
+			return fmt.Errorf("there is no permission %s: use %s or %s", shorten(name), bulkAPIHardDelete, manageDataIntegrations)
+		}
+	}
 	for _, r := range p.LoginRanges {
 		if _, err := netip.ParsePrefix(r); err != nil {
 			return fmt.Errorf("login range %s: %w", shorten(r), err)
@@ -209,6 +226,9 @@ func newView(full *schema, key string, granted []Permissions) *view {
 		if p, err := netip.ParsePrefix(r); err == nil {
 			v.ranges = append(v.ranges, p)
 		}
+	}
+	for _, g := range granted {
+		v.system = append(v.system, g.System...)
 	}
 	for _, obj := range full.objects {
 		var sum Access

@@ -310,7 +310,7 @@ func expectJob(o *testOrg, r *recorded, path string) expectation {
 	case segs[1] == "query":
 		return expectation{status: http.StatusOK, has: `"Id","Name"`}
 	}
-	return expectation{status: http.StatusOK, has: `"Name"`}
+	return expectation{status: http.StatusOK, has: "Name\n"}
 }
 
 func expectRest(o *testOrg, method string, segs []string, q url.Values) expectation {

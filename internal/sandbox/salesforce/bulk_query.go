@@ -48,13 +48,23 @@ func checkBulkQuery(src string, p *plan) error {
 	case q.Offset != nil:
 		return badRequest("INVALIDJOB", "OFFSET clause not supported in Bulk Query")
 	}
-	for _, n := range p.nodes {
+	return checkBulkColumns(p.nodes)
+}
+
+func checkBulkColumns(nodes []*node) error {
+	for _, n := range nodes {
 		switch n.kind {
 		case subqueryNode:
 			return badRequest("INVALIDJOB", "Parent to child relationships not supported in Bulk Query")
 		case typeofNode:
 			return badRequest("INVALIDJOB", "TYPEOF not supported in Bulk Query")
-		case leafNode, parentNode:
+		case compoundNode:
+			return badRequest("INVALIDJOB", "Selecting compound data not supported in Bulk Query: %s", n.name)
+		case parentNode:
+			if err := checkBulkColumns(n.children); err != nil {
+				return err
+			}
+		case leafNode:
 		}
 	}
 	return nil

@@ -218,7 +218,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if obj.name == "User" {
-		o.zones.clear()
+		o.regions.clear()
 		o.access.forget()
 	}
 	return o.sideEffects(ctx, tx, user, obj, id, in)

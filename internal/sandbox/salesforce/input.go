@@ -165,6 +165,9 @@ func checkNumber(f *field, v any) (any, error) {
 		}
 		return int64(x), nil
 	}
+	if f.bound > 0 && (x < -f.bound || x > f.bound) {
+		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, n), f.name)
+	}
 	return x, nil
 }
 

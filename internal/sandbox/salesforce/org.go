@@ -86,7 +86,7 @@ type Org struct {
 	now      func() time.Time
 	creds    Credentials
 	plans    *cache[*plan]
-	zones    *cache[*time.Location] // by user id; dropped when a user changes
+	regions  *cache[region] // by user id; dropped when a user changes
 	sessions *sessions
 	apps     *apps
 	settings settings
@@ -123,7 +123,7 @@ const (
 // New opens the org in opts.Dir, making and seeding it when it is new.
 func New(opts Options) (*Org, error) {
 	o := &Org{opts: opts, log: opts.Logger, faults: &kit.Faults{}}
-	o.plans, o.zones = newCache[*plan](maxQueryCache), newCache[*time.Location](maxQueryCache)
+	o.plans, o.regions = newCache[*plan](maxQueryCache), newCache[region](maxQueryCache)
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}

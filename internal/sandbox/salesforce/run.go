@@ -1,10 +1,12 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -144,7 +146,13 @@ func (r *runner) members(ctx context.Context, buf []byte, nodes []*node, p *plan
 		buf = append(buf, ':')
 		switch n.kind {
 		case leafNode:
-			buf = appendValue(buf, n.field.kind, row[n.column], n.label)
+			if n.format {
+				buf = r.env.appendFormatted(buf, n.field, row[n.column])
+			} else {
+				buf = appendValue(buf, n.field.kind, row[n.column])
+			}
+		case compoundNode:
+			buf = appendCompound(buf, n, row)
 		case parentNode:
 			buf, err = r.parent(ctx, buf, n, p, row)
 		case typeofNode:
@@ -177,7 +185,7 @@ func (r *runner) parent(ctx context.Context, buf []byte, n *node, p *plan, row [
 
 func (r *runner) typeOf(ctx context.Context, buf []byte, n *node, p *plan, row []any) ([]byte, error) {
 	for _, t := range n.targets {
-		if row[t.idColumn] != nil {
+		if row[t.idColumn] != nil && !t.none {
 			buf = r.attributes(append(buf, '{'), t.object.name, t.object.name, row[t.idColumn])
 			return r.members(ctx, buf, t.children, p, row)
 		}
@@ -225,15 +233,12 @@ func (r *runner) number(ctx context.Context, p *plan) (int64, error) {
 }
 
 // appendValue writes a stored value as the API shows it.
-func appendValue(buf []byte, kind fieldType, v any, label bool) []byte {
+func appendValue(buf []byte, kind fieldType, v any) []byte {
 	if v == nil {
 		if kind == typeBoolean {
 			return append(buf, "false"...)
 		}
 		return append(buf, "null"...)
-	}
-	if label {
-		return appendString(buf, strings.Trim(string(appendValue(nil, kind, v, false)), `"`))
 	}
 	switch x := v.(type) {
 	case string:
@@ -241,12 +246,10 @@ func appendValue(buf []byte, kind fieldType, v any, label bool) []byte {
 	case int64:
 		return appendInt(buf, kind, x)
 	case float64:
-		start := len(buf)
-		buf = strconv.AppendFloat(buf, x, 'f', -1, 64)
-		if kind != typeInt && !strings.Contains(string(buf[start:]), ".") {
-			buf = append(buf, ".0"...)
+		if kind == typeInt {
+			return strconv.AppendFloat(buf, x, 'f', -1, 64)
 		}
-		return buf
+		return appendDouble(buf, x)
 	}
 	return append(buf, "null"...)
 }
@@ -260,10 +263,35 @@ func appendInt(buf []byte, kind fieldType, x int64) []byte {
 		buf = time.UnixMilli(x).UTC().AppendFormat(buf, wireTime)
 		return append(buf, '"')
 	case typeDouble, typeCurrency:
-		return append(strconv.AppendInt(buf, x, 10), ".0"...)
+		return appendDouble(buf, float64(x))
 	default:
 		return strconv.AppendInt(buf, x, 10)
 	}
+}
+
+// Between these bounds the platform writes numbers out; beyond them it writes 1.2345678E7.
+const (
+	leastPlain = 1e-3
+	mostPlain  = 1e7
+)
+
+// appendDouble writes a number that may have a fraction, always with one.
+func appendDouble(buf []byte, x float64) []byte {
+	start := len(buf)
+	if abs := math.Abs(x); x == 0 || abs >= leastPlain && abs < mostPlain {
+		buf = strconv.AppendFloat(buf, x, 'f', -1, 64)
+		if !bytes.Contains(buf[start:], []byte(".")) {
+			buf = append(buf, ".0"...)
+		}
+		return buf
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'E', -1, 64), "E")
+	buf = append(buf, mantissa...)
+	if !strings.Contains(mantissa, ".") {
+		buf = append(buf, ".0"...)
+	}
+	n, _ := strconv.Atoi(exponent) // FormatFloat writes digits
+	return strconv.AppendInt(append(buf, 'E'), int64(n), 10)
 }
 
 const hexDigits = "0123456789abcdef"

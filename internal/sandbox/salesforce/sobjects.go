@@ -124,6 +124,9 @@ func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
 			names = append(names, f.name)
 		}
 	}
+	for _, c := range obj.compounds {
+		names = append(names, c.name)
+	}
 	if list := rq.query.Get("fields"); list != "" {
 		names = splitList(list)
 		for i, n := range names {

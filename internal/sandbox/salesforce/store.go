@@ -67,7 +67,10 @@ const (
 
 // registerFunctions adds our SQL functions to the driver, which keeps them for the whole process.
 var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals // the driver's registry is global too
-	return sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis)
+	return errors.Join(
+		sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis),
+		sqlite.RegisterDeterministicScalarFunction("sandbox_distance", 5, haversine),
+	)
 })
 
 // localMillis shifts a moment in milliseconds to the wall clock of a zone.

@@ -14,9 +14,9 @@ type environment struct {
 	zone *time.Location // of the user: date literals are days there
 	// locale of the user, which says how FORMAT writes and when weeks start; empty: en_US
 	locale string
-	user string         // id
-	api  int            // version of the API: 60 for 60.0; 0 is the newest
-	view *view          // what the user sees; nil: everything
+	user   string // id
+	api    int    // version of the API: 60 for 60.0; 0 is the newest
+	view   *view  // what the user sees; nil: everything
 }
 
 // argument is a value for a placeholder: fixed, or worked out for each run.
@@ -117,9 +117,10 @@ const (
 type compiler struct {
 	schema  *schema
 	src     string
-	zone    string // name of the user's zone, for convertTimezone
-	all     bool   // queryAll: deleted records too
-	levels  int    // of sub-queries, maxLevels if 0
+	zone    string   // name of the user's zone, for convertTimezone
+	all     bool     // queryAll: deleted records too
+	levels  int      // of sub-queries, maxLevels if 0
+	only    *sqlText // selects the ids the records must be of, nil: any
 	aliases int
 	depth   int
 
@@ -306,6 +307,13 @@ func (b *builder) filter(q *soql.Query, link *field) (*sqlText, error) {
 	if !b.c.all {
 		t := &sqlText{}
 		t.WriteString(b.root.alias + `."IsDeleted" = 0`)
+		terms = append(terms, t)
+	}
+	if b.c.only != nil && link == nil && !b.inSemiJoin {
+		t := &sqlText{}
+		t.WriteString(b.root.alias + `."Id" IN (`)
+		t.add(b.c.only)
+		t.WriteString(")")
 		terms = append(terms, t)
 	}
 	scoped, err := b.using(q.From[0])

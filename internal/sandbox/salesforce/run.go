@@ -20,6 +20,14 @@ type runner struct {
 	db   querier
 	env  environment
 	base string // "/services/data/v60.0"
+
+	// Of lists of children no more than batch are written out, and the rest is kept for further calls: keep returns their
+	// address. Nil: all are written.
+	batch int
+	keep  func(l *locator) string
+
+	weights  []int // of the records of the last run but those of children: rows of each with those of its children
+	children int   // rows of children so far
 }
 
 const (
@@ -86,13 +94,18 @@ func (r *runner) records(ctx context.Context, p *plan, link string) ([][]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", p.object.name, err)
 	}
-	out := make([][]byte, len(raw))
+	out, weights := make([][]byte, len(raw)), make([]int, 0, len(raw))
 	for i, row := range raw {
+		before := r.children
 		buf, err := r.record(ctx, make([]byte, 0, 64*len(row)+96), p, row)
 		if err != nil {
 			return nil, err
 		}
 		out[i] = buf
+		weights = append(weights, 1+r.children-before)
+	}
+	if link == "" {
+		r.weights = weights
 	}
 	return out, nil
 }
@@ -159,7 +172,7 @@ func (r *runner) members(ctx context.Context, buf []byte, nodes []*node, p *plan
 			buf, err = r.typeOf(ctx, buf, n, p, row)
 		case subqueryNode:
 			id, _ := row[p.idColumn].(string)
-			buf, err = r.children(ctx, buf, n.sub, id)
+			buf, err = r.childList(ctx, buf, n.sub, id)
 		}
 		if err != nil {
 			return nil, err
@@ -193,7 +206,7 @@ func (r *runner) typeOf(ctx context.Context, buf []byte, n *node, p *plan, row [
 	return append(buf, "null"...), nil
 }
 
-func (r *runner) children(ctx context.Context, buf []byte, sub *plan, parent string) ([]byte, error) {
+func (r *runner) childList(ctx context.Context, buf []byte, sub *plan, parent string) ([]byte, error) {
 	list, err := r.records(ctx, sub, parent)
 	if err != nil {
 		return nil, err
@@ -201,11 +214,13 @@ func (r *runner) children(ctx context.Context, buf []byte, sub *plan, parent str
 	if len(list) == 0 {
 		return append(buf, "null"...), nil
 	}
-	buf = append(buf, `{"totalSize":`...)
-	buf = strconv.AppendInt(buf, int64(len(list)), 10)
-	buf = append(buf, `,"done":true,"records":[`...)
-	buf = appendJoined(buf, list)
-	return append(buf, "]}"...), nil
+	next, all := "", len(list)
+	if r.keep != nil && all > r.batch {
+		next = r.keep(&locator{records: list, batch: r.batch})
+		list = list[:r.batch]
+	}
+	r.children += len(list)
+	return append(buf, page(list, all, next)...), nil
 }
 
 func appendJoined(buf []byte, list [][]byte) []byte {

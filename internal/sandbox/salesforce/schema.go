@@ -41,8 +41,8 @@ type field struct {
 	defaultTo   string
 
 	required, readOnly, createOnly, unique, external, nameField, indexed, restricted bool
-	scale int     // digits after the point, where it is not the usual 2
-	bound float64 // the greatest value on either side of zero, 0: none
+	scale                                                                            int     // digits after the point, where it is not the usual 2
+	bound                                                                            float64 // the greatest value on either side of zero, 0: none
 	// pointing is a reference that tells the type of what it points at even where this org has one type alone.
 	pointing bool
 	// auto fields are numbered by the platform.
@@ -89,7 +89,9 @@ func (f *field) number() bool {
 	return f.kind == typeInt || f.kind == typeDouble || f.kind == typeCurrency
 }
 
-func (f *field) custom() bool { return strings.HasSuffix(f.name, "__c") || strings.HasSuffix(f.name, "__s") }
+func (f *field) custom() bool {
+	return strings.HasSuffix(f.name, "__c") || strings.HasSuffix(f.name, "__s")
+}
 
 // column is the quoted name of the column.
 func (f *field) column() string { return `"` + f.name + `"` }

@@ -66,6 +66,8 @@ type Options struct {
 	BaseURL string
 	// Remote lets other machines open the pages and switches below /sandbox. Off by default: they need no sign-in.
 	Remote bool
+
+	upgrade upgrade // of an older file; for tests
 }
 
 // Credentials is all a client needs to connect.
@@ -153,7 +155,7 @@ func New(opts Options) (*Org, error) {
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)
 	ctx := context.Background()
-	if o.store, err = openStore(ctx, opts.Dir, o.schema); err != nil {
+	if o.store, err = openStore(ctx, opts.Dir, o.schema, opts.upgrade); err != nil {
 		return nil, err
 	}
 	o.store.rolledBack = o.topics.clear

@@ -620,6 +620,9 @@ func (b *builder) subquery(outer, q *soql.Query) error {
 		if sub.aggregate || sub.count {
 			return badRequest("MALFORMED_QUERY", "only root queries support aggregate expressions")
 		}
+		if taken(b.plan.nodes, rel.name) {
+			return atQuery("MALFORMED_QUERY", b.c.src, q.Pos, "duplicate relationship selected: %s", rel.name)
+		}
 		b.plan.nodes = append(b.plan.nodes, &node{name: rel.name, kind: subqueryNode, sub: sub})
 		return nil
 	}

@@ -129,6 +129,9 @@ func (s *scope) dateCall(name, expr string, f *soql.Func) (*value, error) {
 		return nil, err
 	}
 	var when string
+	if timed := name == "HOUR_IN_DAY" || name == "DAY_ONLY"; timed && v.kind == typeDate {
+		return nil, atQuery("INVALID_FIELD", s.c.src, f.Pos, "%s needs a datetime: '%s' is none", name, v.name)
+	}
 	switch {
 	case v.kind == typeDateTime && local:
 		when = "sandbox_local(" + v.sql + ", '" + s.c.zone + "') / 1000, 'unixepoch'"

@@ -201,6 +201,12 @@ func (s *scope) compareRange(out *sqlText, v *value, op soql.Op, lit soql.Value)
 		out.WriteString(v.sql + " < ")
 		edge(true)
 	case soql.Greater:
+		// The spans that reach back from today are asked for by > as well as by =: what is greater than their start.
+		if back := strings.HasPrefix(lit.Str, "LAST_") && strings.HasSuffix(lit.Str, "_DAYS"); back {
+			out.WriteString(v.sql + " > ")
+			edge(false)
+			return nil
+		}
 		out.WriteString(v.sql + " >= ")
 		edge(true)
 	case soql.GreaterOrEqual:

@@ -52,6 +52,10 @@ func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[st
 			continue
 		}
 		f := obj.field(name)
+		if c := obj.compound(name); f == nil && c != nil {
+			locked = append(locked, c.name)
+			continue
+		}
 		if f == nil {
 			return nil, badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name)
 		}

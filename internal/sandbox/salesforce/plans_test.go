@@ -67,6 +67,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 			"SELECT Id FROM VoiceCall WHERE VendorCallKey = 'k'":                                                                "VoiceCall.VendorCallKey",
 			"SELECT Id FROM User WHERE Username = 'a@b.example'":                                                                "User.Username",
 			"SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name = 'Acme')":                            "Account.Name",
+			"SELECT Id FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(48.85, 2.35), 'km') < 20":                        "Account.BillingLatitude",
+			"SELECT Id FROM Contact WHERE DISTANCE(Account.BillingAddress, GEOLOCATION(48.85, 2.35), 'km') < 20":                "Account.BillingLatitude",
 			"SELECT Id FROM Contact WHERE Id IN (" + strings.Repeat("'003000000000001AAA',", 30) + "'003000000000002AAA')":      "PRIMARY KEY",
 		} {
 			plan := o.plansOf(t, query)

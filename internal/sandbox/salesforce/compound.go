@@ -84,10 +84,10 @@ func (o *object) addCompound(def *field) error {
 	prefix, parts := strings.TrimSuffix(def.name, "__c"), locationParts
 	if def.kind == typeAddress {
 		prefix, parts = strings.TrimSuffix(def.name, "Address"), addressParts
-		o.addField(&field{name: prefix + "Latitude", label: labelOf(prefix + "Latitude"), kind: typeDouble, scale: 15, bound: maxLatitude, indexed: true})
-		o.addField(&field{name: prefix + "Longitude", label: labelOf(prefix + "Longitude"), kind: typeDouble, scale: 15, bound: maxLongitude})
+		o.addField(&field{name: prefix + "Latitude", label: labelOf(prefix + "Latitude"), kind: typeDouble, scale: 15, bound: maxLatitude, indexed: true, geocode: true})
+		o.addField(&field{name: prefix + "Longitude", label: labelOf(prefix + "Longitude"), kind: typeDouble, scale: 15, bound: maxLongitude, geocode: true})
 		o.addField(&field{
-			name: prefix + "GeocodeAccuracy", label: labelOf(prefix + "GeocodeAccuracy"), kind: typePicklist, length: 40, restricted: true,
+			name: prefix + "GeocodeAccuracy", label: labelOf(prefix + "GeocodeAccuracy"), kind: typePicklist, length: 40, restricted: true, geocode: true,
 			values: strings.Fields("Address NearAddress Block Street ExtendedZip Zip Neighborhood City County State Unknown"),
 		})
 	} else {

@@ -18,9 +18,15 @@ func (o *testOrg) plansOf(t *testing.T, query string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+	return o.explain(t, p)
+}
+
+func (o *testOrg) explain(t *testing.T, p *plan) string {
+	t.Helper()
+	env := environment{now: fixedNow(), zone: fixedNow().Location(), user: o.admin}
 	rows, err := o.store.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+p.sql, p.values(env, "")...)
 	if err != nil {
-		t.Fatalf("%s: %v", query, err)
+		t.Fatalf("%s: %v", p.sql, err)
 	}
 	raw, err := scanAll(rows, 4)
 	if err != nil {

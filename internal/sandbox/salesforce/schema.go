@@ -43,6 +43,8 @@ type field struct {
 	required, readOnly, createOnly, unique, external, nameField, indexed, restricted bool
 	scale                                                                            int     // digits after the point, where it is not the usual 2
 	bound                                                                            float64 // the greatest value on either side of zero, 0: none
+	// geocode fields of an address are found out by a service: the pages do not ask people for them.
+	geocode bool
 	// pointing is a reference that tells the type of what it points at even where this org has one type alone.
 	pointing bool
 	// auto fields are numbered by the platform.

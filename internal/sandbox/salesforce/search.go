@@ -104,6 +104,9 @@ func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret s
 	if !obj.searchable() {
 		return nil, atQuery("INVALID_TYPE", src, ret.Pos, "entity type %s does not support search", obj.name)
 	}
+	if err := checkReturned(src, ret.Fields); err != nil {
+		return nil, err
+	}
 	q := &soql.Query{
 		Select: ret.Fields, From: []soql.From{{Name: obj.name}}, Where: ret.Where, OrderBy: ret.OrderBy, Limit: ret.Limit, Offset: ret.Offset,
 	}
@@ -123,6 +126,17 @@ func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret s
 	}
 	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	return run.records(rq.ctx, p, "")
+}
+
+// checkReturned refuses columns that are of queries alone.
+func checkReturned(src string, fields []soql.SelectItem) error {
+	for _, item := range fields {
+		f, isFunc := item.Expr.(*soql.Func)
+		if item.Expr == nil || isFunc && hasAggregate(f) {
+			return atQuery("MALFORMED_SEARCH", src, item.Pos, "a search returns fields, and no aggregates, children or TYPEOF: remove %s", item)
+		}
+	}
+	return nil
 }
 
 // searchList is the scope of USING ListView: the platform's own lists of all records and of one's own are known.

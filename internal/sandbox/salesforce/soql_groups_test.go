@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -72,12 +73,31 @@ func TestMeaningOfGroups(t *testing.T) {
 // TestManyGroups: an aggregate query has one page.
 func TestManyGroups(t *testing.T) {
 	t.Parallel()
-	o := start(t, Options{Seed: SeedMedium})
+	o := start(t, Options{Seed: SeedNone})
+	o.manyContacts(t, 2001)
 	const q = "SELECT Email, COUNT(Id) n FROM Contact GROUP BY Email ORDER BY Email"
 	status, body := o.soql(q)
 	o.judge(t, meaning{q: q, want: "!EXCEEDED_ID_LIMIT Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"}, status, body, "records")
 	if status, body := o.soql(q + " LIMIT 2000"); status != http.StatusOK || !strings.Contains(body, `"totalSize":2000,"done":true`) {
 		t.Errorf("%d %.200s", status, body)
+	}
+}
+
+// manyContacts stores contacts with an address of mail each.
+func (o *testOrg) manyContacts(t *testing.T, n int) {
+	t.Helper()
+	obj := o.schema.object("Contact")
+	err := o.store.update(t.Context(), func(tx *sql.Tx) error {
+		for i := range n {
+			r := record{"LastName": "C", "Email": fmt.Sprintf("c%d@customers.example", i)}
+			if _, err := o.Org.create(t.Context(), tx, o.admin, obj, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -65,6 +65,9 @@ func checkBulkColumns(nodes []*node) error {
 				return err
 			}
 		case leafNode:
+			if n.field.kind == typeJunction {
+				return badRequest("INVALIDJOB", "Selecting a list of ids is not supported in Bulk Query: %s", n.name)
+			}
 		}
 	}
 	return nil

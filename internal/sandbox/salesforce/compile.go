@@ -561,7 +561,7 @@ func (b *builder) allFields(q *soql.Query, f *soql.Func) error {
 		}
 	}
 	for _, fd := range b.obj.fields {
-		if !fd.writeOnly {
+		if fd.listed() {
 			add(fd.name, fd.custom())
 		}
 	}

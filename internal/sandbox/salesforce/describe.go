@@ -91,7 +91,7 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 		pair := obj.name + "." + rel.child.name
 		children = append(children, map[string]any{
 			"childSObject": rel.child.name, "field": rel.field.name, "relationshipName": rel.name, "deprecatedAndHidden": false,
-			"junctionIdListNames": []string{}, "junctionReferenceTo": []string{},
+			"junctionIdListNames": junctionNames(rel), "junctionReferenceTo": junctionTargets(rel),
 			"cascadeDelete":    pair == "Account.Contact" || pair == "Case.CaseComment",
 			"restrictedDelete": rel.child.name == "Case" && obj.name != "Case",
 		})
@@ -107,6 +107,22 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 		d[none] = nil
 	}
 	return &response{status: http.StatusOK, header: header, body: d}, nil
+}
+
+// junctionNames and junctionTargets are of the relationship a list of ids stands for.
+func junctionNames(rel childRel) []string {
+	if rel.field.name == "TaskId" && rel.name == whoList {
+		return []string{whoIDs}
+	}
+	return []string{}
+}
+
+func junctionTargets(rel childRel) []string {
+	f := rel.child.field("RelationId")
+	if len(junctionNames(rel)) == 0 || f == nil {
+		return []string{}
+	}
+	return f.refs
 }
 
 func scopes(obj *object) []map[string]string {

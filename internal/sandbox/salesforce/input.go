@@ -123,6 +123,8 @@ func (o *Org) checkDecoded(ctx context.Context, db querier, obj *object, f *fiel
 		return checkMoment(f, v)
 	case typeReference:
 		return o.checkReference(ctx, db, obj, f, v)
+	case typeJunction:
+		return o.checkJunction(ctx, db, obj, f, v)
 	default:
 		return checkText(obj, f, v)
 	}

@@ -17,6 +17,7 @@ func definitions() []definition {
 		{name: "Case", label: "Case", plural: "Cases", prefix: "500", fields: caseFields},
 		{name: "CaseComment", label: "Case Comment", plural: "Case Comments", prefix: "00a", fields: caseCommentFields},
 		{name: "Task", label: "Task", plural: "Tasks", prefix: "00T", fields: taskFields},
+		{name: whoRelation, label: "Task Who Relation", plural: "Task Who Relations", prefix: "0RT", fields: whoRelationFields, readOnly: true, setup: true},
 		{name: "VoiceCall", label: "Voice Call", plural: "Voice Calls", prefix: "0LQ", fields: voiceCallFields},
 		{name: "User", label: "User", plural: "Users", prefix: "005", fields: userFields},
 		{name: "Profile", label: "Profile", plural: "Profiles", prefix: "00e", fields: profileFields, readOnly: true, setup: true},
@@ -119,6 +120,7 @@ CreatorId reference readonly ->User/Creator
 CreatorName string(121) readonly`
 
 const taskFields = `WhoId reference pointing ->Contact/Who <-Tasks label=Name_ID
+TaskWhoIds junctionidlist writeonly label=Related_Who_IDs
 WhatId reference pointing ->Account,Case/What <-Tasks label=Related_To_ID
 Subject string name
 ActivityDate date label=Due_Date_Only

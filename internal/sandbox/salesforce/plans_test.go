@@ -69,6 +69,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 			"SELECT Id FROM Case WHERE Contact.Email = 'a@b.example'":                                                           "Contact.Email",
 			"SELECT COUNT() FROM Case WHERE AccountId = '001000000000001AAA'":                                                   "Case.AccountId",
 			"SELECT Id FROM Task WHERE WhoId = '003000000000001AAA' ORDER BY CreatedDate DESC":                                  "Task.WhoId",
+			"SELECT Id, TaskWhoIds FROM Task WHERE WhoId = '003000000000001AAA'":                                                "TaskWhoRelation.TaskId",
 			"SELECT Id FROM CaseComment WHERE ParentId = '500000000000001AAA'":                                                  "CaseComment.ParentId",
 			"SELECT Id FROM VoiceCall WHERE VendorCallKey = 'k'":                                                                "VoiceCall.VendorCallKey",
 			"SELECT Id FROM User WHERE Username = 'a@b.example'":                                                                "User.Username",
@@ -79,7 +80,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		} {
 			plan := o.plansOf(t, query)
 			for line := range strings.SplitSeq(plan, "\n") {
-				if scan.MatchString(line) && !strings.Contains(line, "json_each") {
+				if scan.MatchString(line) && !strings.Contains(line, "json_each") && !strings.Contains(line, "(subquery") {
 					t.Errorf("with seed %s, %s reads a table: %s", seed, query, plan)
 				}
 			}

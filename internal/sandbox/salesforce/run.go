@@ -26,8 +26,9 @@ type runner struct {
 	batch int
 	keep  func(l *locator) string
 
-	weights  []int // of the records of the last run but those of children: rows of each with those of its children
-	children int   // rows of children so far
+	weights   []int // of the records of the last run but those of children: rows of each with those of its children
+	junctions int   // ids in lists so far
+	children  int   // rows of children so far
 }
 
 const (
@@ -159,7 +160,9 @@ func (r *runner) members(ctx context.Context, buf []byte, nodes []*node, p *plan
 		buf = append(buf, ':')
 		switch n.kind {
 		case leafNode:
-			if n.format {
+			if n.field.kind == typeJunction {
+				buf, err = r.junction(buf, row[n.column])
+			} else if n.format {
 				buf = r.env.appendFormatted(buf, n.field, row[n.column])
 			} else {
 				buf = appendValue(buf, n.field.kind, row[n.column])

@@ -24,9 +24,10 @@ const (
 	typeCurrency  fieldType = "currency"
 	typeDate      fieldType = "date"
 	typeDateTime  fieldType = "datetime"
-	typeMulti     fieldType = "multipicklist" // values are kept with ; between them
-	typeAddress   fieldType = "address"       // see compound
-	typeLocation  fieldType = "location"      // see compound
+	typeMulti     fieldType = "multipicklist"  // values are kept with ; between them
+	typeAddress   fieldType = "address"        // see compound
+	typeLocation  fieldType = "location"       // see compound
+	typeJunction  fieldType = "junctionidlist" // a list of ids, kept as records in between
 )
 
 // field describes one field. Length is in characters.
@@ -69,7 +70,12 @@ func (f *field) isID() bool { return f.kind == typeID || f.kind == typeReference
 
 // What a query may do with a field, as the platform's object reference states it for types of field.
 
-func (f *field) sortable() bool { return !f.longText && f.kind != typeMulti && !f.compound() }
+func (f *field) sortable() bool {
+	return !f.longText && f.kind != typeMulti && f.kind != typeJunction && !f.compound()
+}
+
+// listed reports whether queries may select the field.
+func (f *field) listed() bool { return !f.writeOnly || f.kind == typeJunction }
 
 func (f *field) compound() bool { return f.kind == typeAddress || f.kind == typeLocation }
 
@@ -78,7 +84,7 @@ func (f *field) polymorphic() bool { return len(f.refs) > 1 || f.pointing }
 
 func (f *field) groupable() bool {
 	switch f.kind {
-	case typeDateTime, typeDouble, typeCurrency, typeMulti, typeAddress, typeLocation:
+	case typeDateTime, typeDouble, typeCurrency, typeMulti, typeAddress, typeLocation, typeJunction:
 		return false
 	default:
 		return !f.longText && !f.auto

@@ -188,8 +188,11 @@ func (s *scope) column(targets []target, name string, poly bool, pos soql.Pos) (
 		return r, nil
 	}
 	f := t.object.field(name)
-	if f == nil || f.writeOnly {
+	if f == nil || !f.listed() {
 		return nil, s.noColumn(name, t.object.name, pos)
+	}
+	if f.kind == typeJunction {
+		return junctionColumn(t, f), nil
 	}
 	return &reference{field: f, sql: t.alias + "." + f.column(), folded: t.alias + "." + f.folded()}, nil
 }

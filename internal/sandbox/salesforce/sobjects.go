@@ -120,7 +120,7 @@ func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
 	}
 	var names []string
 	for _, f := range obj.fields {
-		if !f.writeOnly {
+		if f.listed() {
 			names = append(names, f.name)
 		}
 	}

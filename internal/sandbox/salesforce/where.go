@@ -67,7 +67,7 @@ func (s *scope) operand(e soql.Expr) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.field != nil && (v.field.longText || v.field.compound()) {
+	if v.field != nil && (v.field.longText || v.field.compound() || v.field.kind == typeJunction) {
 		return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "field '%s' can not be filtered in a query call", v.field.name)
 	}
 	if s.having {

@@ -54,6 +54,9 @@ type reference struct {
 func (c *compiler) newScope(q *soql.Query, obj *object) (*scope, error) {
 	s := &scope{c: c, obj: obj, joins: map[string]*join{}, names: map[string][]string{strings.ToLower(obj.name): nil}}
 	s.root = target{object: obj, alias: c.alias()}
+	if name := q.From[0].Name; !strings.Contains(name, ".") {
+		s.names[strings.ToLower(name)] = nil // of children the name of their relationship
+	}
 	if a := q.From[0].Alias; a != "" {
 		s.names[strings.ToLower(a)] = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -31,7 +32,7 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 	}
 	returning := s.Returning
 	if len(returning) == 0 {
-		for _, obj := range o.schema.objects {
+		for _, obj := range o.seen(rq).objects {
 			if obj.searchable() {
 				returning = append(returning, soql.Returning{Name: obj.name})
 			}
@@ -153,20 +154,18 @@ func searchList(src string, obj *object, ret soql.Returning) (string, error) {
 
 // found returns the ids of the records that match, as SQL. A plain number in phone fields is found by index.
 func (o *Org) found(rq *request, obj *object, scope soql.Scope, m matcher) (*sqlText, error) {
-	out := &sqlText{}
+	var numbered *sqlText
 	if scope == soql.ScopePhone {
 		if digits, plain := m.plainNumber(); plain {
-			key := reverse(digits)
-			out.WriteString("SELECT id FROM phone WHERE entity = ")
-			out.arg(obj.prefix)
-			out.WriteString(" AND reversed >= ")
-			out.arg(key)
-			out.WriteString(" AND reversed < ")
-			out.arg(key + "~")
-			return out, nil
+			numbered = byNumber(obj, digits)
+			if len(searchFields(obj, scope)) == len(searchFields(o.schema.object(obj.name), scope)) {
+				return numbered, nil
+			}
+			// The index does not know which field a number is in, and the user may not read all of them.
 		}
 	}
-	ids, err := o.candidates(rq, obj, scope, m)
+	out := &sqlText{}
+	ids, err := o.candidates(rq, obj, scope, m, numbered)
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +182,21 @@ func (o *Org) found(rq *request, obj *object, scope soql.Scope, m matcher) (*sql
 	return out, nil
 }
 
-// candidates reads the fields that are searched, record by record, and returns the ids of those that match.
-func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher) (ids []string, err error) {
+// byNumber selects the ids of the records with a number that ends in the digits.
+func byNumber(obj *object, digits string) *sqlText {
+	out, key := &sqlText{}, reverse(digits)
+	out.WriteString("SELECT id FROM phone WHERE entity = ")
+	out.arg(obj.prefix)
+	out.WriteString(" AND reversed >= ")
+	out.arg(key)
+	out.WriteString(" AND reversed < ")
+	out.arg(key + "~")
+	return out
+}
+
+// candidates reads the fields that are searched, record by record, and returns the ids of those that match. within selects
+// the ids it looks at, nil: all.
+func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher, within *sqlText) (ids []string, err error) {
 	fields := searchFields(obj, scope)
 	if len(fields) == 0 || m.root == nil {
 		return nil, nil
@@ -193,7 +205,14 @@ func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher) 
 	for _, f := range fields {
 		cols = append(cols, f.folded())
 	}
-	rows, err := o.db(rq).QueryContext(rq.ctx, "SELECT "+strings.Join(cols, ", ")+" FROM "+obj.table()+` WHERE "IsDeleted" = 0`)
+	query := &sqlText{}
+	query.WriteString("SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "IsDeleted" = 0`)
+	if within != nil {
+		query.WriteString(` AND "Id" IN (`)
+		query.add(within)
+		query.WriteString(")")
+	}
+	rows, err := o.db(rq).QueryContext(rq.ctx, query.String(), (&plan{args: query.args}).values(environment{}, "")...)
 	if err != nil {
 		return nil, fmt.Errorf("searching %s: %w", obj.name, err)
 	}
@@ -216,6 +235,14 @@ func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher) 
 	return ids, nil
 }
 
+// alsoNames are the fields IN NAME FIELDS searches besides those that name records (SOQL and SOSL reference, "IN SearchGroup").
+func alsoNames() []string {
+	return []string{
+		"Contact.FirstName", "Contact.LastName", "User.FirstName", "User.LastName", "User.CommunityNickname", "Account.Website",
+		"Case.SuppliedName", "Case.Subject", "Task.Subject",
+	}
+}
+
 func searchFields(obj *object, scope soql.Scope) []*field {
 	var out []*field
 	for _, f := range obj.fields {
@@ -226,7 +253,7 @@ func searchFields(obj *object, scope soql.Scope) []*field {
 		case soql.ScopeEmail:
 			fits = f.kind == typeEmail
 		case soql.ScopeName:
-			fits = f.nameField || f.name == "FirstName" || f.name == "LastName"
+			fits = f.nameField || slices.Contains(alsoNames(), obj.name+"."+f.name)
 		default:
 			fits = f.text() && f.kind != typePicklist
 		}

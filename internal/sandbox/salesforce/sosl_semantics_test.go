@@ -72,6 +72,7 @@ func TestMeaningOfSearches(t *testing.T) {
 		{"letters beyond ASCII", "FIND {émile} RETURNING Account(Name)", `[{"Name":"Émile_x"}]`},
 		{"an address of mail", in("uk.office@acme\\-labs.example"), names("Uk")},
 		{"NAME FIELDS", "FIND {kyoto OR smith} IN NAME FIELDS RETURNING Contact(LastName ORDER BY LastName)", names("Smith")},
+		{"NAME FIELDS of a case", "FIND {three} IN NAME FIELDS RETURNING Case(Subject)", `[{"Subject":"Three"}]`},
 		{"EMAIL FIELDS", "FIND {acme*} IN EMAIL FIELDS RETURNING Contact(LastName ORDER BY LastName)", names("O'Brien", "Uk")},
 		{"PHONE FIELDS: by the last digits", "FIND {5550101} IN PHONE FIELDS RETURNING Contact(LastName)", names("O'Brien")},
 		{"PHONE FIELDS: however they are written", `FIND {(415) 555-0102} IN PHONE FIELDS RETURNING Contact(LastName)`, names("Zed")},

@@ -22,8 +22,8 @@ func ParseSearch(src string) (*Search, error) {
 func (p *parser) search() *Search {
 	s := &Search{Scope: ScopeAll}
 	p.expectWord("FIND")
-	if p.peek().kind != tokBraces {
-		p.unexpected()
+	if t := p.peek(); t.kind != tokBraces {
+		p.fail(t.pos, "No search term found. The search term must be enclosed in braces.")
 	}
 	s.Term = p.next().text
 	if p.acceptWord("IN") {

@@ -27,14 +27,11 @@ func (o *Org) checkQueryJob(rq *request, j *job, in newJob) error {
 	if in.Operation != "query" && in.Operation != "queryAll" {
 		return badRequest("INVALIDJOB", "InvalidJob : operation must be query or queryAll: it is %s", shorten(in.Operation))
 	}
-	q, err := soql.Parse(in.Query)
-	if err == nil {
-		err = o.checkCompounds(rq, q)
-	}
-	if _, isFault := errors.AsType[*apiError](err); isFault {
+	p, err := o.planFor(in.Query, in.Operation == "queryAll", o.environment(rq))
+	if err != nil {
 		return err
 	}
-	p, err := o.planFor(in.Query, in.Operation == "queryAll", o.environment(rq))
+	q, err := soql.Parse(in.Query)
 	if err != nil {
 		return err
 	}
@@ -55,33 +52,26 @@ func checkBulkQuery(q *soql.Query, p *plan) error {
 	case q.Offset != nil:
 		return badRequest("API_ERROR", "OFFSET clause not supported in Bulk Query")
 	}
-	for _, n := range p.nodes {
+	return checkBulkColumns(p.nodes)
+}
+
+func checkBulkColumns(nodes []*node) error {
+	for _, n := range nodes {
 		switch n.kind {
 		case subqueryNode:
 			return badRequest("FEATURENOTENABLED", "Aggregate Relationships not supported in Bulk Query with CSV content type")
 		case typeofNode:
 			return badRequest("API_ERROR", "TYPEOF clause not supported in Bulk Query")
-		case leafNode, parentNode:
-		}
-	}
-	return nil
-}
-
-// checkCompounds refuses compound fields, which this org has in parts only: MailingAddress, but not MailingCity.
-func (o *Org) checkCompounds(rq *request, q *soql.Query) error {
-	obj := o.seen(rq).object(q.From[0].Name)
-	if obj == nil {
-		return nil
-	}
-	compounds := map[string]bool{}
-	for _, f := range obj.fields {
-		if name, _ := compoundOf(f.name, false); name != "" {
-			compounds[strings.ToLower(name)] = true
-		}
-	}
-	for _, item := range q.Select {
-		if f, isField := item.Expr.(*soql.Field); isField && compounds[strings.ToLower(f.Name)] && obj.field(f.Name) == nil {
+		case compoundNode:
 			return badRequest("API_ERROR", "Selecting compound data not supported in Bulk Query")
+		case parentNode:
+			if err := checkBulkColumns(n.children); err != nil {
+				return err
+			}
+		case leafNode:
+			if n.field.kind == typeJunction {
+				return badRequest("API_ERROR", "Selecting a list of ids is not supported in Bulk Query: %s", n.name)
+			}
 		}
 	}
 	return nil

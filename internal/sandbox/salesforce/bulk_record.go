@@ -189,9 +189,6 @@ func (l *loader) reference(visible *object, name, relation, key string) (csvColu
 	return csvColumn{}, unknownColumn(name)
 }
 
-// polymorphic reports whether a reference may point at several entities. A task's Who may be a lead too on the platform.
-func (f *field) polymorphic() bool { return len(f.refs) > 1 || f.rel == "Who" }
-
 // lookedUp reports whether a field names records: an external id, or one that is indexed for looking up (describe's
 // idLookup: Id, Name, Email and what is unique).
 func (f *field) lookedUp() bool {

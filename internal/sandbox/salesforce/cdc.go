@@ -29,7 +29,7 @@ func eventFields(obj *object) []eventField {
 		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" || person && f.name == "Name" {
 			continue // of a name the parts tell
 		}
-		compound, name := compoundOf(f.name, person)
+		compound, name := eventCompound(obj, f, person)
 		if compound == "" {
 			out = append(out, eventField{name: f.name, f: f})
 			continue
@@ -45,18 +45,19 @@ func eventFields(obj *object) []eventField {
 	return out
 }
 
-// compoundOf tells which compound a field is part of, "" for none, and its name there.
-func compoundOf(name string, person bool) (compound, part string) {
-	if person && (name == "FirstName" || name == "LastName" || name == "Salutation") {
-		return "Name", name
+// eventCompound tells which compound a field is part of, "" for none, and its name there.
+func eventCompound(obj *object, f *field, person bool) (compound, part string) {
+	if person && (f.name == "FirstName" || f.name == "LastName" || f.name == "Salutation") {
+		return "Name", f.name
 	}
-	for _, prefix := range []string{"Billing", "Shipping", "Mailing", "Other"} {
-		rest, found := strings.CutPrefix(name, prefix)
-		if found && slices.Contains([]string{"Street", "City", "State", "PostalCode", "Country"}, rest) {
-			return prefix + "Address", rest
-		}
+	switch c := obj.compoundOf(f); {
+	case c == nil:
+		return "", f.name
+	case c.kind == typeLocation:
+		return c.name, strings.TrimSuffix(strings.TrimPrefix(f.name, strings.TrimSuffix(c.name, "__c")+"__"), "__s")
+	default:
+		return c.name, strings.TrimPrefix(f.name, strings.TrimSuffix(c.name, "Address"))
 	}
-	return "", name
 }
 
 // eventSchema is the shape of an event: its Avro schema, and the id that names it.
@@ -117,8 +118,11 @@ func newEventSchema(obj *object) *eventSchema {
 }
 
 func compoundType(name string) string {
-	if name == "Name" {
+	switch {
+	case name == "Name":
 		return "PersonName"
+	case strings.HasSuffix(name, "__c"):
+		return "Location"
 	}
 	return "Address"
 }
@@ -344,5 +348,5 @@ func appendMember(buf []byte, name string, f *field, v any) []byte {
 	if v == nil {
 		return append(buf, "null"...)
 	}
-	return appendValue(buf, f.kind, v, false)
+	return appendValue(buf, f.kind, v)
 }

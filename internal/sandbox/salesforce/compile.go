@@ -12,9 +12,11 @@ import (
 type environment struct {
 	now  time.Time
 	zone *time.Location // of the user: date literals are days there
-	user string         // id
-	api  int            // version of the API: 60 for 60.0; 0 is the newest
-	view *view          // what the user sees; nil: everything
+	// locale of the user, which says how FORMAT writes and when weeks start; empty: en_US
+	locale string
+	user   string // id
+	api    int    // version of the API: 60 for 60.0; 0 is the newest
+	view   *view  // what the user sees; nil: everything
 }
 
 // argument is a value for a placeholder: fixed, or worked out for each run.
@@ -43,6 +45,7 @@ const (
 	parentNode
 	subqueryNode
 	typeofNode
+	compoundNode
 )
 
 // node is one key of a record's JSON.
@@ -51,7 +54,7 @@ type node struct {
 	kind   nodeKind
 	field  *field
 	column int
-	label  bool // FORMAT: the value as text
+	format bool // FORMAT: the value as text
 
 	children []*node  // of a parent
 	targets  []branch // of a parent: what it may be; of TYPEOF: with the fields of each type
@@ -64,6 +67,7 @@ type branch struct {
 	object   *object
 	idColumn int
 	children []*node
+	none     bool // TYPEOF says nothing of it
 }
 
 // sqlText is SQL with the arguments of its placeholders, in order.
@@ -113,9 +117,10 @@ const (
 type compiler struct {
 	schema  *schema
 	src     string
-	zone    string // name of the user's zone, for convertTimezone
-	all     bool   // queryAll: deleted records too
-	levels  int    // of sub-queries, maxLevels if 0
+	zone    string   // name of the user's zone, for convertTimezone
+	all     bool     // queryAll: deleted records too
+	levels  int      // of sub-queries, maxLevels if 0
+	only    *sqlText // selects the ids the records must be of, nil: any
 	aliases int
 	depth   int
 
@@ -207,6 +212,8 @@ type builder struct {
 	seen   map[string]int
 	groups []string
 	mode   string // ROLLUP, CUBE or empty
+
+	unnamed int // columns called expr0, expr1 .. so far
 
 	grouped map[string]bool // what is grouped by, as SQL
 }
@@ -302,6 +309,13 @@ func (b *builder) filter(q *soql.Query, link *field) (*sqlText, error) {
 		t.WriteString(b.root.alias + `."IsDeleted" = 0`)
 		terms = append(terms, t)
 	}
+	if b.c.only != nil && link == nil && !b.inSemiJoin {
+		t := &sqlText{}
+		t.WriteString(b.root.alias + `."Id" IN (`)
+		t.add(b.c.only)
+		t.WriteString(")")
+		terms = append(terms, t)
+	}
 	scoped, err := b.using(q.From[0])
 	if err != nil {
 		return nil, err
@@ -329,11 +343,22 @@ func (b *builder) filter(q *soql.Query, link *field) (*sqlText, error) {
 	return out, nil
 }
 
-// using compiles USING SCOPE: `mine` is what the user owns, `everything` and `all` are no filter.
+// using compiles USING SCOPE: `mine` is what the user owns, `delegated` what the user made for others to do, `everything`
+// and `all` are no filter.
 func (b *builder) using(f soql.From) (*sqlText, error) {
 	switch strings.ToLower(f.Scope) {
 	case "", "everything", "all":
 		return nil, nil
+	case "delegated":
+		if b.obj.name != "Task" {
+			break
+		}
+		t := &sqlText{}
+		t.WriteString(b.root.alias + `."CreatedById" = `)
+		t.dyn(func(e environment) any { return e.user })
+		t.WriteString(" AND " + b.root.alias + `."OwnerId" != `)
+		t.dyn(func(e environment) any { return e.user })
+		return t, nil
 	case "mine":
 		if !b.obj.hasOwner() {
 			break
@@ -363,26 +388,35 @@ func (b *builder) order(out *sqlText, q *soql.Query) error {
 		} else {
 			out.WriteString(", ")
 		}
-		if b.mode != "" {
-			// The parts of a rollup are ordered together, by column.
-			out.WriteString(strconv.Itoa(b.column(b.mark(v).folded) + 1))
-		} else {
-			out.WriteString(v.folded)
+		marked := b.mark(v)
+		// Picklists are in the order of their definition, and what is not of it by the alphabet.
+		if rank := marked.rank(); rank != "" {
+			b.orderBy(out, rank, o)
+			out.WriteString(", ")
 		}
-		if o.Desc {
-			out.WriteString(" DESC")
-		}
-		// Unlike SQL, nulls come first in either direction unless the query says otherwise.
-		if o.Nulls == "LAST" {
-			out.WriteString(" NULLS LAST")
-		} else {
-			out.WriteString(" NULLS FIRST")
-		}
+		b.orderBy(out, marked.folded, o)
 	}
 	if len(q.OrderBy) > 0 && !b.plan.aggregate && !b.plan.count {
 		out.WriteString(", " + b.root.alias + `."Id"`)
 	}
 	return nil
+}
+
+func (b *builder) orderBy(out *sqlText, expr string, o soql.Order) {
+	if b.mode != "" {
+		// The parts of a rollup are ordered together, by column.
+		expr = strconv.Itoa(b.column(expr) + 1)
+	}
+	out.WriteString(expr)
+	if o.Desc {
+		out.WriteString(" DESC")
+	}
+	// Unlike SQL, nulls come first in either direction unless the query says otherwise.
+	if o.Nulls == "LAST" {
+		out.WriteString(" NULLS LAST")
+	} else {
+		out.WriteString(" NULLS FIRST")
+	}
 }
 
 // records compiles the SELECT list of a query for records.
@@ -403,28 +437,37 @@ func (b *builder) item(q *soql.Query, item soql.SelectItem) error {
 	case item.TypeOf != nil:
 		return b.typeOf(item.TypeOf)
 	}
-	if item.Alias != "" {
-		// Only grouped queries name their columns; the grammar lets an alias through.
-		return badRequest("MALFORMED_QUERY", "only aggregate expressions use field aliasing: remove '%s'", item.Alias)
-	}
 	switch e := item.Expr.(type) {
 	case *soql.Field:
+		if item.Alias != "" {
+			// Only grouped queries and functions name their columns; the grammar lets an alias through.
+			return badRequest("MALFORMED_QUERY", "only aggregate expressions use field aliasing: remove '%s'", item.Alias)
+		}
 		r, err := b.resolve(e.Name, e.Pos)
 		if err != nil {
 			return err
 		}
-		return b.leaf(r, e.Pos)
+		return b.leaf(r, e.Pos, false)
 	case *soql.Func:
 		if strings.EqualFold(e.Name, "FIELDS") {
 			return b.allFields(q, e)
 		}
-		return b.function(e)
+		return b.function(e, item.Alias)
 	}
-	return atQuery("INVALID_FIELD", b.c.src, item.Pos, "this org has no geolocation fields: remove DISTANCE")
+	v, err := b.value(item.Expr, false)
+	if err != nil {
+		return err
+	}
+	name := item.Alias
+	if name == "" {
+		name = "expr" + strconv.Itoa(b.unnamed)
+		b.unnamed++
+	}
+	return b.named(name, item.Pos, &node{field: &field{name: v.name, kind: v.kind}, column: b.column(v.sql)})
 }
 
-// function puts a scalar function of a field into a record: FORMAT, toLabel, convertCurrency.
-func (b *builder) function(f *soql.Func) error {
+// function puts a function of a field into a record: FORMAT and toLabel, under the field's name or an alias.
+func (b *builder) function(f *soql.Func, alias string) error {
 	v, err := b.value(f, false)
 	if err != nil {
 		return err
@@ -432,14 +475,33 @@ func (b *builder) function(f *soql.Func) error {
 	if v.field == nil {
 		return badRequest("MALFORMED_QUERY", "Grouped query required for function %s: add GROUP BY %s", f.Name, f)
 	}
-	b.plan.nodes = append(b.plan.nodes, &node{
-		name: v.field.name, field: v.field, column: b.column(v.sql), label: strings.EqualFold(f.Name, "FORMAT"),
-	})
+	inner := f.Arg
+	if g, nested := inner.(*soql.Func); nested {
+		inner = g.Arg
+	}
+	r, err := b.resolve(inner.String(), inner.Position())
+	if err != nil {
+		return err
+	}
+	format := strings.EqualFold(f.Name, "FORMAT")
+	if alias == "" {
+		return b.leaf(r, f.Pos, format)
+	}
+	return b.named(alias, f.Pos, &node{field: r.field, column: b.column(r.sql), format: format})
+}
+
+// named adds a column of the record itself under a name of its own.
+func (b *builder) named(name string, pos soql.Pos, n *node) error {
+	if taken(b.plan.nodes, name) {
+		return atQuery("MALFORMED_QUERY", b.c.src, pos, "duplicate alias: %s", name)
+	}
+	n.name = name
+	b.plan.nodes = append(b.plan.nodes, n)
 	return nil
 }
 
-// leaf adds a field at its place below its parents.
-func (b *builder) leaf(r *reference, pos soql.Pos) error {
+// leaf adds a field at its place below its parents, as text in the user's way of writing where format says so.
+func (b *builder) leaf(r *reference, pos soql.Pos, format bool) error {
 	list := &b.plan.nodes
 	for _, step := range r.path {
 		parent := findNode(*list, step.field.rel, parentNode)
@@ -449,19 +511,33 @@ func (b *builder) leaf(r *reference, pos soql.Pos) error {
 		}
 		list = &parent.children
 	}
-	if findNode(*list, r.field.name, leafNode) != nil {
+	if taken(*list, r.field.name) {
 		return atQuery("INVALID_FIELD", b.c.src, pos, "duplicate field selected: %s", r.field.name)
 	}
-	*list = append(*list, &node{name: r.field.name, field: r.field, column: b.column(r.sql)})
+	if r.compound != nil {
+		*list = append(*list, b.compoundNode(r))
+		return nil
+	}
+	*list = append(*list, &node{name: r.field.name, field: r.field, column: b.column(r.sql), format: format})
 	return nil
 }
 
 func (b *builder) parent(step *join) *node {
-	n := &node{name: step.field.rel, kind: parentNode, poly: len(step.targets) > 1}
+	n := &node{name: step.field.rel, kind: parentNode, poly: step.field.polymorphic()}
 	for _, t := range step.targets {
 		n.targets = append(n.targets, branch{object: t.object, idColumn: b.column(t.alias + `."Id"`)})
 	}
 	return n
+}
+
+// taken reports whether a record has a key already.
+func taken(list []*node, name string) bool {
+	for _, n := range list {
+		if strings.EqualFold(n.name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func findNode(list []*node, name string, kind nodeKind) *node {
@@ -478,15 +554,26 @@ func (b *builder) allFields(q *soql.Query, f *soql.Func) error {
 	if err != nil {
 		return err
 	}
-	for _, fd := range b.obj.fields {
-		if fd.writeOnly || which == "STANDARD" && fd.custom() || which == "CUSTOM" && !fd.custom() {
-			continue
+	var names []string
+	add := func(name string, custom bool) {
+		if which == "ALL" || custom == (which == "CUSTOM") {
+			names = append(names, name)
 		}
-		r, err := b.resolve(fd.name, f.Pos)
+	}
+	for _, fd := range b.obj.fields {
+		if fd.listed() {
+			add(fd.name, fd.custom())
+		}
+	}
+	for _, c := range b.obj.compounds {
+		add(c.name, c.custom())
+	}
+	for _, name := range names {
+		r, err := b.resolve(name, f.Pos)
 		if err != nil {
 			return err
 		}
-		if err := b.leaf(r, f.Pos); err != nil {
+		if err := b.leaf(r, f.Pos, false); err != nil {
 			return err
 		}
 	}
@@ -533,56 +620,14 @@ func (b *builder) subquery(outer, q *soql.Query) error {
 		if sub.aggregate || sub.count {
 			return badRequest("MALFORMED_QUERY", "only root queries support aggregate expressions")
 		}
+		if taken(b.plan.nodes, rel.name) {
+			return atQuery("MALFORMED_QUERY", b.c.src, q.Pos, "duplicate relationship selected: %s", rel.name)
+		}
 		b.plan.nodes = append(b.plan.nodes, &node{name: rel.name, kind: subqueryNode, sub: sub})
 		return nil
 	}
 	return atQuery("INVALID_TYPE", b.c.src, q.From[0].Pos,
 		"Didn't understand relationship '%s' in FROM part of query call. %s", name, adviceRelationship)
-}
-
-func (b *builder) typeOf(t *soql.TypeOf) error {
-	what, _ := t.What.(*soql.Field)
-	var f *field
-	if what != nil {
-		f = b.obj.byRel[strings.ToLower(what.Name)]
-	}
-	if f == nil || len(f.refs) < 2 {
-		return atQuery("INVALID_FIELD", b.c.src, t.Pos, "TYPEOF needs a relationship to several entities, such as Owner")
-	}
-	step, err := b.join(b.root, f, "", t.Pos)
-	if err == nil {
-		err = b.c.relate(len(t.Whens), t.Pos)
-	}
-	if err != nil {
-		return err
-	}
-	n := &node{name: f.rel, kind: typeofNode}
-	for _, tgt := range step.targets {
-		br := branch{object: tgt.object, idColumn: b.column(tgt.alias + `."Id"`)}
-		for _, e := range branchFields(t, tgt.object.name) {
-			fe, ok := e.(*soql.Field)
-			if !ok {
-				return atQuery("INVALID_FIELD", b.c.src, e.Position(), "TYPEOF takes field names only")
-			}
-			fd := tgt.object.field(fe.Name)
-			if fd == nil || fd.writeOnly {
-				return b.noColumn(fe.Name, tgt.object.name, fe.Pos)
-			}
-			br.children = append(br.children, &node{name: fd.name, field: fd, column: b.column(tgt.alias + "." + fd.column())})
-		}
-		n.targets = append(n.targets, br)
-	}
-	b.plan.nodes = append(b.plan.nodes, n)
-	return nil
-}
-
-func branchFields(t *soql.TypeOf, entity string) []soql.Expr {
-	for _, w := range t.Whens {
-		if strings.EqualFold(w.Type, entity) {
-			return w.Fields
-		}
-	}
-	return t.Else
 }
 
 func (s *scope) noColumn(name, entity string, pos soql.Pos) error {

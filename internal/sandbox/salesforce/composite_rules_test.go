@@ -38,8 +38,8 @@ func (o *testOrg) compose(allOrNone bool, parts ...string) []compositeAnswer {
 	return answer.List
 }
 
-// part writes a part of a composite; the address is below /services/data/v60.0.
-func part(ref, method, path, body string) string {
+// compositePart writes a part of a composite; the address is below /services/data/v60.0.
+func compositePart(ref, method, path, body string) string {
 	if body != "" {
 		body = `,"body":` + body
 	}
@@ -50,7 +50,7 @@ func part(ref, method, path, body string) string {
 func TestCompositeForm(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone})
-	good := part("first", "POST", "/sobjects/Account", `{"Name":"A"}`)
+	good := compositePart("first", "POST", "/sobjects/Account", `{"Name":"A"}`)
 	for name, c := range map[string]struct{ body, want string }{
 		"no parts":           {`{}`, "'compositeRequest' is a required field."},
 		"no JSON":            {`{"compositeRequest":[`, "JSON_PARSER_ERROR"},
@@ -58,12 +58,12 @@ func TestCompositeForm(t *testing.T) {
 		"no reference id":    {`{"compositeRequest":[` + good + `,{"method":"GET","url":"/services/data/v60.0/sobjects"}]}`, `"message":"'referenceId' is a required field.","errorCode":"JSON_PARSER_ERROR"`},
 		"no method":          {`{"compositeRequest":[{"url":"/services/data/v60.0/sobjects","referenceId":"a"}]}`, "'method' is a required field."},
 		"no address":         {`{"compositeRequest":[{"method":"GET","referenceId":"a"}]}`, "'url' is a required field."},
-		"lower case method":  {`{"compositeRequest":[` + good + `,` + part("b", "get", "/sobjects", "") + `]}`, "'get' is no method"},
-		"HEAD":               {`{"compositeRequest":[` + part("b", "HEAD", "/sobjects", "") + `]}`, "'HEAD' is no method"},
+		"lower case method":  {`{"compositeRequest":[` + good + `,` + compositePart("b", "get", "/sobjects", "") + `]}`, "'get' is no method"},
+		"HEAD":               {`{"compositeRequest":[` + compositePart("b", "HEAD", "/sobjects", "") + `]}`, "'HEAD' is no method"},
 		"relative address":   {`{"compositeRequest":[{"method":"GET","url":"v60.0/sobjects","referenceId":"a"}]}`, "must start with /services/data/vXX.X/"},
 		"same id":            {`{"compositeRequest":[` + good + `,` + good + `]}`, "Duplicate referenceId 'first'"},
-		"characters of ids":  {`{"compositeRequest":[` + good + `,` + part("b[1]", "GET", "/sobjects", "") + `]}`, `Provided referenceId ('b[1]') must start with a letter or a number, and it can contain only letters, numbers and underscores ('_').`},
-		"start of ids":       {`{"compositeRequest":[` + part("_b", "GET", "/sobjects", "") + `]}`, `Provided referenceId ('_b')`},
+		"characters of ids":  {`{"compositeRequest":[` + good + `,` + compositePart("b[1]", "GET", "/sobjects", "") + `]}`, `Provided referenceId ('b[1]') must start with a letter or a number, and it can contain only letters, numbers and underscores ('_').`},
+		"start of ids":       {`{"compositeRequest":[` + compositePart("_b", "GET", "/sobjects", "") + `]}`, `Provided referenceId ('_b')`},
 		"header of the call": {`{"compositeRequest":[` + good + `,{"method":"GET","url":"/services/data/v60.0/sobjects","referenceId":"b","httpHeaders":{"authorization":"Bearer x"}}]}`, "JSON_PARSER_ERROR"},
 	} {
 		status, out := o.api(http.MethodPost, "/composite", c.body)
@@ -75,7 +75,7 @@ func TestCompositeForm(t *testing.T) {
 		t.Errorf("a composite that is not well formed was run: %s", got)
 	}
 	o.version = "v51.0" // such ids were taken then, and only references to them fail
-	list := o.compose(false, part("ref[1]", "POST", "/sobjects/Account", `{"Name":"A"}`), part("b", "POST", "/sobjects/Contact", `{"LastName":"B","AccountId":"@{ref[1].id}"}`))
+	list := o.compose(false, compositePart("ref[1]", "POST", "/sobjects/Account", `{"Name":"A"}`), compositePart("b", "POST", "/sobjects/Contact", `{"LastName":"B","AccountId":"@{ref[1].id}"}`))
 	if list[0].Status != http.StatusCreated || list[0].ref() != "ref[1]" || list[1].Status != http.StatusBadRequest || !strings.Contains(string(list[1].Body), "No value for ref[1].id found in ref.") {
 		t.Errorf("51.0: %+v", list)
 	}
@@ -87,7 +87,7 @@ func TestCompositeSize(t *testing.T) {
 	o := start(t, Options{Seed: SeedNone})
 	several := func(n int, format string) (parts []string) {
 		for i := range n {
-			parts = append(parts, part(fmt.Sprintf("r%d", i), "GET", fmt.Sprintf(format, i), ""))
+			parts = append(parts, compositePart(fmt.Sprintf("r%d", i), "GET", fmt.Sprintf(format, i), ""))
 		}
 		return parts
 	}
@@ -100,8 +100,8 @@ func TestCompositeSize(t *testing.T) {
 		"26 parts":                {several(26, "/sobjects/User/describe?x=%d"), true},
 		"five queries":            {several(5, query), false},
 		"six queries":             {several(6, query), true},
-		"six of all":              {append(several(5, query), part("x", "POST", "//composite/sobjects/", `{"records":[]}`)), true},
-		"five, and what is light": {append(several(5, query), part("x", "POST", "/sobjects/Account", `{"Name":"A"}`)), false},
+		"six of all":              {append(several(5, query), compositePart("x", "POST", "//composite/sobjects/", `{"records":[]}`)), true},
+		"five, and what is light": {append(several(5, query), compositePart("x", "POST", "/sobjects/Account", `{"Name":"A"}`)), false},
 	} {
 		list := o.compose(false, c.parts...)
 		failed := len(list) == 1 && list[0].Ref == nil && list[0].Status == http.StatusBadRequest && strings.Contains(string(list[0].Body), `"LIMIT_EXCEEDED"`)
@@ -122,14 +122,14 @@ func TestCompositeReferences(t *testing.T) {
 	id := o.create("Account", `{"Name":"R & \"D\", Ürün","NumberOfEmployees":1234567890,"AnnualRevenue":1.5,"Ext__c":"k/1 ä"}`)
 	contact := o.create("Contact", `{"LastName":"Kid","AccountId":"`+id+`","DoNotCall":true,"Birthdate":"1990-02-03"}`)
 	list := o.compose(false,
-		part("acc", "GET", "/sobjects/Account/"+id+"?fields=Name,NumberOfEmployees,AnnualRevenue,Ext__c,CreatedDate,Phone", ""),
-		part("kids", "GET", "/query?q=SELECT+Id,(SELECT+Id,DoNotCall,Birthdate,LastName+FROM+Contacts)+FROM+Account", ""),
-		part("copy", "POST", "/sobjects/Account", `{"Name":"@{acc.Name}","NumberOfEmployees":"@{acc.NumberOfEmployees}","AnnualRevenue":"@{acc.AnnualRevenue}","Phone":"@{acc.Phone}","Description":"of @{acc.Name}, made @{acc.CreatedDate}: @{kids.totalSize}","ParentId":"@{kids.records[0].Id}"}`),
-		part("kid", "POST", "/sobjects/Contact", `{"LastName":"@{kids.records[0].Contacts.records[0].LastName}","DoNotCall":"@{kids.records[0].Contacts.records[0].DoNotCall}","Birthdate":"@{kids.records[0].Contacts.records[0].Birthdate}","ReportsToId":"@{kids.records[0].Contacts.records[0].Id}","AccountId":"@{copy.id}"}`),
-		part("by", "GET", "/query?q=SELECT+Name+FROM+Account+WHERE+Name='@{acc.Name}'+ORDER+BY+Id", ""),
-		part("ext", "GET", "/sobjects/Account/Ext__c/@{acc.Ext__c}?fields=Id", ""),
-		part("many", "POST", "/composite/sobjects", `{"records":[{"attributes":{"type":"Contact"},"LastName":"M","AccountId":"@{copy.id}"}]}`),
-		part("last", "GET", "/sobjects/Contact/@{many[0].id}?fields=LastName", ""),
+		compositePart("acc", "GET", "/sobjects/Account/"+id+"?fields=Name,NumberOfEmployees,AnnualRevenue,Ext__c,CreatedDate,Phone", ""),
+		compositePart("kids", "GET", "/query?q=SELECT+Id,(SELECT+Id,DoNotCall,Birthdate,LastName+FROM+Contacts)+FROM+Account", ""),
+		compositePart("copy", "POST", "/sobjects/Account", `{"Name":"@{acc.Name}","NumberOfEmployees":"@{acc.NumberOfEmployees}","AnnualRevenue":"@{acc.AnnualRevenue}","Phone":"@{acc.Phone}","Description":"of @{acc.Name}, made @{acc.CreatedDate}: @{kids.totalSize}","ParentId":"@{kids.records[0].Id}"}`),
+		compositePart("kid", "POST", "/sobjects/Contact", `{"LastName":"@{kids.records[0].Contacts.records[0].LastName}","DoNotCall":"@{kids.records[0].Contacts.records[0].DoNotCall}","Birthdate":"@{kids.records[0].Contacts.records[0].Birthdate}","ReportsToId":"@{kids.records[0].Contacts.records[0].Id}","AccountId":"@{copy.id}"}`),
+		compositePart("by", "GET", "/query?q=SELECT+Name+FROM+Account+WHERE+Name='@{acc.Name}'+ORDER+BY+Id", ""),
+		compositePart("ext", "GET", "/sobjects/Account/Ext__c/@{acc.Ext__c}?fields=Id", ""),
+		compositePart("many", "POST", "/composite/sobjects", `{"records":[{"attributes":{"type":"Contact"},"LastName":"M","AccountId":"@{copy.id}"}]}`),
+		compositePart("last", "GET", "/sobjects/Contact/@{many[0].id}?fields=LastName", ""),
 	)
 	for _, a := range list {
 		if a.Status >= 300 {
@@ -149,7 +149,7 @@ func TestCompositeReferences(t *testing.T) {
 		t.Errorf("a value in a path: %s", got)
 	}
 	// A header may refer too: the record is as it was read.
-	list = o.compose(false, part("acc", "GET", "/sobjects/Account/"+id, ""),
+	list = o.compose(false, compositePart("acc", "GET", "/sobjects/Account/"+id, ""),
 		`{"method":"PATCH","url":"/services/data/v60.0/sobjects/Account/`+id+`","referenceId":"b","httpHeaders":{"If-Match":"\"none\""},"body":{"Name":"X"}}`,
 		`{"method":"PATCH","url":"/services/data/v60.0/sobjects/Account/@{acc.Id}","referenceId":"c","httpHeaders":{"If-Unmodified-Since":"`+fixedNow().Format(http.TimeFormat)+`"},"body":{"Name":"@{acc.Name}"}}`)
 	if list[1].Status != http.StatusPreconditionFailed || list[2].Status != http.StatusNoContent || string(list[2].Body) != "null" {
@@ -168,9 +168,9 @@ func TestCompositeReferencesToNothing(t *testing.T) {
 		"q.records[1].Id": "q", "q.records[0].AccountId": "q", "q.records[0].FirstName": "q", "q.records": "q", "q.records[x].Id": "q", "": "", "[0]": "", "q.records[99999999999].Id": "q",
 	} {
 		list := o.compose(false,
-			part("acc", "POST", "/sobjects/Account", `{"Name":"A"}`), part("bad", "POST", "/sobjects/Account", `{}`),
-			part("q", "GET", "/query?q=SELECT+Id,FirstName+FROM+Contact+LIMIT+1", ""),
-			part("use", "POST", "/sobjects/Contact", `{"LastName":"@{`+path+`}"}`), part("later", "POST", "/sobjects/Account", `{"Name":"L"}`))
+			compositePart("acc", "POST", "/sobjects/Account", `{"Name":"A"}`), compositePart("bad", "POST", "/sobjects/Account", `{}`),
+			compositePart("q", "GET", "/query?q=SELECT+Id,FirstName+FROM+Contact+LIMIT+1", ""),
+			compositePart("use", "POST", "/sobjects/Contact", `{"LastName":"@{`+path+`}"}`), compositePart("later", "POST", "/sobjects/Account", `{"Name":"L"}`))
 		want := fmt.Sprintf(`[{"message":"Invalid reference specified. No value for %s found in %s. Provided referenceId ('%s')%s","errorCode":"PROCESSING_HALTED"}]`, path, from, path, form)
 		if list[3].Status != http.StatusBadRequest || string(list[3].Body) != want {
 			t.Errorf("%s: %d %s instead of %s", path, list[3].Status, list[3].Body, want)
@@ -182,8 +182,8 @@ func TestCompositeReferencesToNothing(t *testing.T) {
 	// A field of a record that has no value is null from 52.0 on.
 	for version, status := range map[string]int{"v51.0": 400, "v52.0": 201} {
 		o.version = version
-		list := o.compose(false, part("c", "GET", "/sobjects/Contact/"+id+"?fields=FirstName,LastName", ""),
-			part("n", "POST", "/sobjects/Contact", `{"FirstName":"@{c.FirstName}","LastName":"@{c.LastName}"}`))
+		list := o.compose(false, compositePart("c", "GET", "/sobjects/Contact/"+id+"?fields=FirstName,LastName", ""),
+			compositePart("n", "POST", "/sobjects/Contact", `{"FirstName":"@{c.FirstName}","LastName":"@{c.LastName}"}`))
 		if list[1].Status != status {
 			t.Errorf("%s: %+v", version, list[1])
 		}
@@ -196,8 +196,8 @@ func TestCompositeAllOrNone(t *testing.T) {
 	o := start(t, Options{Seed: SeedNone})
 	o.create("Account", `{"Name":"Old","Ext__c":"k"}`)
 	const halted = `[{"message":"The transaction was rolled back since another operation in the same transaction failed.","errorCode":"PROCESSING_HALTED"}]`
-	list := o.compose(true, part("a", "POST", "/sobjects/Account", `{"Name":"A"}`), part("b", "PATCH", "/sobjects/Account/Ext__c/k", `{"Name":"New"}`),
-		part("c", "POST", "/sobjects/Contact", `{}`), part("d", "GET", "/sobjects/Account/@{a.id}", ""))
+	list := o.compose(true, compositePart("a", "POST", "/sobjects/Account", `{"Name":"A"}`), compositePart("b", "PATCH", "/sobjects/Account/Ext__c/k", `{"Name":"New"}`),
+		compositePart("c", "POST", "/sobjects/Contact", `{}`), compositePart("d", "GET", "/sobjects/Account/@{a.id}", ""))
 	for i, a := range list {
 		if halts := i != 2; a.Status != http.StatusBadRequest || (string(a.Body) == halted) != halts || len(a.Headers) > 0 || a.ref() != string(rune('a'+i)) {
 			t.Errorf("%d: %+v", i, a)
@@ -208,15 +208,15 @@ func TestCompositeAllOrNone(t *testing.T) {
 	}
 	// The flag of the composite holds for its collections too.
 	records := `{"allOrNone":false,"records":[{"attributes":{"type":"Account"},"Name":"One"},{"attributes":{"type":"Account"}}]}`
-	list = o.compose(true, part("a", "POST", "/sobjects/Account", `{"Name":"A"}`), part("many", "POST", "/composite/sobjects", records), part("c", "POST", "/sobjects/Account", `{"Name":"C"}`))
+	list = o.compose(true, compositePart("a", "POST", "/sobjects/Account", `{"Name":"A"}`), compositePart("many", "POST", "/composite/sobjects", records), compositePart("c", "POST", "/sobjects/Account", `{"Name":"C"}`))
 	if string(list[0].Body) != halted || list[1].Status != http.StatusOK || !strings.Contains(string(list[1].Body), "ALL_OR_NONE_OPERATION_ROLLED_BACK") || string(list[2].Body) != halted {
 		t.Errorf("a collection within: %+v", list)
 	}
 	if got := o.count("Account"); !strings.Contains(got, `"totalSize":1,`) {
 		t.Errorf("after a collection was rolled back: %s", got)
 	}
-	list = o.compose(false, part("a", "POST", "/sobjects/Account", `{"Name":"A"}`), part("many", "POST", "/composite/sobjects", strings.Replace(records, "false", "true", 1)),
-		part("some", "POST", "/composite/sobjects", records))
+	list = o.compose(false, compositePart("a", "POST", "/sobjects/Account", `{"Name":"A"}`), compositePart("many", "POST", "/composite/sobjects", strings.Replace(records, "false", "true", 1)),
+		compositePart("some", "POST", "/composite/sobjects", records))
 	if list[0].Status != http.StatusCreated || !strings.Contains(string(list[1].Body), "ALL_OR_NONE") || strings.Contains(string(list[2].Body), "ALL_OR_NONE") {
 		t.Errorf("flags of the collections: %+v", list)
 	}
@@ -261,12 +261,12 @@ func TestCompositeParts(t *testing.T) {
 		{"GET", "", "", 404, "NOT_FOUND"},
 		{"GET", "%zz", "", 400, "INVALID_INPUT"},
 	} {
-		a := o.compose(false, part("x", c.method, c.path, c.body))[0]
+		a := o.compose(false, compositePart("x", c.method, c.path, c.body))[0]
 		if a.Status != c.status || !strings.Contains(string(a.Body), c.want) || a.ref() != "x" || a.Headers == nil {
 			t.Errorf("%s %s: %d %s %v", c.method, c.path, a.Status, a.Body, a.Headers)
 		}
 	}
-	a := o.compose(false, part("x", "POST", "/sobjects/Account", `{"Name":"L"}`))[0]
+	a := o.compose(false, compositePart("x", "POST", "/sobjects/Account", `{"Name":"L"}`))[0]
 	if at := a.Headers["Location"]; !strings.HasPrefix(at, "/services/data/v60.0/sobjects/Account/001") {
 		t.Errorf("where the new record is: %v", a.Headers)
 	}
@@ -313,9 +313,9 @@ func TestCompositeGraph(t *testing.T) {
 	g := func(id string, nodes ...string) string {
 		return `{"graphId":"` + id + `","compositeRequest":[` + strings.Join(nodes, ",") + `]}`
 	}
-	account := part("acc", "POST", "/sobjects/Account/", `{"name":"Cloudy"}`)
-	contact := part("con", "POST", "/sobjects/Contact/", `{"LastName":"Cashman","AccountId":"@{acc.id}"}`)
-	status, out := graphs(g("1", contact, account), g("2", account, part("bad", "POST", "/sobjects/Contact", `{}`)), g("3", account))
+	account := compositePart("acc", "POST", "/sobjects/Account/", `{"name":"Cloudy"}`)
+	contact := compositePart("con", "POST", "/sobjects/Contact/", `{"LastName":"Cashman","AccountId":"@{acc.id}"}`)
+	status, out := graphs(g("1", contact, account), g("2", account, compositePart("bad", "POST", "/sobjects/Contact", `{}`)), g("3", account))
 	var answer struct {
 		Graphs []struct {
 			ID       string `json:"graphId"`
@@ -343,20 +343,20 @@ func TestCompositeGraph(t *testing.T) {
 	}
 	chain := func(n int) (nodes []string) {
 		for i := range n {
-			nodes = append(nodes, part(fmt.Sprintf("n%d", i), "POST", "/sobjects/Account", fmt.Sprintf(`{"Name":"N","ParentId":"@{n%d.id}"}`, i+1)))
+			nodes = append(nodes, compositePart(fmt.Sprintf("n%d", i), "POST", "/sobjects/Account", fmt.Sprintf(`{"Name":"N","ParentId":"@{n%d.id}"}`, i+1)))
 		}
-		return append(nodes, part(fmt.Sprintf("n%d", n), "POST", "/sobjects/Account", `{"Name":"N"}`))
+		return append(nodes, compositePart(fmt.Sprintf("n%d", n), "POST", "/sobjects/Account", `{"Name":"N"}`))
 	}
 	var wide, graphsOf76 []string
 	for i := range 501 {
-		wide = append(wide, part(fmt.Sprintf("w%d", i), "POST", "/sobjects/Account", `{"Name":"W"}`))
+		wide = append(wide, compositePart(fmt.Sprintf("w%d", i), "POST", "/sobjects/Account", `{"Name":"W"}`))
 	}
 	for i := range 76 {
 		graphsOf76 = append(graphsOf76, g(fmt.Sprint(i), account))
 	}
 	var kinds []string
 	for i := range 16 {
-		kinds = append(kinds, strings.Replace(part(fmt.Sprintf("k%d", i), "POST", "/sobjects/Account", `{"Name":"K"}`), "v60.0", fmt.Sprintf("v%d.0", 50+i), 1))
+		kinds = append(kinds, strings.Replace(compositePart(fmt.Sprintf("k%d", i), "POST", "/sobjects/Account", `{"Name":"K"}`), "v60.0", fmt.Sprintf("v%d.0", 50+i), 1))
 	}
 	for name, c := range map[string]struct {
 		list []string
@@ -364,8 +364,8 @@ func TestCompositeGraph(t *testing.T) {
 	}{
 		"none": {nil, "required"}, "76 graphs": {graphsOf76, "75 graphs"}, "501 nodes": {[]string{g("1", wide...)}, "500 nodes"}, "no nodes": {[]string{g("1")}, "required"},
 		"same id": {[]string{g("1", account), g("1", account)}, "unique"}, "dot in an id": {[]string{g("1.2", account)}, "no dot"}, "16 kinds": {[]string{g("1", kinds...)}, "15 different"},
-		"circle":   {[]string{g("1", part("a", "POST", "/sobjects/Account", `{"Name":"@{b.id}"}`), part("b", "POST", "/sobjects/Account", `{"Name":"@{a.id}"}`))}, "circle"},
-		"too deep": {[]string{g("1", chain(15)...)}, "deeper than 15"}, "a query": {[]string{g("1", part("a", "GET", "/query?q=x", ""))}, "no node"},
+		"circle":   {[]string{g("1", compositePart("a", "POST", "/sobjects/Account", `{"Name":"@{b.id}"}`), compositePart("b", "POST", "/sobjects/Account", `{"Name":"@{a.id}"}`))}, "circle"},
+		"too deep": {[]string{g("1", chain(15)...)}, "deeper than 15"}, "a query": {[]string{g("1", compositePart("a", "GET", "/query?q=x", ""))}, "no node"},
 		"49.0": {[]string{g("1", strings.Replace(account, "v60.0", "v49.0", 1))}, "50.0 or later"},
 	} {
 		if status, out := graphs(c.list...); status != http.StatusBadRequest || !strings.Contains(out, c.want) {
@@ -377,7 +377,7 @@ func TestCompositeGraph(t *testing.T) {
 	}
 	var failing []string
 	for i := range 17 {
-		failing = append(failing, g(fmt.Sprint(i), part("bad", "POST", "/sobjects/Account", `{}`)))
+		failing = append(failing, g(fmt.Sprint(i), compositePart("bad", "POST", "/sobjects/Account", `{}`)))
 	}
 	if _, out := graphs(failing...); strings.Count(out, "REQUIRED_FIELD_MISSING") != 15 || strings.Count(out, "PROCESSING_HALTED") != 2 {
 		t.Errorf("after 14 failures: %s", out)

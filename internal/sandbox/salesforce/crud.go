@@ -96,7 +96,7 @@ func (o *Org) created(ctx context.Context, tx *sql.Tx, user string, obj *object,
 	if err := o.logChange(ctx, tx, user, obj, kindCreate, nil, in); err != nil {
 		return err
 	}
-	return o.sideEffects(ctx, tx, user, obj, in.text("Id"), in)
+	return o.sideEffects(ctx, tx, user, obj, in.text("Id"), in, nil, in)
 }
 
 // fill completes and checks a new record before it is stored.
@@ -181,6 +181,9 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	merged := record{}
 	maps.Copy(merged, old)
 	maps.Copy(merged, in)
+	if _, named := in["WhoId"]; in[whoIDs] != nil && !named {
+		merged["WhoId"] = nil // the first of the list is the primary one
+	}
 	if err := o.derive(ctx, tx, obj, merged); err != nil {
 		return err
 	}
@@ -218,10 +221,10 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if obj.name == "User" {
-		o.zones.clear()
+		o.regions.clear()
 		o.access.forget()
 	}
-	return o.sideEffects(ctx, tx, user, obj, id, in)
+	return o.sideEffects(ctx, tx, user, obj, id, in, old, merged)
 }
 
 // derive works out the fields the platform computes.
@@ -235,6 +238,7 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 			return inherit(ctx, tx, r, "ContactId", o.schema.object("Contact"), "AccountId", "AccountId")
 		}
 	case "Task":
+		deriveWho(r)
 		o.deriveTask(r)
 		if what := r.text("WhatId"); strings.HasPrefix(what, "001") {
 			r["AccountId"] = what
@@ -319,8 +323,13 @@ func (o *Org) unique(ctx context.Context, tx *sql.Tx, obj *object, in record, id
 	return nil
 }
 
-// sideEffects does what a change brings about elsewhere: text written to a case's internal comments becomes a comment.
-func (o *Org) sideEffects(ctx context.Context, tx *sql.Tx, user string, obj *object, id string, in record) error {
+// sideEffects does what a change brings about elsewhere: text written to a case's internal comments becomes a comment, and
+// the people of a task have records of their own. in is what was written, r the record after and old the one before, nil
+// for a new one.
+func (o *Org) sideEffects(ctx context.Context, tx *sql.Tx, user string, obj *object, id string, in, old, r record) error {
+	if obj.name == "Task" {
+		return o.relateWho(ctx, tx, user, id, old, r)
+	}
 	if obj.name != "Case" || in.text("Comments") == "" {
 		return nil
 	}
@@ -355,6 +364,11 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		` SET "IsDeleted" = 1, "SystemModstamp" = ?, "LastModifiedDate" = ?, "LastModifiedById" = ? WHERE "Id" = ?`, o.stamp(), o.stamp(), user, id)
 	if err != nil {
 		return fmt.Errorf("deleting %s %s: %w", obj.name, id, err)
+	}
+	if obj.name == "Task" {
+		if err := o.store.exec(ctx, tx, qDropAll, id); err != nil {
+			return fmt.Errorf("taking the people off a task: %w", err)
+		}
 	}
 	return nil
 }

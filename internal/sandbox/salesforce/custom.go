@@ -30,7 +30,7 @@ type CustomField struct {
 	Name  string `json:"name"  yaml:"name"` // ends in __c
 	Label string `json:"label" yaml:"label"`
 	// Type is string, textarea, phone, email, url, picklist, multipicklist, boolean, int, double, currency, date,
-	// datetime or reference.
+	// datetime, reference or location. A location Site__c is kept in Site__Latitude__s and Site__Longitude__s.
 	Type       string   `json:"type"        yaml:"type"`
 	Length     int      `json:"length"      yaml:"length"` // in characters; that of the type if 0
 	Required   bool     `json:"required"    yaml:"required"`
@@ -112,7 +112,7 @@ var (
 	prefixName  = regexp.MustCompile(`^[a-zA-Z0-9]{3}$`)                             //nolint:gochecknoglobals // compiled once
 	customTypes = []fieldType{                                                       //nolint:gochecknoglobals // a constant list
 		typeString, typeTextArea, typePhone, typeEmail, typeURL, typePicklist, typeBoolean, typeInt, typeDouble, typeCurrency, typeDate,
-		typeDateTime, typeReference, typeMulti,
+		typeDateTime, typeReference, typeMulti, typeLocation,
 	}
 )
 
@@ -135,13 +135,13 @@ func (s *schema) addCustom(c CustomObject) error {
 		if err != nil {
 			return fmt.Errorf("%s.%s: %w", c.Name, cf.Name, err)
 		}
-		if obj.field(f.name) != nil {
+		if obj.field(f.name) != nil || obj.compound(f.name) != nil {
 			return fmt.Errorf("%s has a field %s already", obj.name, f.name)
 		}
-		obj.fields = append(obj.fields, f)
-		obj.byName[strings.ToLower(f.name)] = f
-		if f.rel != "" {
-			obj.byRel[strings.ToLower(f.rel)] = f
+		if !f.compound() {
+			obj.addField(f)
+		} else if err := obj.addCompound(f); err != nil {
+			return fmt.Errorf("%s.%s: %w", c.Name, cf.Name, err)
 		}
 	}
 	return nil

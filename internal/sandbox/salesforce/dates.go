@@ -48,26 +48,26 @@ func checkFormula(v soql.Value) error {
 }
 
 // formulaRange returns the span [from, to) a date literal stands for, given the moment in the user's zone (SOQL and SOSL
-// reference, "Date Formats and Date Literals"). Weeks start on Sunday, and fiscal years with the calendar year.
-func formulaRange(v soql.Value, now time.Time) (from, to time.Time) {
+// reference, "Date Formats and Date Literals"). Weeks start on a day of the user's locale, and fiscal years with the calendar year.
+func formulaRange(v soql.Value, now time.Time, weeks time.Weekday) (from, to time.Time) {
 	day := startOfDay(now)
 	switch v.Str {
 	case "TODAY":
-		return day, day.AddDate(0, 0, 1)
+		return day, addDays(day, 1)
 	case "YESTERDAY":
-		return day.AddDate(0, 0, -1), day
+		return addDays(day, -1), day
 	case "TOMORROW":
-		return day.AddDate(0, 0, 1), day.AddDate(0, 0, 2)
+		return addDays(day, 1), addDays(day, 2)
 	case "LAST_90_DAYS":
-		return day.AddDate(0, 0, -90), day.AddDate(0, 0, 1)
+		return addDays(day, -90), addDays(day, 1)
 	case "NEXT_90_DAYS":
-		return day.AddDate(0, 0, 1), day.AddDate(0, 0, 91)
+		return addDays(day, 1), addDays(day, 91)
 	}
 	which, unit := splitFormula(v.Str)
 	if unit == "DAYS" {
 		return dayRange(which, v.N, day)
 	}
-	start := startOf(unit, day)
+	start := startOf(unit, day, weeks)
 	switch which {
 	case "LAST":
 		return step(start, unit, -1), start
@@ -88,11 +88,11 @@ func formulaRange(v soql.Value, now time.Time) (from, to time.Time) {
 func dayRange(which string, n int, day time.Time) (from, to time.Time) {
 	switch which {
 	case "LAST_N":
-		return day.AddDate(0, 0, -n), day.AddDate(0, 0, 1)
+		return addDays(day, -n), addDays(day, 1)
 	case "NEXT_N":
-		return day.AddDate(0, 0, 1), day.AddDate(0, 0, n+1)
+		return addDays(day, 1), addDays(day, n+1)
 	default:
-		return day.AddDate(0, 0, -n), day.AddDate(0, 0, 1-n)
+		return addDays(day, -n), addDays(day, 1-n)
 	}
 }
 
@@ -111,34 +111,49 @@ func splitFormula(name string) (which, unit string) {
 	return "", ""
 }
 
-func startOfDay(t time.Time) time.Time {
+func startOfDay(t time.Time) time.Time { return addDays(t, 0) }
+
+func addDays(t time.Time, n int) time.Time {
 	y, m, d := t.Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+	return midnight(y, m, d+n, t.Location())
 }
 
-func startOf(unit string, day time.Time) time.Time {
+// midnight is when a day begins: where clocks go forward at midnight, with the first moment they show.
+func midnight(y int, m time.Month, d int, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	noon := time.Date(y, m, d, 12, 0, 0, 0, zone)
+	if t.Day() != noon.Day() || t.Hour() != 0 {
+		if begin, _ := noon.ZoneBounds(); begin.Day() == noon.Day() {
+			return begin
+		}
+	}
+	return t
+}
+
+func startOf(unit string, day time.Time, weeks time.Weekday) time.Time {
 	y, m, _ := day.Date()
 	switch unit {
 	case "WEEK":
-		return day.AddDate(0, 0, -int(day.Weekday()))
+		return addDays(day, -(int(day.Weekday()-weeks)+7)%7)
 	case "MONTH":
-		return time.Date(y, m, 1, 0, 0, 0, 0, day.Location())
+		return midnight(y, m, 1, day.Location())
 	case "QUARTER":
-		return time.Date(y, (m-1)/3*3+1, 1, 0, 0, 0, 0, day.Location())
+		return midnight(y, (m-1)/3*3+1, 1, day.Location())
 	default:
-		return time.Date(y, 1, 1, 0, 0, 0, 0, day.Location())
+		return midnight(y, 1, 1, day.Location())
 	}
 }
 
 func step(t time.Time, unit string, n int) time.Time {
+	y, m, d := t.Date()
 	switch unit {
 	case "WEEK":
-		return t.AddDate(0, 0, 7*n)
+		return addDays(t, 7*n)
 	case "MONTH":
-		return t.AddDate(0, n, 0)
+		return midnight(y, m+time.Month(n), d, t.Location())
 	case "QUARTER":
-		return t.AddDate(0, 3*n, 0)
+		return midnight(y, m+time.Month(3*n), d, t.Location())
 	default:
-		return t.AddDate(n, 0, 0)
+		return midnight(y+n, m, d, t.Location())
 	}
 }

@@ -83,12 +83,15 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 	for _, f := range obj.fields {
 		fields = append(fields, describeField(obj, f))
 	}
+	for _, c := range obj.compounds {
+		fields = append(fields, describeCompound(obj, c))
+	}
 	children := []map[string]any{}
 	for _, rel := range obj.children {
 		pair := obj.name + "." + rel.child.name
 		children = append(children, map[string]any{
 			"childSObject": rel.child.name, "field": rel.field.name, "relationshipName": rel.name, "deprecatedAndHidden": false,
-			"junctionIdListNames": []string{}, "junctionReferenceTo": []string{},
+			"junctionIdListNames": junctionNames(rel), "junctionReferenceTo": junctionTargets(rel),
 			"cascadeDelete":    pair == "Account.Contact" || pair == "Case.CaseComment",
 			"restrictedDelete": rel.child.name == "Case" && obj.name != "Case",
 		})
@@ -106,10 +109,29 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 	return &response{status: http.StatusOK, header: header, body: d}, nil
 }
 
+// junctionNames and junctionTargets are of the relationship a list of ids stands for.
+func junctionNames(rel childRel) []string {
+	if rel.field.name == "TaskId" && rel.name == whoList {
+		return []string{whoIDs}
+	}
+	return []string{}
+}
+
+func junctionTargets(rel childRel) []string {
+	f := rel.child.field("RelationId")
+	if len(junctionNames(rel)) == 0 || f == nil {
+		return []string{}
+	}
+	return f.refs
+}
+
 func scopes(obj *object) []map[string]string {
 	out := []map[string]string{{"name": "everything", "label": "All " + obj.plural}}
 	if obj.hasOwner() {
 		out = append(out, map[string]string{"name": "mine", "label": "My " + obj.plural})
+	}
+	if obj.name == "Task" {
+		out = append(out, map[string]string{"name": "delegated", "label": "Delegated " + obj.plural})
 	}
 	return out
 }
@@ -119,7 +141,7 @@ func describeField(obj *object, f *field) map[string]any {
 		"name": f.name, "label": f.label, "type": string(f.kind), "soapType": soapType(f.kind), "length": f.length, "byteLength": f.length * 3,
 		"unique": f.unique, "externalId": f.external, "idLookup": f.external || f.kind == typeID || f.kind == typeEmail,
 		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.auto, "referenceTo": append([]string{}, f.refs...),
-		"polymorphicForeignKey": len(f.refs) > 1, "restrictedPicklist": f.restricted, "picklistValues": describeValues(f), "relationshipName": nil,
+		"restrictedPicklist": f.restricted, "picklistValues": describeValues(f), "relationshipName": nil,
 	}
 	for _, never := range []string{
 		"aiPredictionField", "calculated", "cascadeDelete", "caseSensitive", "deprecatedAndHidden", "encrypted", "htmlFormatted",
@@ -137,7 +159,10 @@ func describeField(obj *object, f *field) map[string]any {
 	if f.rel != "" {
 		d["relationshipName"] = f.rel
 	}
-	d["namePointing"] = len(f.refs) > 1
+	d["namePointing"], d["polymorphicForeignKey"] = f.polymorphic(), f.polymorphic()
+	if c := obj.compoundOf(f); c != nil {
+		d["compoundFieldName"] = c.name
+	}
 	describeAccess(d, obj, f)
 	describeNumber(d, f)
 	return d
@@ -176,6 +201,9 @@ func describeNumber(d map[string]any, f *field) {
 		d["digits"] = 9
 	case typeDouble, typeCurrency:
 		d["precision"], d["scale"] = 18, 2
+		if f.scale > 0 {
+			d["scale"] = f.scale
+		}
 	default:
 	}
 }
@@ -194,6 +222,10 @@ func soapType(kind fieldType) string {
 		return "xsd:date"
 	case typeDateTime:
 		return "xsd:dateTime"
+	case typeAddress:
+		return "urn:address"
+	case typeLocation:
+		return "urn:location"
 	default:
 		return "xsd:string"
 	}

@@ -137,7 +137,7 @@ func (s *site) deleteRecord(w http.ResponseWriter, r *http.Request) {
 
 // asked reports whether forms have a field.
 func (f *field) asked(isNew bool) bool {
-	return !f.readOnly && f.kind != typeID && (isNew || !f.createOnly && !f.writeOnly)
+	return !f.readOnly && !f.geocode && f.kind != typeJunction && f.kind != typeID && (isNew || !f.createOnly && !f.writeOnly)
 }
 
 // inputs are the fields of a form for a record: values are as the store holds them, or as they were typed.

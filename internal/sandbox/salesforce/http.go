@@ -450,13 +450,14 @@ func (o *Org) update(rq *request, fn func(tx *sql.Tx) error) error {
 }
 
 func (o *Org) environment(rq *request) environment {
-	return environment{now: o.now(), zone: o.zoneOf(rq), user: rq.user.user, api: rq.version, view: o.viewOf(rq.ctx, rq.user.user)}
+	r := o.regionOf(rq)
+	return environment{now: o.now(), zone: r.zone, locale: r.locale, user: rq.user.user, api: rq.version, view: o.viewOf(rq.ctx, rq.user.user)}
 }
 
-// zoneOf is the time zone of the user: GMT unless the user record names another.
-func (o *Org) zoneOf(rq *request) *time.Location {
-	if name, found := o.zones.get(rq.user.user); found {
-		return name
+// regionOf is where the user is: in the zone GMT and the locale en_US unless the user record names others.
+func (o *Org) regionOf(rq *request) region {
+	if r, found := o.regions.get(rq.user.user); found {
+		return r
 	}
 	zone := time.UTC
 	u, err := readRecord(rq.ctx, o.db(rq), o.schema.object("User"), rq.user.user)
@@ -465,5 +466,5 @@ func (o *Org) zoneOf(rq *request) *time.Location {
 			zone = z
 		}
 	}
-	return o.zones.put(rq.user.user, zone)
+	return o.regions.put(rq.user.user, region{zone, strings.ReplaceAll(u.text("LocaleSidKey"), " ", "_")})
 }

@@ -52,6 +52,10 @@ func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[st
 			continue
 		}
 		f := obj.field(name)
+		if c := obj.compound(name); f == nil && c != nil {
+			locked = append(locked, c.name)
+			continue
+		}
 		if f == nil {
 			return nil, badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name)
 		}
@@ -119,6 +123,8 @@ func (o *Org) checkDecoded(ctx context.Context, db querier, obj *object, f *fiel
 		return checkMoment(f, v)
 	case typeReference:
 		return o.checkReference(ctx, db, obj, f, v)
+	case typeJunction:
+		return o.checkJunction(ctx, db, obj, f, v)
 	default:
 		return checkText(obj, f, v)
 	}
@@ -164,6 +170,9 @@ func checkNumber(f *field, v any) (any, error) {
 			return nil, cannotRead(f, v)
 		}
 		return int64(x), nil
+	}
+	if f.bound > 0 && (x < -f.bound || x > f.bound) {
+		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, n), f.name)
 	}
 	return x, nil
 }

@@ -10,6 +10,9 @@ import (
 // like compiles LIKE, with an index where the pattern lets one be used: texts that start alike, and numbers by their last
 // digits.
 func (s *scope) like(out *sqlText, v *value, lit soql.Value) error {
+	if v.isID() {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid operator on id field")
+	}
 	if !v.text() {
 		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, lit.Pos, "invalid operator on %s field '%s': LIKE needs text", v.kind, v.name)
 	}

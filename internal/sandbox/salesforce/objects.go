@@ -17,6 +17,7 @@ func definitions() []definition {
 		{name: "Case", label: "Case", plural: "Cases", prefix: "500", fields: caseFields},
 		{name: "CaseComment", label: "Case Comment", plural: "Case Comments", prefix: "00a", fields: caseCommentFields},
 		{name: "Task", label: "Task", plural: "Tasks", prefix: "00T", fields: taskFields},
+		{name: whoRelation, label: "Task Who Relation", plural: "Task Who Relations", prefix: "0RT", fields: whoRelationFields, readOnly: true, setup: true},
 		{name: "VoiceCall", label: "Voice Call", plural: "Voice Calls", prefix: "0LQ", fields: voiceCallFields},
 		{name: "User", label: "User", plural: "Users", prefix: "005", fields: userFields},
 		{name: "Profile", label: "Profile", plural: "Profiles", prefix: "00e", fields: profileFields, readOnly: true, setup: true},
@@ -35,11 +36,13 @@ BillingCity string(40)
 BillingState string(80) label=Billing_State/Province
 BillingPostalCode string(20) label=Billing_Zip/Postal_Code
 BillingCountry string(80)
+BillingAddress address
 ShippingStreet textarea
 ShippingCity string(40)
 ShippingState string(80) label=Shipping_State/Province
 ShippingPostalCode string(20) label=Shipping_Zip/Postal_Code
 ShippingCountry string(80)
+ShippingAddress address
 Phone phone index label=Account_Phone
 Fax phone label=Account_Fax
 AccountNumber string(40)
@@ -63,6 +66,13 @@ MailingCity string(40)
 MailingState string(80) label=Mailing_State/Province
 MailingPostalCode string(20) label=Mailing_Zip/Postal_Code
 MailingCountry string(80)
+MailingAddress address
+OtherStreet textarea
+OtherCity string(40)
+OtherState string(80) label=Other_State/Province
+OtherPostalCode string(20) label=Other_Zip/Postal_Code
+OtherCountry string(80)
+OtherAddress address
 Phone phone index label=Business_Phone
 Fax phone label=Business_Fax
 MobilePhone phone index
@@ -109,8 +119,9 @@ CommentBody textarea(4000) long label=Body
 CreatorId reference readonly ->User/Creator
 CreatorName string(121) readonly`
 
-const taskFields = `WhoId reference ->Contact/Who <-Tasks label=Name_ID
-WhatId reference ->Account,Case/What <-Tasks label=Related_To_ID
+const taskFields = `WhoId reference pointing ->Contact/Who <-Tasks label=Name_ID
+TaskWhoIds junctionidlist writeonly label=Related_Who_IDs
+WhatId reference pointing ->Account,Case/What <-Tasks label=Related_To_ID
 Subject string name
 ActivityDate date label=Due_Date_Only
 Status picklist {Not_Started|In_Progress|Completed|Waiting_on_someone_else|Deferred} =Not_Started
@@ -157,6 +168,12 @@ Name string(121) readonly name label=Full_Name
 CompanyName string(80)
 Department string(80)
 Title string(80)
+Street textarea
+City string(40)
+State string(80) label=State/Province
+PostalCode string(20) label=Zip/Postal_Code
+Country string(80)
+Address address
 Email email(128) required index
 Alias string(8) required
 CommunityNickname string(40) label=Nickname

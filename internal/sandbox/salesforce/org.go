@@ -66,6 +66,8 @@ type Options struct {
 	BaseURL string
 	// Remote lets other machines open the pages and switches below /sandbox. Off by default: they need no sign-in.
 	Remote bool
+
+	upgrade upgrade // of an older file; for tests
 }
 
 // Credentials is all a client needs to connect.
@@ -86,7 +88,7 @@ type Org struct {
 	now      func() time.Time
 	creds    Credentials
 	plans    *cache[*plan]
-	zones    *cache[*time.Location] // by user id; dropped when a user changes
+	regions  *cache[region] // by user id; dropped when a user changes
 	sessions *sessions
 	apps     *apps
 	settings settings
@@ -123,7 +125,7 @@ const (
 // New opens the org in opts.Dir, making and seeding it when it is new.
 func New(opts Options) (*Org, error) {
 	o := &Org{opts: opts, log: opts.Logger, faults: &kit.Faults{}}
-	o.plans, o.zones = newCache[*plan](maxQueryCache), newCache[*time.Location](maxQueryCache)
+	o.plans, o.regions = newCache[*plan](maxQueryCache), newCache[region](maxQueryCache)
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
@@ -153,7 +155,7 @@ func New(opts Options) (*Org, error) {
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)
 	ctx := context.Background()
-	if o.store, err = openStore(ctx, opts.Dir, o.schema); err != nil {
+	if o.store, err = openStore(ctx, opts.Dir, o.schema, opts.upgrade); err != nil {
 		return nil, err
 	}
 	o.store.rolledBack = o.topics.clear

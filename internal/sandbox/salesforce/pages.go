@@ -196,13 +196,18 @@ func (s *site) searchInto(r *http.Request, d *pageData) {
 		return
 	}
 	scope := soql.ScopeAll
-	if _, number := m.plainNumber(); number {
+	digits, number := m.plainNumber()
+	if number {
 		scope = soql.ScopePhone
 	}
 	rq := &request{ctx: r.Context()}
 	for _, entity := range []string{"Account", "Contact", "Case", "User"} {
 		obj := s.org.schema.object(entity)
-		ids, err := s.org.candidates(rq, obj, scope, m)
+		var within *sqlText
+		if number {
+			within = byNumber(obj, digits)
+		}
+		ids, err := s.org.candidates(rq, obj, scope, m, within)
 		if err != nil {
 			d.Problem = s.org.fail(r.Context(), err).Message
 			return

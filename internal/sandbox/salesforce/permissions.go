@@ -312,6 +312,7 @@ func (o *object) without(keep func(*field) bool) *object {
 			out.nameField = &c
 		}
 	}
+	out.keepCompounds(o.compounds)
 	return &out
 }
 

@@ -18,9 +18,15 @@ func (o *testOrg) plansOf(t *testing.T, query string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+	return o.explain(t, p)
+}
+
+func (o *testOrg) explain(t *testing.T, p *plan) string {
+	t.Helper()
+	env := environment{now: fixedNow(), zone: fixedNow().Location(), user: o.admin}
 	rows, err := o.store.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+p.sql, p.values(env, "")...)
 	if err != nil {
-		t.Fatalf("%s: %v", query, err)
+		t.Fatalf("%s: %v", p.sql, err)
 	}
 	raw, err := scanAll(rows, 4)
 	if err != nil {
@@ -63,15 +69,18 @@ func TestQueriesUseIndexes(t *testing.T) {
 			"SELECT Id FROM Case WHERE Contact.Email = 'a@b.example'":                                                           "Contact.Email",
 			"SELECT COUNT() FROM Case WHERE AccountId = '001000000000001AAA'":                                                   "Case.AccountId",
 			"SELECT Id FROM Task WHERE WhoId = '003000000000001AAA' ORDER BY CreatedDate DESC":                                  "Task.WhoId",
+			"SELECT Id, TaskWhoIds FROM Task WHERE WhoId = '003000000000001AAA'":                                                "TaskWhoRelation.TaskId",
 			"SELECT Id FROM CaseComment WHERE ParentId = '500000000000001AAA'":                                                  "CaseComment.ParentId",
 			"SELECT Id FROM VoiceCall WHERE VendorCallKey = 'k'":                                                                "VoiceCall.VendorCallKey",
 			"SELECT Id FROM User WHERE Username = 'a@b.example'":                                                                "User.Username",
 			"SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name = 'Acme')":                            "Account.Name",
+			"SELECT Id FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(48.85, 2.35), 'km') < 20":                        "Account.BillingLatitude",
+			"SELECT Id FROM Contact WHERE DISTANCE(Account.BillingAddress, GEOLOCATION(48.85, 2.35), 'km') < 20":                "Account.BillingLatitude",
 			"SELECT Id FROM Contact WHERE Id IN (" + strings.Repeat("'003000000000001AAA',", 30) + "'003000000000002AAA')":      "PRIMARY KEY",
 		} {
 			plan := o.plansOf(t, query)
 			for line := range strings.SplitSeq(plan, "\n") {
-				if scan.MatchString(line) && !strings.Contains(line, "json_each") {
+				if scan.MatchString(line) && !strings.Contains(line, "json_each") && !strings.Contains(line, "(subquery") {
 					t.Errorf("with seed %s, %s reads a table: %s", seed, query, plan)
 				}
 			}

@@ -88,7 +88,7 @@ func TestSOQLSemantics(t *testing.T) {
 		{"group by parent", "SELECT Contact.LastName, COUNT(Id) n FROM Case GROUP BY Contact.LastName ORDER BY Contact.LastName", `[{"LastName":null,"n":1},{"LastName":"O'Brien","n":2}]`},
 		{
 			"rollup", "SELECT Status s, Priority p, COUNT(Id) n, GROUPING(Priority) g FROM Case GROUP BY ROLLUP(Status, Priority) ORDER BY GROUPING(Status), Status, GROUPING(Priority)",
-			`[{"s":"Closed","p":"High","n":1,"g":0},{"s":"Closed","p":null,"n":1,"g":1},{"s":"New","p":"Medium","n":2,"g":0},{"s":"New","p":null,"n":2,"g":1},{"s":null,"p":null,"n":3,"g":1}]`,
+			`[{"s":"New","p":"Medium","n":2,"g":0},{"s":"New","p":null,"n":2,"g":1},{"s":"Closed","p":"High","n":1,"g":0},{"s":"Closed","p":null,"n":1,"g":1},{"s":null,"p":null,"n":3,"g":1}]`,
 		},
 		{
 			"cube", "SELECT Status s, Priority p, COUNT(Id) n FROM Case WHERE Subject != 'Three' GROUP BY CUBE(Status, Priority) HAVING COUNT(Id) = 1 AND Status = 'new' ORDER BY GROUPING(Priority) LIMIT 5",
@@ -98,7 +98,7 @@ func TestSOQLSemantics(t *testing.T) {
 		{"date function", "SELECT CALENDAR_YEAR(CreatedDate) y, COUNT(Id) n FROM Case GROUP BY CALENDAR_YEAR(CreatedDate)", `[{"y":2026,"n":3}]`},
 		{"date functions in a condition", "SELECT Subject FROM Case WHERE DAY_IN_WEEK(CreatedDate) = 4 AND HOUR_IN_DAY(CreatedDate) = 15 AND CALENDAR_QUARTER(CreatedDate) = 4 AND DAY_ONLY(CreatedDate) = 2026-11-18 AND Subject = 'One'", `[{"Subject":"One"}]`},
 		{"convertTimezone", "SELECT HOUR_IN_DAY(convertTimezone(CreatedDate)) h FROM Case GROUP BY HOUR_IN_DAY(convertTimezone(CreatedDate))", `[{"h":15}]`},
-		{"toLabel and FORMAT", "SELECT toLabel(Status), FORMAT(CreatedDate) FROM Case WHERE toLabel(Status) = 'closed'", `[{"Status":"Closed","CreatedDate":"2026-11-18T15:30:00.000+0000"}]`},
+		{"toLabel and FORMAT", "SELECT toLabel(Status), FORMAT(CreatedDate) FROM Case WHERE toLabel(Status) = 'closed'", `[{"Status":"Closed","CreatedDate":"11/18/2026, 3:30 PM"}]`},
 		{"FIELDS(CUSTOM)", "SELECT FIELDS(CUSTOM) FROM Account WHERE Name = 'Acme' LIMIT 1", `[{"Phone_E164__c":null,"Ext__c":null}]`},
 		{"scope mine", "SELECT Subject FROM Case USING SCOPE mine ORDER BY Subject", `[{"Subject":"One"},{"Subject":"Two"}]`},
 		{"arithmetic", "SELECT Name FROM Account WHERE AnnualRevenue + NumberOfEmployees = 1010", `[{"Name":"Acme"}]`},

@@ -34,7 +34,12 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if rq.query.Get("columns") == "true" {
 		return ok(columnsOf(p)), nil
 	}
-	run := &runner{db: o.db(rq), env: env, base: rq.base()}
+	batch := batchSize(rq.header.Get("Sforce-Query-Options"))
+	keep := func(l *locator) string {
+		l.user = rq.user.user
+		return nextURL(rq, all, o.locators.add(l), l.end(0))
+	}
+	run := &runner{db: o.db(rq), env: env, base: rq.base(), batch: batch, keep: keep}
 	if p.count {
 		n, err := run.number(rq.ctx, p)
 		if err != nil {
@@ -46,12 +51,14 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	batch := batchSize(rq.header.Get("Sforce-Query-Options"))
-	if len(records) <= batch {
-		return ok(page(records, len(records), "")), nil
+	if p.aggregate && len(records) > maxBatch {
+		return nil, badRequest("EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch")
 	}
-	id := o.locators.add(&locator{records: records, batch: batch, user: rq.user.user})
-	return ok(page(records[:batch], len(records), nextURL(rq, all, id, batch))), nil
+	l := &locator{records: records, weights: run.weights, batch: batch}
+	if end := l.end(0); !p.aggregate && end < len(records) {
+		return ok(page(records[:end], len(records), keep(l))), nil
+	}
+	return ok(page(records, len(records), "")), nil
 }
 
 // batchSize reads batchSize=n of the Sforce-Query-Options header, kept within what the platform allows.
@@ -99,7 +106,7 @@ func (o *Org) more(rq *request, token string, all bool) (*response, error) {
 	if l == nil || at < 0 || at >= len(l.records) {
 		return nil, badRequest("INVALID_QUERY_LOCATOR", "invalid query locator: run the query again")
 	}
-	end := min(at+l.batch, len(l.records))
+	end := l.end(at)
 	next := ""
 	if end < len(l.records) {
 		next = nextURL(rq, all, id, end)
@@ -110,10 +117,25 @@ func (o *Org) more(rq *request, token string, all bool) (*response, error) {
 // locator is the rest of a query's result.
 type locator struct {
 	records [][]byte
-	batch   int
+	weights []int // rows of each record, those of its children included; nil: one each
+	batch   int   // rows of a page
 	user    string
 	expires time.Time
 	size    int
+}
+
+// end is where the page that starts at a place ends: records of as many rows as fit, and one at least.
+func (l *locator) end(at int) int {
+	if l.weights == nil {
+		return min(at+l.batch, len(l.records))
+	}
+	end := at
+	for sum := 0; end < len(l.records); end++ {
+		if sum += l.weights[end]; sum > l.batch && end > at {
+			break
+		}
+	}
+	return end
 }
 
 // locators keeps results for two days, as the platform does, and within a bound on their size; the oldest go first.

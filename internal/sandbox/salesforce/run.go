@@ -1,10 +1,12 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,15 @@ type runner struct {
 	db   querier
 	env  environment
 	base string // "/services/data/v60.0"
+
+	// Of lists of children no more than batch are written out, and the rest is kept for further calls: keep returns their
+	// address. Nil: all are written.
+	batch int
+	keep  func(l *locator) string
+
+	weights   []int // of the records of the last run but those of children: rows of each with those of its children
+	junctions int   // ids in lists so far
+	children  int   // rows of children so far
 }
 
 const (
@@ -84,13 +95,18 @@ func (r *runner) records(ctx context.Context, p *plan, link string) ([][]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", p.object.name, err)
 	}
-	out := make([][]byte, len(raw))
+	out, weights := make([][]byte, len(raw)), make([]int, 0, len(raw))
 	for i, row := range raw {
+		before := r.children
 		buf, err := r.record(ctx, make([]byte, 0, 64*len(row)+96), p, row)
 		if err != nil {
 			return nil, err
 		}
 		out[i] = buf
+		weights = append(weights, 1+r.children-before)
+	}
+	if link == "" {
+		r.weights = weights
 	}
 	return out, nil
 }
@@ -144,14 +160,22 @@ func (r *runner) members(ctx context.Context, buf []byte, nodes []*node, p *plan
 		buf = append(buf, ':')
 		switch n.kind {
 		case leafNode:
-			buf = appendValue(buf, n.field.kind, row[n.column], n.label)
+			if n.field.kind == typeJunction {
+				buf, err = r.junction(buf, row[n.column])
+			} else if n.format {
+				buf = r.env.appendFormatted(buf, n.field, row[n.column])
+			} else {
+				buf = appendValue(buf, n.field.kind, row[n.column])
+			}
+		case compoundNode:
+			buf = appendCompound(buf, n, row)
 		case parentNode:
 			buf, err = r.parent(ctx, buf, n, p, row)
 		case typeofNode:
 			buf, err = r.typeOf(ctx, buf, n, p, row)
 		case subqueryNode:
 			id, _ := row[p.idColumn].(string)
-			buf, err = r.children(ctx, buf, n.sub, id)
+			buf, err = r.childList(ctx, buf, n.sub, id)
 		}
 		if err != nil {
 			return nil, err
@@ -177,7 +201,7 @@ func (r *runner) parent(ctx context.Context, buf []byte, n *node, p *plan, row [
 
 func (r *runner) typeOf(ctx context.Context, buf []byte, n *node, p *plan, row []any) ([]byte, error) {
 	for _, t := range n.targets {
-		if row[t.idColumn] != nil {
+		if row[t.idColumn] != nil && !t.none {
 			buf = r.attributes(append(buf, '{'), t.object.name, t.object.name, row[t.idColumn])
 			return r.members(ctx, buf, t.children, p, row)
 		}
@@ -185,7 +209,7 @@ func (r *runner) typeOf(ctx context.Context, buf []byte, n *node, p *plan, row [
 	return append(buf, "null"...), nil
 }
 
-func (r *runner) children(ctx context.Context, buf []byte, sub *plan, parent string) ([]byte, error) {
+func (r *runner) childList(ctx context.Context, buf []byte, sub *plan, parent string) ([]byte, error) {
 	list, err := r.records(ctx, sub, parent)
 	if err != nil {
 		return nil, err
@@ -193,11 +217,13 @@ func (r *runner) children(ctx context.Context, buf []byte, sub *plan, parent str
 	if len(list) == 0 {
 		return append(buf, "null"...), nil
 	}
-	buf = append(buf, `{"totalSize":`...)
-	buf = strconv.AppendInt(buf, int64(len(list)), 10)
-	buf = append(buf, `,"done":true,"records":[`...)
-	buf = appendJoined(buf, list)
-	return append(buf, "]}"...), nil
+	next, all := "", len(list)
+	if r.keep != nil && all > r.batch {
+		next = r.keep(&locator{records: list, batch: r.batch})
+		list = list[:r.batch]
+	}
+	r.children += len(list)
+	return append(buf, page(list, all, next)...), nil
 }
 
 func appendJoined(buf []byte, list [][]byte) []byte {
@@ -225,15 +251,12 @@ func (r *runner) number(ctx context.Context, p *plan) (int64, error) {
 }
 
 // appendValue writes a stored value as the API shows it.
-func appendValue(buf []byte, kind fieldType, v any, label bool) []byte {
+func appendValue(buf []byte, kind fieldType, v any) []byte {
 	if v == nil {
 		if kind == typeBoolean {
 			return append(buf, "false"...)
 		}
 		return append(buf, "null"...)
-	}
-	if label {
-		return appendString(buf, strings.Trim(string(appendValue(nil, kind, v, false)), `"`))
 	}
 	switch x := v.(type) {
 	case string:
@@ -241,12 +264,10 @@ func appendValue(buf []byte, kind fieldType, v any, label bool) []byte {
 	case int64:
 		return appendInt(buf, kind, x)
 	case float64:
-		start := len(buf)
-		buf = strconv.AppendFloat(buf, x, 'f', -1, 64)
-		if kind != typeInt && !strings.Contains(string(buf[start:]), ".") {
-			buf = append(buf, ".0"...)
+		if kind == typeInt {
+			return strconv.AppendFloat(buf, x, 'f', -1, 64)
 		}
-		return buf
+		return appendDouble(buf, x)
 	}
 	return append(buf, "null"...)
 }
@@ -260,10 +281,35 @@ func appendInt(buf []byte, kind fieldType, x int64) []byte {
 		buf = time.UnixMilli(x).UTC().AppendFormat(buf, wireTime)
 		return append(buf, '"')
 	case typeDouble, typeCurrency:
-		return append(strconv.AppendInt(buf, x, 10), ".0"...)
+		return appendDouble(buf, float64(x))
 	default:
 		return strconv.AppendInt(buf, x, 10)
 	}
+}
+
+// Between these bounds the platform writes numbers out; beyond them it writes 1.2345678E7.
+const (
+	leastPlain = 1e-3
+	mostPlain  = 1e7
+)
+
+// appendDouble writes a number that may have a fraction, always with one.
+func appendDouble(buf []byte, x float64) []byte {
+	start := len(buf)
+	if abs := math.Abs(x); x == 0 || abs >= leastPlain && abs < mostPlain {
+		buf = strconv.AppendFloat(buf, x, 'f', -1, 64)
+		if !bytes.Contains(buf[start:], []byte(".")) {
+			buf = append(buf, ".0"...)
+		}
+		return buf
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'E', -1, 64), "E")
+	buf = append(buf, mantissa...)
+	if !strings.Contains(mantissa, ".") {
+		buf = append(buf, ".0"...)
+	}
+	n, _ := strconv.Atoi(exponent) // FormatFloat writes digits
+	return strconv.AppendInt(append(buf, 'E'), int64(n), 10)
 }
 
 const hexDigits = "0123456789abcdef"

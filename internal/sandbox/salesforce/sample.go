@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -57,6 +58,10 @@ func (s *seeder) account(i int) record {
 	if p.state == "" {
 		delete(r, "BillingState")
 	}
+	// Some kilometres around the middle of the city, by the number of the account alone.
+	r["BillingLatitude"] = math.Round((p.lat+float64(i%21-10)/200)*1e4) / 1e4
+	r["BillingLongitude"] = math.Round((p.lon+float64(i/21%21-10)/200)*1e4) / 1e4
+	r["BillingGeocodeAccuracy"] = "Street"
 	r["Phone_E164__c"] = e164(r.text("Phone"))
 	if i%9 == 0 {
 		r["Fax"] = s.number(6000 + i)
@@ -64,20 +69,23 @@ func (s *seeder) account(i int) record {
 	return r
 }
 
-type place struct{ city, state, country string }
+type place struct {
+	city, state, country string
+	lat, lon             float64
+}
 
 func places() []place {
 	return []place{
-		{"San Francisco", "CA", "USA"},
-		{"Chicago", "IL", "USA"},
-		{"Boston", "MA", "USA"},
-		{"Austin", "TX", "USA"},
-		{"London", "", "United Kingdom"},
-		{"Manchester", "", "United Kingdom"},
-		{"Paris", "", "France"},
-		{"Montréal", "QC", "Canada"},
-		{"München", "", "Germany"},
-		{"Zürich", "", "Switzerland"},
+		{"San Francisco", "CA", "USA", 37.7749, -122.4194},
+		{"Chicago", "IL", "USA", 41.8781, -87.6298},
+		{"Boston", "MA", "USA", 42.3601, -71.0589},
+		{"Austin", "TX", "USA", 30.2672, -97.7431},
+		{"London", "", "United Kingdom", 51.5074, -0.1278},
+		{"Manchester", "", "United Kingdom", 53.4808, -2.2426},
+		{"Paris", "", "France", 48.8566, 2.3522},
+		{"Montréal", "QC", "Canada", 45.5019, -73.5674},
+		{"München", "", "Germany", 48.1351, 11.582},
+		{"Zürich", "", "Switzerland", 47.3769, 8.5417},
 	}
 }
 

@@ -24,7 +24,10 @@ const (
 	typeCurrency  fieldType = "currency"
 	typeDate      fieldType = "date"
 	typeDateTime  fieldType = "datetime"
-	typeMulti     fieldType = "multipicklist" // values are kept with ; between them
+	typeMulti     fieldType = "multipicklist"  // values are kept with ; between them
+	typeAddress   fieldType = "address"        // see compound
+	typeLocation  fieldType = "location"       // see compound
+	typeJunction  fieldType = "junctionidlist" // a list of ids, kept as records in between
 )
 
 // field describes one field. Length is in characters.
@@ -39,6 +42,12 @@ type field struct {
 	defaultTo   string
 
 	required, readOnly, createOnly, unique, external, nameField, indexed, restricted bool
+	scale                                                                            int     // digits after the point, where it is not the usual 2
+	bound                                                                            float64 // the greatest value on either side of zero, 0: none
+	// geocode fields of an address are found out by a service: the pages do not ask people for them.
+	geocode bool
+	// pointing is a reference that tells the type of what it points at even where this org has one type alone.
+	pointing bool
 	// auto fields are numbered by the platform.
 	auto bool
 	// longText cannot be filtered, sorted or grouped by, as on the platform.
@@ -61,11 +70,21 @@ func (f *field) isID() bool { return f.kind == typeID || f.kind == typeReference
 
 // What a query may do with a field, as the platform's object reference states it for types of field.
 
-func (f *field) sortable() bool { return !f.longText && f.kind != typeMulti }
+func (f *field) sortable() bool {
+	return !f.longText && f.kind != typeMulti && f.kind != typeJunction && !f.compound()
+}
+
+// listed reports whether queries may select the field.
+func (f *field) listed() bool { return !f.writeOnly || f.kind == typeJunction }
+
+func (f *field) compound() bool { return f.kind == typeAddress || f.kind == typeLocation }
+
+// polymorphic reports whether a reference may point at several types.
+func (f *field) polymorphic() bool { return len(f.refs) > 1 || f.pointing }
 
 func (f *field) groupable() bool {
 	switch f.kind {
-	case typeDateTime, typeDouble, typeCurrency, typeMulti:
+	case typeDateTime, typeDouble, typeCurrency, typeMulti, typeAddress, typeLocation, typeJunction:
 		return false
 	default:
 		return !f.longText && !f.auto
@@ -78,7 +97,9 @@ func (f *field) number() bool {
 	return f.kind == typeInt || f.kind == typeDouble || f.kind == typeCurrency
 }
 
-func (f *field) custom() bool { return strings.HasSuffix(f.name, "__c") }
+func (f *field) custom() bool {
+	return strings.HasSuffix(f.name, "__c") || strings.HasSuffix(f.name, "__s")
+}
 
 // column is the quoted name of the column.
 func (f *field) column() string { return `"` + f.name + `"` }
@@ -110,6 +131,7 @@ type object struct {
 	byName                      map[string]*field // lower-case name
 	byRel                       map[string]*field // lower-case relationship name
 	children                    []childRel
+	compounds                   []*compound
 	readOnly                    bool // not creatable, changeable or deletable by the API
 	event                       bool // a platform event: published, never stored
 	setup                       bool // of the org's setup: its changes are no events
@@ -224,11 +246,13 @@ func newObject(def definition) (*object, error) {
 		if f.name == "CreatedById" || f.name == "LastModifiedById" {
 			f.indexed = false // nobody asks for one user's records by these, and each record has them
 		}
-		o.fields = append(o.fields, f)
-		o.byName[strings.ToLower(f.name)] = f
-		if f.rel != "" {
-			o.byRel[strings.ToLower(f.rel)] = f
+		if f.compound() {
+			if err := o.addCompound(f); err != nil {
+				return nil, err
+			}
+			continue
 		}
+		o.addField(f)
 		if f.nameField {
 			o.nameField = f
 		}
@@ -237,7 +261,7 @@ func newObject(def definition) (*object, error) {
 }
 
 // parseField reads a line `Name type[(length)] flags..`, where a flag is one of required, readonly, createonly, unique,
-// external, name, index, long, restricted, auto, writeonly, label=Text_with_underscores, =default, {value|value},
+// external, name, index, long, restricted, auto, writeonly, pointing, label=Text_with_underscores, =default, {value|value},
 // ->Entity[,Entity]/Relationship and <-ChildRelationship.
 func parseField(line string) (*field, error) {
 	parts := strings.Fields(line)
@@ -292,13 +316,24 @@ func (f *field) set(flag string) error {
 	case strings.HasPrefix(flag, "label="):
 		f.label = strings.ReplaceAll(flag[6:], "_", " ")
 	case strings.HasPrefix(flag, "="):
-		f.defaultTo = strings.ReplaceAll(flag[1:], "_", " ")
+		f.defaultTo = spaced(flag[1:])
 	case strings.HasPrefix(flag, "{"):
-		f.values = strings.Split(strings.ReplaceAll(strings.Trim(flag, "{}"), "_", " "), "|")
+		f.values = strings.Split(strings.Trim(flag, "{}"), "|")
+		for i, v := range f.values {
+			f.values[i] = spaced(v)
+		}
 	default:
 		return f.setBool(flag)
 	}
 	return nil
+}
+
+// spaced writes the spaces of a value, which are underscores in a definition, but for those of a locale such as en_US.
+func spaced(s string) string {
+	if len(s) == 5 && s[2] == '_' && strings.ToUpper(s[3:]) == s[3:] && strings.ToLower(s[:2]) == s[:2] {
+		return s
+	}
+	return strings.ReplaceAll(s, "_", " ")
 }
 
 func (f *field) setBool(flag string) error {
@@ -325,6 +360,8 @@ func (f *field) setBool(flag string) error {
 		f.auto = true
 	case "writeonly":
 		f.writeOnly = true
+	case "pointing":
+		f.pointing = true
 	default:
 		return fmt.Errorf("flag %q of field %s is unknown", flag, f.name)
 	}

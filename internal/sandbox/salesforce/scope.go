@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,11 +46,17 @@ type reference struct {
 	folded string
 	path   []*join
 	direct bool // a column of the root table itself
+
+	compound *compound // the field is one, of the table alias; sql is empty
+	alias    string
 }
 
 func (c *compiler) newScope(q *soql.Query, obj *object) (*scope, error) {
 	s := &scope{c: c, obj: obj, joins: map[string]*join{}, names: map[string][]string{strings.ToLower(obj.name): nil}}
 	s.root = target{object: obj, alias: c.alias()}
+	if name := q.From[0].Name; !strings.Contains(name, ".") {
+		s.names[strings.ToLower(name)] = nil // of children the name of their relationship
+	}
 	if a := q.From[0].Alias; a != "" {
 		s.names[strings.ToLower(a)] = nil
 	}
@@ -86,11 +93,12 @@ func (s *scope) resolve(name string, pos soql.Pos) (*reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets := []target{s.root}
+	targets, poly := []target{s.root}, false
 	if len(path) > 0 {
-		targets = path[len(path)-1].targets
+		end := path[len(path)-1]
+		targets, poly = end.targets, end.field.polymorphic()
 	}
-	r, err := s.column(targets, last, pos)
+	r, err := s.column(targets, last, poly, pos)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +117,10 @@ func (s *scope) steps(names []string, pos soql.Pos) ([]*join, error) {
 	key := ""
 	for _, name := range names {
 		var step *join
+		poly := len(path) > 0 && path[len(path)-1].field.polymorphic()
 		for _, t := range targets {
 			f := t.object.byRel[strings.ToLower(name)]
-			if f == nil {
+			if f == nil || poly && !listed(namePaths(), f.rel) {
 				continue
 			}
 			var err error
@@ -159,31 +168,68 @@ func (s *scope) join(from target, f *field, prefix string, pos soql.Pos) (*join,
 	return j, nil
 }
 
-// column finds a field among the targets of a path. Over several the value is that of the one that has a row.
-func (s *scope) column(targets []target, name string, pos soql.Pos) (*reference, error) {
-	if len(targets) > 1 && strings.EqualFold(name, "Type") {
-		return typeColumn(targets), nil
+// Behind a polymorphic reference stands the entity Name, which has the fields users, people and queues share (Object
+// Reference, "Name"), and the relationships of users.
+func nameFields() []*field {
+	return []*field{
+		{name: "Id", kind: typeID}, {name: "Name", kind: typeString}, {name: "Type", kind: typePicklist}, {name: "FirstName", kind: typeString},
+		{name: "LastName", kind: typeString}, {name: "Alias", kind: typeString}, {name: "Email", kind: typeEmail}, {name: "IsActive", kind: typeBoolean},
+		{name: "Phone", kind: typePhone}, {name: "ProfileId", kind: typeReference}, {name: "Title", kind: typeString}, {name: "Username", kind: typeString},
+		{name: "UserRoleId", kind: typeReference},
 	}
-	r := &reference{}
+}
+
+func namePaths() []string { return []string{"Profile", "UserRole"} }
+
+// column finds a field among the targets of a path.
+func (s *scope) column(targets []target, name string, poly bool, pos soql.Pos) (*reference, error) {
+	if poly {
+		return s.nameColumn(targets, name, pos)
+	}
+	t := targets[0]
+	if r := compoundColumn(t, name); r != nil {
+		return r, nil
+	}
+	f := t.object.field(name)
+	if f == nil || !f.listed() {
+		return nil, s.noColumn(name, t.object.name, pos)
+	}
+	if f.kind == typeJunction {
+		return junctionColumn(t, f), nil
+	}
+	return &reference{field: f, sql: t.alias + "." + f.column(), folded: t.alias + "." + f.folded()}, nil
+}
+
+// nameColumn finds a field of what a polymorphic reference points at: the value is that of the target that has a row, and
+// nothing where that has no such field.
+func (s *scope) nameColumn(targets []target, name string, pos soql.Pos) (*reference, error) {
+	i := slices.IndexFunc(nameFields(), func(f *field) bool { return strings.EqualFold(f.name, name) })
+	if i < 0 {
+		return nil, s.noColumn(name, "Name", pos)
+	}
+	r := &reference{field: nameFields()[i]}
+	if r.field.name == "Type" {
+		r.sql, r.folded = typeColumn(targets)
+		return r, nil
+	}
 	var sql, folded []string
 	for _, t := range targets {
 		f := t.object.field(name)
+		if r.field.name == "Name" && t.object.nameField != nil {
+			f = t.object.nameField
+		}
 		if f == nil || f.writeOnly {
 			continue
 		}
-		if r.field == nil {
-			r.field = f
+		if r.field.isID() {
+			r.field = f // for what it points at
 		}
 		sql = append(sql, t.alias+"."+f.column())
 		folded = append(folded, t.alias+"."+f.folded())
 	}
 	switch len(sql) {
 	case 0:
-		entity := targets[0].object.name
-		if len(targets) > 1 {
-			entity = "Name"
-		}
-		return nil, s.noColumn(name, entity, pos)
+		r.sql, r.folded = "NULL", "NULL"
 	case 1:
 		r.sql, r.folded = sql[0], folded[0]
 	default:
@@ -194,18 +240,14 @@ func (s *scope) column(targets []target, name string, pos soql.Pos) (*reference,
 }
 
 // typeColumn is the Type of a polymorphic parent: the name of its entity.
-func typeColumn(targets []target) *reference {
-	var sql, folded strings.Builder
-	sql.WriteString("CASE")
-	folded.WriteString("CASE")
+func typeColumn(targets []target) (sql, folded string) {
+	var out, lower strings.Builder
+	out.WriteString("CASE")
+	lower.WriteString("CASE")
 	for _, t := range targets {
 		when := " WHEN " + t.alias + `."Id" IS NOT NULL THEN `
-		sql.WriteString(when + "'" + t.object.name + "'")
-		folded.WriteString(when + "'" + strings.ToLower(t.object.name) + "'")
+		out.WriteString(when + "'" + t.object.name + "'")
+		lower.WriteString(when + "'" + strings.ToLower(t.object.name) + "'")
 	}
-	sql.WriteString(" END")
-	folded.WriteString(" END")
-	return &reference{
-		field: &field{name: "Type", label: "Type", kind: typeString, length: 40}, sql: sql.String(), folded: folded.String(),
-	}
+	return out.String() + " END", lower.String() + " END"
 }

@@ -5,23 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/tandemcc/tandem/internal/soql"
 )
 
-const (
-	maxFound      = 2000 // rows of a search (SOQL and SOSL limits)
-	maxTermLength = 10_000
-	minTerm       = 2 // characters a search term must have at least
-)
+const maxFound = 2000 // rows of a search (SOQL and SOSL limits)
 
 // find runs a search and returns the records as JSON, entity by entity.
 func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
-	if len(s.Term) > maxTermLength {
-		return nil, badRequest("MALFORMED_SEARCH", "the search term is longer than %d characters: shorten it", maxTermLength)
-	}
 	m, err := parseTerm(s.Term)
 	if err == nil {
 		err = errors.Join(checkSearchWith(src, s), pageOnce(src, s))
@@ -30,12 +24,15 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 		return nil, err
 	}
 	limit := maxFound
-	if s.Limit != nil && s.Limit.Value >= 0 {
+	if s.Limit != nil {
+		if s.Limit.Value < 0 {
+			return nil, atQuery("MALFORMED_SEARCH", src, s.Limit.Pos, "unexpected token: '-'")
+		}
 		limit = min(limit, s.Limit.Value)
 	}
 	returning := s.Returning
 	if len(returning) == 0 {
-		for _, obj := range o.schema.objects {
+		for _, obj := range o.seen(rq).objects {
 			if obj.searchable() {
 				returning = append(returning, soql.Returning{Name: obj.name})
 			}
@@ -43,11 +40,8 @@ func (o *Org) find(rq *request, src string, s *soql.Search) ([][]byte, error) {
 	}
 	var out [][]byte
 	for _, ret := range returning {
-		if len(out) >= limit {
-			break
-		}
-		if ret.Limit == nil {
-			ret.Limit = &soql.Int{Value: limit - len(out)} // more would be read for nothing
+		if left := limit - len(out); ret.Limit == nil || ret.Limit.Value > left {
+			ret.Limit = &soql.Int{Value: left} // more would be read for nothing
 		}
 		found, err := o.findIn(rq, src, s.Scope, m, ret)
 		if err != nil {
@@ -101,96 +95,152 @@ func pageOnce(src string, s *soql.Search) error {
 }
 
 func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret soql.Returning) ([][]byte, error) {
+	var err error
 	env := o.environment(rq)
 	seen := env.view.schema
 	obj := seen.object(ret.Name)
 	if obj == nil {
 		return nil, atQuery("INVALID_TYPE", src, ret.Pos, "sObject type '%s' is not supported. %s", ret.Name, adviceEntity)
 	}
-	ids, err := o.candidates(rq, obj, scope, m)
-	if err != nil {
+	if !obj.searchable() {
+		return nil, atQuery("INVALID_TYPE", src, ret.Pos, "entity type %s does not support search", obj.name)
+	}
+	if err := checkReturned(src, ret.Fields); err != nil {
 		return nil, err
 	}
-	q := &soql.Query{Select: ret.Fields, From: []soql.From{{Name: obj.name}}, OrderBy: ret.OrderBy, Limit: ret.Limit, Offset: ret.Offset}
+	q := &soql.Query{
+		Select: ret.Fields, From: []soql.From{{Name: obj.name}}, Where: ret.Where, OrderBy: ret.OrderBy, Limit: ret.Limit, Offset: ret.Offset,
+	}
 	if len(q.Select) == 0 {
 		q.Select = []soql.SelectItem{{Expr: &soql.Field{Name: "Id"}}}
 	}
-	in := &soql.In{Left: &soql.Field{Name: "Id"}}
-	for _, id := range ids {
-		in.Values = append(in.Values, soql.Value{Kind: soql.Text, Raw: id, Str: id})
-	}
-	q.Where = in
-	if ret.Where != nil {
-		q.Where = &soql.And{Terms: []soql.Cond{in, ret.Where}}
-	}
-	if len(ids) == 0 {
-		// The query is compiled all the same, so that a wrong field is told whatever the data.
-		in.Values = []soql.Value{{Kind: soql.Null}}
+	if q.From[0].Scope, err = searchList(src, obj, ret); err != nil {
+		return nil, err
 	}
 	c := &compiler{schema: seen, src: src, zone: env.zone.String()}
-	p, err := c.compile(q)
-	if err != nil {
+	if c.only, err = o.found(rq, obj, scope, m); err != nil {
 		return nil, err
+	}
+	p, err := c.compile(q)
+	if err != nil || ret.Limit.Value == 0 {
+		return nil, err // of a wrong field, whatever the data
 	}
 	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	return run.records(rq.ctx, p, "")
 }
 
-// candidates returns the ids of the records that match. A plain number in phone fields is found by index.
-func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher) ([]string, error) {
-	if scope == soql.ScopePhone {
-		if digits, plain := m.plainNumber(); plain {
-			return o.byPhone(rq, obj, digits)
+// checkReturned refuses columns that are of queries alone.
+func checkReturned(src string, fields []soql.SelectItem) error {
+	for _, item := range fields {
+		f, isFunc := item.Expr.(*soql.Func)
+		if item.Expr == nil || isFunc && hasAggregate(f) {
+			return atQuery("MALFORMED_SEARCH", src, item.Pos, "a search returns fields, and no aggregates, children or TYPEOF: remove %s", item)
 		}
 	}
+	return nil
+}
+
+// searchList is the scope of USING ListView: the platform's own lists of all records and of one's own are known.
+func searchList(src string, obj *object, ret soql.Returning) (string, error) {
+	lists := strings.ReplaceAll(obj.plural, " ", "")
+	switch {
+	case ret.ListView == "", strings.EqualFold(ret.ListView, "All"+lists):
+		return "", nil
+	case strings.EqualFold(ret.ListView, "My"+lists) && obj.hasOwner():
+		return "mine", nil
+	}
+	return "", atQuery("MALFORMED_SEARCH", src, ret.Pos, "the list view '%s' of '%s' does not exist: use All%s or My%s", ret.ListView, obj.name, lists, lists)
+}
+
+// found returns the ids of the records that match, as SQL. A plain number in phone fields is found by index.
+func (o *Org) found(rq *request, obj *object, scope soql.Scope, m matcher) (*sqlText, error) {
+	var numbered *sqlText
+	if scope == soql.ScopePhone {
+		if digits, plain := m.plainNumber(); plain {
+			numbered = byNumber(obj, digits)
+			if len(searchFields(obj, scope)) == len(searchFields(o.schema.object(obj.name), scope)) {
+				return numbered, nil
+			}
+			// The index does not know which field a number is in, and the user may not read all of them.
+		}
+	}
+	out := &sqlText{}
+	ids, err := o.candidates(rq, obj, scope, m, numbered)
+	if err != nil {
+		return nil, err
+	}
+	list := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = appendString(list, id)
+	}
+	out.WriteString("SELECT value FROM json_each(")
+	out.arg(string(append(list, ']')))
+	out.WriteString(")")
+	return out, nil
+}
+
+// byNumber selects the ids of the records with a number that ends in the digits.
+func byNumber(obj *object, digits string) *sqlText {
+	out, key := &sqlText{}, reverse(digits)
+	out.WriteString("SELECT id FROM phone WHERE entity = ")
+	out.arg(obj.prefix)
+	out.WriteString(" AND reversed >= ")
+	out.arg(key)
+	out.WriteString(" AND reversed < ")
+	out.arg(key + "~")
+	return out
+}
+
+// candidates reads the fields that are searched, record by record, and returns the ids of those that match. within selects
+// the ids it looks at, nil: all.
+func (o *Org) candidates(rq *request, obj *object, scope soql.Scope, m matcher, within *sqlText) (ids []string, err error) {
 	fields := searchFields(obj, scope)
-	if len(fields) == 0 {
+	if len(fields) == 0 || m.root == nil {
 		return nil, nil
 	}
 	cols := []string{`"Id"`}
 	for _, f := range fields {
 		cols = append(cols, f.folded())
 	}
-	rows, err := o.db(rq).QueryContext(rq.ctx, "SELECT "+strings.Join(cols, ", ")+" FROM "+obj.table()+` WHERE "IsDeleted" = 0`)
+	query := &sqlText{}
+	query.WriteString("SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "IsDeleted" = 0`)
+	if within != nil {
+		query.WriteString(` AND "Id" IN (`)
+		query.add(within)
+		query.WriteString(")")
+	}
+	rows, err := o.db(rq).QueryContext(rq.ctx, query.String(), (&plan{args: query.args}).values(environment{}, "")...)
 	if err != nil {
 		return nil, fmt.Errorf("searching %s: %w", obj.name, err)
 	}
-	raw, err := scanAll(rows, len(cols))
-	if err != nil {
-		return nil, fmt.Errorf("searching %s: %w", obj.name, err)
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	row, ptrs := make([]any, len(cols)), make([]any, len(cols))
+	for i := range row {
+		ptrs[i] = &row[i]
 	}
-	var ids []string
-	for _, row := range raw {
-		if len(ids) >= maxFound {
-			break
+	for rows.Next() {
+		if err := rows.Scan(ptrs...); err != nil {
+			return nil, fmt.Errorf("searching %s: %w", obj.name, err)
 		}
-		id, _ := row[0].(string)
-		if m.match(documentOf(fields, row[1:])) {
+		if id, _ := row[0].(string); m.match(documentOf(fields, row[1:])) {
 			ids = append(ids, id)
 		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("searching %s: %w", obj.name, err)
 	}
 	return ids, nil
 }
 
-const qByPhone = `SELECT DISTINCT id FROM phone WHERE entity = ? AND reversed >= ? AND reversed < ? LIMIT ?`
-
-func (o *Org) byPhone(rq *request, obj *object, digits string) ([]string, error) {
-	key := reverse(digits)
-	rows, err := o.db(rq).QueryContext(rq.ctx, qByPhone, obj.prefix, key, key+"~", maxFound)
-	if err != nil {
-		return nil, fmt.Errorf("searching the numbers of %s: %w", obj.name, err)
+// alsoNames are the fields IN NAME FIELDS searches besides those that name records (SOQL and SOSL reference, "IN SearchGroup").
+func alsoNames() []string {
+	return []string{
+		"Contact.FirstName", "Contact.LastName", "User.FirstName", "User.LastName", "User.CommunityNickname", "Account.Website",
+		"Case.SuppliedName", "Case.Subject", "Task.Subject",
 	}
-	raw, err := scanAll(rows, 1)
-	if err != nil {
-		return nil, fmt.Errorf("searching the numbers of %s: %w", obj.name, err)
-	}
-	ids := make([]string, 0, len(raw))
-	for _, row := range raw {
-		if id, isText := row[0].(string); isText {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
 }
 
 func searchFields(obj *object, scope soql.Scope) []*field {
@@ -203,7 +253,7 @@ func searchFields(obj *object, scope soql.Scope) []*field {
 		case soql.ScopeEmail:
 			fits = f.kind == typeEmail
 		case soql.ScopeName:
-			fits = f.nameField || f.name == "FirstName" || f.name == "LastName"
+			fits = f.nameField || slices.Contains(alsoNames(), obj.name+"."+f.name)
 		default:
 			fits = f.text() && f.kind != typePicklist
 		}
@@ -319,215 +369,4 @@ func indexPhones(ctx context.Context, st *store, tx *sql.Tx, obj *object, id str
 		return fmt.Errorf("indexing the numbers of a %s: %w", obj.name, err)
 	}
 	return nil
-}
-
-// matcher is a parsed search term: alternatives of conjunctions.
-type matcher struct{ any []conjunction }
-
-type conjunction struct{ all, none []phrase }
-
-// phrase is words that must follow one another; each may hold * and ?.
-type phrase []string
-
-// parseTerm reads words, "phrases", AND, OR and AND NOT. Words side by side must all match. AND binds closer than OR.
-func parseTerm(term string) (matcher, error) {
-	tokens, err := termTokens(term)
-	if err != nil {
-		return matcher{}, err
-	}
-	m := matcher{}
-	c := conjunction{}
-	negate := false
-	for _, t := range tokens {
-		switch {
-		case t.operator == "AND":
-		case t.operator == "OR":
-			m.any = append(m.any, c)
-			c = conjunction{}
-		case t.operator == "NOT":
-			negate = true
-		case negate:
-			c.none, negate = append(c.none, t.phrase), false
-		default:
-			c.all = append(c.all, t.phrase)
-		}
-	}
-	m.any = append(m.any, c)
-	for _, c := range m.any {
-		if len(c.all) == 0 {
-			return matcher{}, badRequest("MALFORMED_SEARCH", "search term must be longer than one character: %s", term)
-		}
-	}
-	return m, nil
-}
-
-type termToken struct {
-	operator string
-	phrase   phrase
-}
-
-func termTokens(term string) ([]termToken, error) {
-	l := termLexer{}
-	runes := []rune(term)
-	for i := 0; i < len(runes); i++ {
-		switch r := runes[i]; {
-		case r == '\\' && i+1 < len(runes):
-			i++
-			l.text.WriteRune(separatorFor(runes[i]))
-		case r == '"':
-			l.flush()
-			l.quoted = !l.quoted
-		case unicode.IsSpace(r) && !l.quoted:
-			l.flush()
-		default:
-			l.letters++
-			l.text.WriteRune(r)
-		}
-	}
-	if l.quoted {
-		return nil, badRequest("MALFORMED_SEARCH", "No search term found: a quotation mark is never closed")
-	}
-	l.flush()
-	if l.letters < minTerm {
-		return nil, badRequest("MALFORMED_SEARCH", "search term must be longer than one character: %s", term)
-	}
-	return l.out, nil
-}
-
-// termLexer gathers a term's words.
-type termLexer struct {
-	out     []termToken
-	text    strings.Builder
-	quoted  bool
-	letters int
-}
-
-// flush ends the current word, which is an operator unless it stands in quotation marks.
-func (l *termLexer) flush() {
-	text := l.text.String()
-	l.text.Reset()
-	switch up := strings.ToUpper(text); {
-	case text == "":
-	case !l.quoted && (up == "AND" || up == "OR" || up == "NOT"):
-		l.out = append(l.out, termToken{operator: up})
-	default:
-		if p := phraseOf(text); len(p) > 0 {
-			l.out = append(l.out, termToken{phrase: p})
-		}
-	}
-}
-
-// separatorFor keeps an escaped wildcard from acting as one: escaped characters only part words, as in the index.
-func separatorFor(r rune) rune {
-	if r == '*' || r == '?' {
-		return ' '
-	}
-	return r
-}
-
-func phraseOf(text string) phrase {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '*' && r != '?'
-	})
-}
-
-// plainNumber reports whether the term is one number without wildcards, however it is written.
-func (m matcher) plainNumber() (string, bool) {
-	if len(m.any) != 1 || len(m.any[0].none) > 0 {
-		return "", false
-	}
-	digits := ""
-	for _, p := range m.any[0].all {
-		digits += strings.Join(p, "")
-	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return "", false
-		}
-	}
-	digits = strings.TrimPrefix(digits, "00")
-	return digits, len(digits) >= 3
-}
-
-func (m matcher) match(d document) bool {
-	for _, c := range m.any {
-		if c.match(d) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c conjunction) match(d document) bool {
-	for _, p := range c.all {
-		if !p.match(d) {
-			return false
-		}
-	}
-	for _, p := range c.none {
-		if p.match(d) {
-			return false
-		}
-	}
-	return true
-}
-
-func (p phrase) match(d document) bool {
-	if number := strings.Join(p, ""); isNumeric(number) {
-		for _, digits := range d.digits {
-			if globMatch(number, digits) || strings.HasSuffix(digits, number) && len(number) >= 3 {
-				return true
-			}
-		}
-	}
-	for _, field := range d.words {
-		for at := 0; at+len(p) <= len(field); at++ {
-			if p.matchAt(field[at:]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (p phrase) matchAt(field []string) bool {
-	for i, w := range p {
-		if !globMatch(w, field[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func isNumeric(s string) bool {
-	for i := range len(s) {
-		if (s[i] < '0' || s[i] > '9') && s[i] != '*' && s[i] != '?' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// globMatch matches * (any characters) and ? (one), in time linear in the product of the lengths at worst.
-func globMatch(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

@@ -128,9 +128,12 @@ func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
 	}
 	var names []string
 	for _, f := range obj.fields {
-		if !f.writeOnly {
+		if f.listed() {
 			names = append(names, f.name)
 		}
+	}
+	for _, c := range obj.compounds {
+		names = append(names, c.name)
 	}
 	if list := rq.query.Get("fields"); list != "" {
 		names = splitList(list)

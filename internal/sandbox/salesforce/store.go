@@ -2,10 +2,8 @@ package salesforce
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -67,7 +65,10 @@ const (
 
 // registerFunctions adds our SQL functions to the driver, which keeps them for the whole process.
 var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals // the driver's registry is global too
-	return sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis)
+	return errors.Join(
+		sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis),
+		sqlite.RegisterDeterministicScalarFunction("sandbox_distance", 5, haversine),
+	)
 })
 
 // localMillis shifts a moment in milliseconds to the wall clock of a zone.
@@ -86,7 +87,7 @@ func localMillis(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, 
 }
 
 // openStore opens the database in dir, or in a temporary folder when dir is empty.
-func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
+func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store, error) {
 	if err := registerFunctions(); err != nil {
 		return nil, fmt.Errorf("adding SQL functions: %w", err)
 	}
@@ -117,7 +118,7 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	if err := s.migrate(ctx, sc); err != nil {
+	if err := s.migrate(ctx, sc, up); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -148,89 +149,6 @@ CREATE TABLE IF NOT EXISTS session (
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
-
-// migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
-// comparison.
-func (s *store) migrate(ctx context.Context, sc *schema) error {
-	ddl := tablesDDL(sc)
-	sum := sha256.Sum256([]byte(qSystemTables + ddl))
-	want := hex.EncodeToString(sum[:])
-	if have, err := s.meta(ctx, "schema"); err == nil && have == want {
-		return nil
-	}
-	return s.update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, qSystemTables); err != nil {
-			return fmt.Errorf("making the system tables: %w", err)
-		}
-		for _, o := range sc.objects {
-			if err := addColumns(ctx, tx, o); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.ExecContext(ctx, ddl); err != nil {
-			return fmt.Errorf("making the tables: %w", err)
-		}
-		if have, err := s.meta(ctx, "phones"); err != nil || have != phoneIndex {
-			for _, o := range sc.objects {
-				if err := s.reindexPhones(ctx, tx, o); err != nil {
-					return err
-				}
-			}
-		}
-		return errors.Join(setMeta(ctx, tx, "phones", phoneIndex), setMeta(ctx, tx, "schema", want))
-	})
-}
-
-// phoneIndex names what the index of numbers holds; another name makes it be filled anew.
-const phoneIndex = "2"
-
-// reindexPhones adds what an older file's index of numbers has not.
-func (s *store) reindexPhones(ctx context.Context, tx *sql.Tx, o *object) error {
-	cols := []string{`"Id"`}
-	for _, f := range o.fields {
-		if f.kind == typePhone && !f.writeOnly {
-			cols = append(cols, f.column())
-		}
-	}
-	if len(cols) == 1 || o.event {
-		return nil
-	}
-	query := "SELECT " + strings.Join(cols, ", ") + " FROM " + o.table() + ` WHERE "Id" > ? ORDER BY "Id" LIMIT ?`
-	for after := any(""); ; {
-		rows, err := inTx{s, tx}.QueryContext(ctx, query, after, reindexStep)
-		if err != nil {
-			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
-		}
-		page, err := scanAll(rows, len(cols))
-		if err != nil {
-			return fmt.Errorf("reading the numbers of %s: %w", o.name, err)
-		}
-		for _, row := range page {
-			if err := s.reindexRow(ctx, tx, o, row); err != nil {
-				return fmt.Errorf("indexing the numbers of %s: %w", o.name, err)
-			}
-			after = row[0]
-		}
-		if len(page) < reindexStep {
-			return nil
-		}
-	}
-}
-
-const reindexStep = 10_000 // records that are in memory at once
-
-// reindexRow takes an id and the numbers after it.
-func (s *store) reindexRow(ctx context.Context, tx *sql.Tx, o *object, row []any) error {
-	for _, v := range row[1:] {
-		text, _ := v.(string)
-		for _, k := range phoneKeys(o, text) {
-			if err := s.exec(ctx, tx, addPhoneRow.one, k.entity, k.reversed, row[0]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 // storedColumn is one column of a table; text fields have a folded one besides their own.
 type storedColumn struct{ name, sqlType string }

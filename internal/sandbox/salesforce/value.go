@@ -15,7 +15,10 @@ type value struct {
 	field     *field // nil for what is computed
 	direct    bool
 	aggregate bool
+	near      *near // of a DISTANCE
 }
+
+func (v *value) isID() bool { return v.kind == typeID || v.kind == typeReference }
 
 func (v *value) text() bool {
 	f := field{kind: v.kind}
@@ -34,7 +37,10 @@ func (s *scope) value(e soql.Expr, agg bool) (*value, error) {
 	case *soql.Func:
 		return s.call(e, agg)
 	}
-	return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "this org has no geolocation fields: remove DISTANCE")
+	if d, isDistance := e.(*soql.Distance); isDistance {
+		return s.distance(d)
+	}
+	return nil, atQuery("MALFORMED_QUERY", s.c.src, e.Position(), "the expression %s is not understood", e)
 }
 
 func (s *scope) call(f *soql.Func, agg bool) (*value, error) {
@@ -55,9 +61,15 @@ func (s *scope) call(f *soql.Func, agg bool) (*value, error) {
 		return s.dateCall(name, expr, f)
 	}
 	switch name {
-	case "TOLABEL", "FORMAT", "CONVERTCURRENCY":
-		// Labels equal values and there is one currency in this org; FORMAT acts when the record is written out.
-		return s.value(f.Arg, agg)
+	case "TOLABEL", "FORMAT":
+		// Labels equal values in this org; FORMAT acts when the record is written out.
+		v, err := s.value(f.Arg, agg)
+		if err == nil && v.field != nil && v.field.compound() {
+			err = atQuery("INVALID_FIELD", s.c.src, f.Pos, "%s does not take the compound field '%s'", f.Name, v.name)
+		}
+		return v, err
+	case "CONVERTCURRENCY":
+		return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "convertCurrency is of organizations with multiple currencies: this one has US dollars alone")
 	}
 	return nil, atQuery("INVALID_FIELD", s.c.src, f.Pos, "unknown function '%s'", f.Name)
 }
@@ -85,7 +97,7 @@ func (s *scope) aggregateCall(name string, f *soql.Func) (*value, error) {
 	case "COUNT_DISTINCT":
 		v.sql = "COUNT(DISTINCT " + arg.folded + ")"
 	case "MIN", "MAX":
-		v.sql, v.kind = name+"("+arg.sql+")", arg.kind
+		v.sql, v.kind, v.field = extreme(name, arg), arg.kind, nil
 	default:
 		if !isNumber(arg.kind) {
 			return nil, atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "field %s does not support aggregate operator %s", arg.name, name)
@@ -96,6 +108,12 @@ func (s *scope) aggregateCall(name string, f *soql.Func) (*value, error) {
 		}
 	}
 	v.folded = v.sql
+	switch extreme := name == "MIN" || name == "MAX"; {
+	case extreme && arg.rank() != "":
+		v.folded = "lower(" + v.sql + ")"
+	case extreme:
+		v.folded = name + "(" + arg.folded + ")"
+	}
 	return v, nil
 }
 
@@ -111,6 +129,9 @@ func (s *scope) dateCall(name, expr string, f *soql.Func) (*value, error) {
 		return nil, err
 	}
 	var when string
+	if timed := name == "HOUR_IN_DAY" || name == "DAY_ONLY"; timed && v.kind == typeDate {
+		return nil, atQuery("INVALID_FIELD", s.c.src, f.Pos, "%s needs a datetime: '%s' is none", name, v.name)
+	}
 	switch {
 	case v.kind == typeDateTime && local:
 		when = "sandbox_local(" + v.sql + ", '" + s.c.zone + "') / 1000, 'unixepoch'"
@@ -185,17 +206,17 @@ func (b *builder) aggregate(q *soql.Query) error {
 		return err
 	}
 	b.grouped = grouped
-	unnamed, named := 0, map[string]bool{}
+	if q.GroupBy == nil && q.Limit != nil {
+		return badRequest("MALFORMED_QUERY", "Non-grouped query that uses overall aggregate functions cannot also use LIMIT")
+	}
 	for _, item := range q.Select {
-		n, err := b.aggregateItem(item, grouped, &unnamed)
+		n, err := b.aggregateItem(item, grouped)
 		if err != nil {
 			return err
 		}
-		if key := strings.ToLower(n.name); item.Alias != "" && named[key] {
-			return atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "duplicate alias: %s", item.Alias)
+		if err := b.named(n.name, item.Pos, n); err != nil {
+			return err
 		}
-		named[strings.ToLower(n.name)] = true
-		b.plan.nodes = append(b.plan.nodes, n)
 	}
 	return nil
 }
@@ -245,9 +266,12 @@ func (b *builder) groupedOnly(c soql.Cond) error {
 	return fault
 }
 
-func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, unnamed *int) (*node, error) {
-	if item.Expr == nil {
-		return nil, atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "a sub-query or TYPEOF cannot stand in an aggregate query")
+func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool) (*node, error) {
+	switch {
+	case item.Sub != nil:
+		return nil, atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "Grouped query cannot use child relationships in the SELECT list")
+	case item.TypeOf != nil:
+		return nil, atQuery("MALFORMED_QUERY", b.c.src, item.Pos, "TYPEOF is not allowed in an aggregate query")
 	}
 	v, err := b.value(item.Expr, true)
 	if err != nil {
@@ -262,14 +286,54 @@ func (b *builder) aggregateItem(item soql.SelectItem, grouped map[string]bool, u
 	}
 	n := &node{name: item.Alias, field: f, column: b.column(b.mark(v).sql)}
 	call, isCall := item.Expr.(*soql.Func)
-	n.label = isCall && strings.EqualFold(call.Name, "FORMAT")
+	n.format = isCall && strings.EqualFold(call.Name, "FORMAT")
 	switch {
 	case n.name != "":
 	case isCall && (v.aggregate || v.field == nil):
-		n.name = "expr" + itoa(*unnamed)
-		*unnamed++
+		n.name = "expr" + itoa(b.unnamed)
+		b.unnamed++
 	default:
 		n.name = v.name
 	}
 	return n, nil
+}
+
+// extreme is the SQL of MIN and MAX: of texts the first or last without regard to case, of picklists by the order of
+// their values.
+func extreme(name string, arg *value) string {
+	if !arg.text() {
+		return name + "(" + arg.sql + ")"
+	}
+	key := arg.folded
+	if rank := arg.rank(); rank != "" {
+		key = "printf('%05d', " + rank + ") || " + key
+	}
+	// The smallest of the keys with their values behind them has the value that belongs to the smallest key.
+	most := name + "(" + key + " || char(1) || " + arg.sql + ")"
+	return "substr(" + most + ", instr(" + most + ", char(1)) + 1)"
+}
+
+// rank is the place of a picklist's value in the order of its definition, as SQL; empty where there is no such order. What
+// is no value of the definition comes last.
+func (v *value) rank() string {
+	if v.field == nil || v.kind != typePicklist || len(v.field.values) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("CASE WHEN " + v.folded + " IS NULL THEN NULL ELSE CASE " + v.folded)
+	for i, text := range v.field.values {
+		b.WriteString(" WHEN " + quoteSQL(strings.ToLower(text)) + " THEN " + itoa(i))
+	}
+	return b.String() + " ELSE " + itoa(len(v.field.values)) + " END END"
+}
+
+// quoteSQL makes a literal of a value of the definitions. What marks stand for in rollups cannot occur in it.
+func quoteSQL(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return -1
+		}
+		return r
+	}, s)
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }

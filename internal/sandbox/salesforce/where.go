@@ -67,7 +67,7 @@ func (s *scope) operand(e soql.Expr) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.field != nil && v.field.longText {
+	if v.field != nil && (v.field.longText || v.field.compound() || v.field.kind == typeJunction) {
 		return nil, atQuery("INVALID_FIELD", s.c.src, e.Position(), "field '%s' can not be filtered in a query call", v.field.name)
 	}
 	if s.having {
@@ -142,6 +142,12 @@ func (s *scope) compare(out *sqlText, v *value, op soql.Op, lit soql.Value) erro
 	if op == soql.OpLike {
 		return s.like(out, v, lit)
 	}
+	if v.near != nil {
+		return s.compareDistance(out, v, op, lit)
+	}
+	if lit.Kind == soql.Null && v.kind == typeBoolean {
+		lit = soql.Value{Pos: lit.Pos, Kind: soql.Bool} // a box that is not ticked has no other value
+	}
 	if lit.Kind == soql.Null || lit.Kind == soql.Text && lit.Str == "" && v.text() {
 		writeNull(out, v, op)
 		return nil
@@ -195,6 +201,12 @@ func (s *scope) compareRange(out *sqlText, v *value, op soql.Op, lit soql.Value)
 		out.WriteString(v.sql + " < ")
 		edge(true)
 	case soql.Greater:
+		// The spans that reach back from today are asked for by > as well as by =: what is greater than their start.
+		if back := strings.HasPrefix(lit.Str, "LAST_") && strings.HasSuffix(lit.Str, "_DAYS"); back {
+			out.WriteString(v.sql + " > ")
+			edge(false)
+			return nil
+		}
 		out.WriteString(v.sql + " >= ")
 		edge(true)
 	case soql.GreaterOrEqual:
@@ -217,7 +229,7 @@ func (s *scope) compareRange(out *sqlText, v *value, op soql.Op, lit soql.Value)
 }
 
 func formulaEdge(lit soql.Value, e environment, end, asDate bool) any {
-	from, to := formulaRange(lit, e.now.In(e.zone))
+	from, to := formulaRange(lit, e.now.In(e.zone), firstWeekday(e.locale))
 	t := from
 	if end {
 		t = to
@@ -313,6 +325,9 @@ func (s *scope) in(out *sqlText, c *soql.In) error {
 	if err != nil {
 		return err
 	}
+	if v.near != nil {
+		return atQuery("INVALID_QUERY_FILTER_OPERATOR", s.c.src, c.Left.Position(), "DISTANCE only supports the operators < and >")
+	}
 	if c.Sub != nil {
 		if err := s.checkSemiJoin(v, c); err != nil {
 			return err
@@ -379,7 +394,7 @@ func (s *scope) checkSemiJoin(v *value, c *soql.In) error {
 		return refuse("Maximum %d semi join sub-selects are allowed", maxSemiJoins)
 	case strings.EqualFold(inner, s.obj.name) && v.kind == typeID:
 		return refuse("The inner and outer selects should not be on the same object type")
-	case strings.EqualFold(inner, "Task"):
+	case strings.EqualFold(inner, "Task"), strings.EqualFold(inner, "Event"):
 		return refuse("Entity '%s' is not supported for semi join inner selects", inner)
 	}
 	return nil
@@ -466,6 +481,9 @@ func (s *scope) semiJoin(out *sqlText, v *value, c *soql.In) error {
 	r, err := inner.resolve(f.Name, f.Pos)
 	if err != nil {
 		return err
+	}
+	if !r.direct {
+		return atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "The selected field '%s' in the subquery cannot be of a parent: select a field of '%s' itself", f.Name, obj.name)
 	}
 	if !r.field.isID() {
 		return atQuery("MALFORMED_QUERY", s.c.src, f.Pos, "The selected field '%s' in the subquery and the left operand field in the where "+

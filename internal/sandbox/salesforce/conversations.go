@@ -122,6 +122,8 @@ func checkMedia(r *http.Request, segs []string) error {
 	switch {
 	case kind == "application/json", strings.HasSuffix(kind, "+json"):
 		return nil
+	case area == "sobjects" && isXML(kind):
+		return nil
 	case area == "jobs" && (kind == "text/csv" || strings.HasPrefix(kind, "multipart/")):
 		return nil
 	case area == "connect" && strings.HasPrefix(kind, "multipart/"):

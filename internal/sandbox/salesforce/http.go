@@ -28,7 +28,8 @@ const (
 // Handler returns the org's HTTP surface: OAuth, the REST API, pages and the switches. Timeouts belong to the server.
 func (o *Org) Handler() http.Handler {
 	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent, BodyOf: bodyOf}
-	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
+	surface := o.compressed(o.represented(http.HandlerFunc(o.platform)))
+	platform := limits.Middleware(o.refuse, surface)
 	streams := limits
 	streams.Concurrent = 2 * maxClients // most of them wait
 	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
@@ -36,12 +37,8 @@ func (o *Org) Handler() http.Handler {
 	platform = o.requests.Middleware(o.now, platform)
 	human := o.guard(limits.Middleware(o.refuse, o.pages()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if clean := kit.CleanPath(r.URL.Path); clean != r.URL.Path {
-			u := *r.URL
-			u.Path, u.RawPath = clean, ""
-			r2 := *r
-			r2.URL = &u
-			r = &r2
+		if path := r.URL.EscapedPath(); kit.CleanPath(path) != path {
+			r = withPath(r, kit.CleanPath(path))
 		}
 		if isPlatform(r.URL.Path) {
 			platform.ServeHTTP(w, r)
@@ -97,7 +94,12 @@ func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	_ = r
 }
 
-func writeFault(w http.ResponseWriter, e *apiError) { writeJSON(w, e.Status, []*apiError{e}) }
+func writeFault(w http.ResponseWriter, e *apiError) {
+	if len(e.allow) > 0 {
+		w.Header().Set("Allow", strings.Join(e.allow, ","))
+	}
+	writeJSON(w, e.Status, []*apiError{e})
+}
 
 func (o *Org) writeFault(w http.ResponseWriter, r *http.Request, err error) {
 	writeFault(w, o.fail(r.Context(), err))
@@ -132,7 +134,7 @@ func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 
 // platform routes what a client program asks. Names are matched without regard to case.
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
-	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	segs := segments(r.URL)
 	switch area := strings.ToLower(strings.Join(segs[:min(len(segs), 3)], "/")); {
 	case strings.HasPrefix(area, "services/oauth2/"):
 		o.oauth(w, r, strings.TrimPrefix(area, "services/oauth2/"))
@@ -157,6 +159,17 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeFault(w, notFound())
 	}
+}
+
+// segments are the parts of a path. What is escaped within one, such as a slash in an external id, stays in it.
+func segments(u *url.URL) []string {
+	segs := strings.Split(strings.Trim(u.EscapedPath(), "/"), "/")
+	for i, s := range segs {
+		if plain, err := url.PathUnescape(s); err == nil {
+			segs[i] = plain
+		}
+	}
+	return segs
 }
 
 // oauth answers below /services/oauth2/.
@@ -244,6 +257,10 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		rq.stream = r.Body
 	} else if rq.body, err = io.ReadAll(r.Body); err != nil {
 		o.writeFault(w, r, fmt.Errorf("reading the request: %w", err))
+		return
+	}
+	if err := readXML(rq); err != nil {
+		o.writeFault(w, r, err)
 		return
 	}
 	if override := rq.query.Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
@@ -339,8 +356,17 @@ func versionList() []map[string]string {
 	return out
 }
 
-// route hands a call to its resource.
+// route hands a call to its resource, which may be one inside a composite call.
 func (o *Org) route(rq *request) (*response, error) {
+	res, err := o.dispatch(rq)
+	if err != nil {
+		return nil, withMethods(rq, err)
+	}
+	return res, nil
+}
+
+// dispatch picks the resource of a call by its path.
+func (o *Org) dispatch(rq *request) (*response, error) {
 	if len(rq.segs) == 0 {
 		return rq.get(func() (*response, error) { return ok(o.resources(rq)), nil })
 	}

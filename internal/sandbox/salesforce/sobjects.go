@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -91,12 +89,12 @@ func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {
 		if err := o.precondition(rq, obj, id); err != nil {
 			return nil, err
 		}
-		in, err := decodeRecord(rq.body)
+		in, err := recordIn(rq, obj)
 		if err != nil {
 			return nil, err
 		}
 		if err := o.updateOne(rq, obj, id, in); err != nil {
-			return nil, err
+			return nil, located(rq.body, err)
 		}
 		return noContent(), nil
 	case http.MethodDelete:
@@ -176,13 +174,13 @@ func dedupe(names []string) []string {
 }
 
 func (o *Org) createOne(rq *request, obj *object) (*response, error) {
-	in, err := decodeRecord(rq.body)
+	in, err := recordIn(rq, obj)
 	if err != nil {
 		return nil, err
 	}
 	id, err := o.insertOne(rq, obj, in)
 	if err != nil {
-		return nil, err
+		return nil, located(rq.body, err)
 	}
 	if obj.event {
 		// A published event is on its way, and has no address.
@@ -197,7 +195,7 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 
 func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage) (id string, err error) {
 	obj = o.schema.object(obj.name)
-	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeCreate, slices.Collect(maps.Keys(in))); err != nil {
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeCreate, writtenFields(obj, in)); err != nil {
 		return "", err
 	}
 	err = o.update(rq, func(tx *sql.Tx) error {
@@ -216,7 +214,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 
 func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.RawMessage) error {
 	obj = o.schema.object(obj.name)
-	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeEdit, slices.Collect(maps.Keys(in))); err != nil {
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeEdit, writtenFields(obj, in)); err != nil {
 		return err
 	}
 	return o.update(rq, func(tx *sql.Tx) error {
@@ -301,7 +299,7 @@ func (o *Org) idsBy(ctx context.Context, db querier, obj *object, f *field, valu
 
 // upsert changes the record with the external id, or makes it.
 func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*response, error) {
-	in, err := decodeRecord(rq.body)
+	in, err := recordIn(rq, obj)
 	if err != nil {
 		return nil, err
 	}

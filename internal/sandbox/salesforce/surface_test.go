@@ -223,7 +223,9 @@ func TestHTTPStatuses(t *testing.T) {
 		status             int
 		code               string
 	}{
-		{http.MethodPost, "/sobjects/Account", `<Account/>`, []string{"Content-Type", "application/xml"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{http.MethodPost, "/sobjects/Account", `<Account/>`, []string{"Content-Type", "application/xml"}, 400, "REQUIRED_FIELD_MISSING"},
+		{http.MethodPost, "/composite", `<Account/>`, []string{"Content-Type", "application/xml"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{http.MethodPost, "/sobjects/Account", "Name\nx", []string{"Content-Type", "text/csv"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{http.MethodPost, "/sobjects/Account", `Name=x`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{http.MethodPost, "/sobjects/Account", `{"Name":"x"}`, []string{"Content-Type", "application/json; charset=utf-8"}, 201, ""},
 		{http.MethodPut, "/sobjects/Account", `{}`, nil, 405, "METHOD_NOT_ALLOWED"},

@@ -40,6 +40,13 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 	urls := map[string]string{"sobject": url, "describe": url + "/describe", "rowTemplate": url + "/{ID}"}
 	if obj.layoutable() {
 		urls["layouts"] = url + "/describe/layouts"
+		urls["compactLayouts"] = url + "/describe/compactLayouts"
+		urls["approvalLayouts"] = url + "/describe/approvalLayouts"
+		urls["listviews"] = url + "/listviews"
+		urls["quickActions"] = url + "/quickActions"
+	}
+	if obj.name == "User" {
+		urls["passwordUtilities"] = url + "/{ID}/password"
 	}
 	d := map[string]any{
 		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
@@ -63,20 +70,22 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 func (o *object) layoutable() bool { return !o.setup && !o.event }
 
 func (o *Org) describe(rq *request, obj *object) (*response, error) {
-	part := ""
+	var part func(*request, *object) (any, error)
 	if len(rq.segs) > 3 {
-		part = strings.ToLower(rq.segs[3])
-	}
-	if part != "" && (part != "layouts" || !obj.layoutable() || len(rq.segs) > 5) {
-		return nil, notFound()
+		if part = o.layoutPart(strings.ToLower(rq.segs[3])); part == nil || !obj.layoutable() || len(rq.segs) > 5 {
+			return nil, notFound()
+		}
 	}
 	unmodified, header := sinceDescribed(rq)
 	if unmodified != nil {
 		return unmodified, nil
 	}
-	if part == "layouts" {
-		body, err := o.layouts(rq, obj)
-		return &response{status: http.StatusOK, header: header, body: body}, err
+	if part != nil {
+		body, err := part(rq, obj)
+		if err != nil {
+			return nil, err
+		}
+		return &response{status: http.StatusOK, header: header, body: body}, nil
 	}
 	d := o.describeBrief(rq, obj)
 	fields := make([]map[string]any, 0, len(obj.fields))

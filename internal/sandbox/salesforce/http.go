@@ -197,7 +197,8 @@ type request struct {
 	ctx     context.Context //nolint:containedctx // as http.Request: one call, one context
 	method  string
 	version int      // 60 for v60.0
-	segs    []string // of the path below the version
+	segs    []string // of the path below the version, or below area
+	area    string   // "/tooling" there, and empty elsewhere
 	query   url.Values
 	header  http.Header
 	body    []byte
@@ -370,14 +371,23 @@ func (o *Org) dispatch(rq *request) (*response, error) {
 	if len(rq.segs) == 0 {
 		return rq.get(func() (*response, error) { return ok(o.resources(rq)), nil })
 	}
+	if list := directory(rq); list != nil {
+		return list, nil
+	}
+	if read := o.interfaceParts(rq); read != nil {
+		return rq.get(read)
+	}
 	switch strings.ToLower(rq.segs[0]) {
 	case "query", "queryall":
 		return rq.get(func() (*response, error) { return o.query(rq, strings.EqualFold(rq.segs[0], "queryAll")) })
 	case "search":
-		return rq.get(func() (*response, error) { return o.search(rq, rq.query.Get("q")) })
+		return rq.get(func() (*response, error) { return o.searchResource(rq) })
 	case "parameterizedsearch":
 		return o.parameterizedSearch(rq)
 	case "limits":
+		if len(rq.segs) > 1 {
+			return nil, notFound()
+		}
 		return rq.get(func() (*response, error) { return ok(o.limits()), nil })
 	case "sobjects":
 		return o.sobjects(rq)
@@ -396,14 +406,14 @@ func (o *Org) dispatch(rq *request) (*response, error) {
 // tooling answers queries and descriptions of the Tooling API over the same entities; it has no metadata to change.
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
-	inner.segs = rq.segs[1:]
+	inner.segs, inner.area = rq.segs[1:], "/tooling"
 	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
 		return o.managedSubscriptions(rq, inner.segs[2:])
 	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {
 		case "query", "queryall", "search", "sobjects":
-			if rq.method == http.MethodGet {
+			if rq.method == http.MethodGet || rq.method == http.MethodHead {
 				return o.route(&inner)
 			}
 			return nil, methodNotAllowed(rq.method)
@@ -417,16 +427,6 @@ func (rq *request) get(fn func() (*response, error)) (*response, error) {
 		return nil, methodNotAllowed(rq.method)
 	}
 	return fn()
-}
-
-func (o *Org) resources(rq *request) map[string]string {
-	base := rq.base()
-	return map[string]string{
-		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
-		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
-		"identity": "/id/" + orgID + "/" + rq.user.user, "jobs": base + "/jobs", "tooling": base + "/tooling",
-		"connect": base + "/connect",
-	}
 }
 
 func (o *Org) limits() map[string]any {

@@ -143,6 +143,9 @@ func recordIn(rq *request, obj *object) (map[string]json.RawMessage, error) {
 	}
 	for name, raw := range in {
 		f := obj.field(name)
+		if f != nil && f.kind == typeID {
+			return nil, badRequest("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+		}
 		if f == nil || f.kind != typeBoolean {
 			continue
 		}

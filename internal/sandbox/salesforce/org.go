@@ -100,6 +100,7 @@ type Org struct {
 	devices  *devices
 	apex     apexAnswers
 	uploads  uploads
+	recent   recents
 	locators *locators
 	faults   *kit.Faults
 	skew     atomic.Int64 // nanoseconds the clock is ahead

@@ -22,6 +22,9 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if len(rq.segs) > 1 {
 		return o.more(rq, rq.segs[1], all)
 	}
+	if src := rq.query.Get("explain"); strings.TrimSpace(src) != "" {
+		return o.explain(rq, src, all)
+	}
 	src := rq.query.Get("q")
 	if strings.TrimSpace(src) == "" {
 		return nil, badRequest("MALFORMED_QUERY", "A query string has to be specified")
@@ -34,7 +37,7 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if rq.query.Get("columns") == "true" {
 		return ok(columnsOf(p)), nil
 	}
-	run := &runner{db: o.db(rq), env: env, base: rq.base()}
+	run := &runner{db: o.db(rq), env: env, base: rq.base() + rq.area}
 	if p.count {
 		n, err := run.number(rq.ctx, p)
 		if err != nil {
@@ -85,7 +88,7 @@ func nextURL(rq *request, all bool, id string, at int) string {
 	if all {
 		name = "/queryAll/"
 	}
-	return rq.base() + name + id + "-" + itoa(at)
+	return rq.base() + rq.area + name + id + "-" + itoa(at)
 }
 
 // more answers a further page.

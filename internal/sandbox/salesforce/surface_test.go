@@ -230,7 +230,7 @@ func TestHTTPStatuses(t *testing.T) {
 		{http.MethodPost, "/sobjects/Account", `{"Name":"x"}`, []string{"Content-Type", "application/json; charset=utf-8"}, 201, ""},
 		{http.MethodPut, "/sobjects/Account", `{}`, nil, 405, "METHOD_NOT_ALLOWED"},
 		{http.MethodPost, "/query", `{}`, nil, 405, "METHOD_NOT_ALLOWED"},
-		{http.MethodGet, "/composite", "", nil, 405, "METHOD_NOT_ALLOWED"},
+		{http.MethodPut, "/composite", "", nil, 405, "METHOD_NOT_ALLOWED"},
 		{http.MethodGet, "/limits?" + strings.Repeat("x", maxURL), "", nil, 414, "URI_TOO_LONG"},
 		{http.MethodGet, "/limits", "", []string{"X-Long", strings.Repeat("x", maxHead)}, 431, "REQUEST_HEADER_FIELDS_TOO_LARGE"},
 		{http.MethodGet, "/nothing", "", nil, 404, "NOT_FOUND"},

@@ -14,9 +14,12 @@ type apiError struct {
 	Code    string   `json:"errorCode"`
 	Fields  []string `json:"fields,omitempty"`
 
-	at     string   // the field whose value cannot be read, until its place in the body is known
-	allow  []string // the methods a resource has, of METHOD_NOT_ALLOWED
-	result any      // what a duplicate rule found
+	// What a duplicate rule found. The platform has misspelt the key in many versions, so that clients look for either.
+	Duplicates map[string]any `json:"duplicateResult,omitempty"`
+	Misspelt   map[string]any `json:"duplicateResut,omitempty"`
+
+	at    string   // the field whose value cannot be read, until its place in the body is known
+	allow []string // the methods a resource has, of METHOD_NOT_ALLOWED
 }
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }

@@ -220,7 +220,9 @@ func ok(body any) *response { return &response{status: http.StatusOK, body: body
 
 func noContent() *response { return &response{status: http.StatusNoContent} }
 
-func (rq *request) base() string { return "/services/data/v" + strconv.Itoa(rq.version) + ".0" }
+func (rq *request) base() string {
+	return "/services/data/v" + strconv.Itoa(rq.version) + ".0" + rq.area
+}
 
 // admit returns the session of a request and counts the request; nil when it was refused, which has been answered then.
 func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
@@ -340,7 +342,7 @@ func parseVersion(seg string) (int, error) {
 	case !found || err != nil || !strings.HasPrefix(name, "v") || n < firstKnown || n > maxVersion:
 		return 0, notFound()
 	case n < minVersion:
-		return 0, fault(http.StatusGone, "UNSUPPORTED_API_VERSION", "API version %d.0 was retired: use %d.0 to %d.0", n, minVersion, maxVersion)
+		return 0, fault(http.StatusGone, "GONE", "The requested resource is no longer available: API version %d.0 was retired, use %d.0 to %d.0", n, minVersion, maxVersion)
 	}
 	return n, nil
 }

@@ -101,6 +101,7 @@ type Org struct {
 	apex     apexAnswers
 	uploads  uploads
 	recent   recents
+	rules    map[string]*entityRules // by entity; never changed once the org runs
 	locators *locators
 	faults   *kit.Faults
 	skew     atomic.Int64 // nanoseconds the clock is ahead
@@ -149,7 +150,11 @@ func New(opts Options) (*Org, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.schema, err = newSchema(append(slices.Clone(opts.Custom), custom...)...); err != nil {
+	custom = append(slices.Clone(opts.Custom), custom...)
+	if o.schema, err = newSchema(custom...); err != nil {
+		return nil, err
+	}
+	if err := o.loadRules(custom); err != nil {
 		return nil, err
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,9 +36,9 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 		return nil, err
 	}
 	if rq.query.Get("columns") == "true" {
-		return ok(columnsOf(p)), nil
+		return ok(columnsOf(p, src)), nil
 	}
-	run := &runner{db: o.db(rq), env: env, base: rq.base() + rq.area}
+	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	if p.count {
 		n, err := run.number(rq.ctx, p)
 		if err != nil {
@@ -88,7 +89,7 @@ func nextURL(rq *request, all bool, id string, at int) string {
 	if all {
 		name = "/queryAll/"
 	}
-	return rq.base() + rq.area + name + id + "-" + itoa(at)
+	return rq.base() + name + id + "-" + itoa(at)
 }
 
 // more answers a further page.
@@ -185,15 +186,35 @@ type columnMetadata struct {
 	Updatable      bool             `json:"updatable"`
 }
 
-func columnsOf(p *plan) map[string]any {
+func columnsOf(p *plan, src string) map[string]any {
 	columns := columnList(p.nodes, p.aggregate)
+	if p.count {
+		columns = []columnMetadata{}
+	}
+	if q, err := soql.Parse(src); err == nil && p.aggregate && len(q.Select) == len(columns) {
+		for i, item := range q.Select {
+			f, called := item.Expr.(*soql.Func)
+			if columns[i].Aggregate = called && aggregates(f.Name); called {
+				columns[i].DisplayName = f.String()
+			}
+		}
+	}
 	selected := false
 	for _, n := range p.nodes {
-		selected = selected || n.kind == leafNode && n.field.kind == typeID
+		selected = selected || !p.aggregate && n.kind == leafNode && n.field.kind == typeID
 	}
 	return map[string]any{
 		"columnMetadata": columns, "entityName": p.object.name, "groupBy": p.grouped, "idSelected": selected, "keyPrefix": p.object.prefix,
 	}
+}
+
+// aggregates reports whether a function makes one value of many records.
+func aggregates(name string) bool {
+	switch strings.ToUpper(name) {
+	case "AVG", "COUNT", "COUNT_DISTINCT", "MAX", "MIN", "SUM", "GROUPING":
+		return true
+	}
+	return false
 }
 
 func columnList(nodes []*node, aggregate bool) []columnMetadata {
@@ -215,10 +236,23 @@ func columnList(nodes []*node, aggregate bool) []columnMetadata {
 			c.ForeignKeyName = &name
 		case typeofNode:
 			c.ApexType = "Name"
+			for _, t := range n.targets {
+				c.JoinColumns = mergeColumns(c.JoinColumns, columnList(t.children, false))
+			}
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// mergeColumns adds the columns that are not there by name.
+func mergeColumns(to, more []columnMetadata) []columnMetadata {
+	for _, c := range more {
+		if !slices.ContainsFunc(to, func(have columnMetadata) bool { return have.ColumnName == c.ColumnName }) {
+			to = append(to, c)
+		}
+	}
+	return to
 }
 
 func apexType(kind fieldType) string {

@@ -157,6 +157,6 @@ func (o *Org) suggestedOf(rq *request, obj *object, text string, limit int) ([][
 	if err != nil {
 		return nil, err
 	}
-	run := &runner{db: o.db(rq), env: env, base: rq.base() + rq.area}
+	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	return run.records(rq.ctx, p, "")
 }

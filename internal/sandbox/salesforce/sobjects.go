@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -197,7 +198,7 @@ func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (js
 	if err != nil {
 		return nil, err
 	}
-	run := &runner{db: o.db(rq), env: env, base: rq.base() + rq.area}
+	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	records, err := run.records(rq.ctx, p, "")
 	if err != nil {
 		return nil, err
@@ -236,7 +237,7 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 	if obj.event {
 		// A published event is on its way, and has no address.
 		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: id, Fields: []string{}}}
-		return &response{status: http.StatusCreated, body: map[string]any{"id": id, "success": true, "errors": queued}}, nil
+		return &response{status: http.StatusCreated, body: collectionResult{saveResult: saveResult{ID: id, Success: true}, Errors: queued}}, nil
 	}
 	o.noteRecent(rq, id)
 	return &response{
@@ -258,7 +259,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
 			return err
 		}
-		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
+		id, err = o.create(savingContext(rq), tx, rq.user.user, obj, r)
 		return err
 	})
 	return id, err
@@ -277,7 +278,7 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
 			return err
 		}
-		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
+		return o.change(savingContext(rq), tx, rq.user.user, obj, id, r)
 	})
 }
 
@@ -300,8 +301,12 @@ func (o *Org) seen(rq *request) *schema { return o.viewOf(rq.ctx, rq.user.user).
 // byExternalID reads, upserts or deletes by a field that identifies records in another system, or follows relationships of
 // the record it finds.
 func (o *Org) byExternalID(rq *request, obj *object, f *field, value string, path []string) (*response, error) {
-	if rq.method == http.MethodPatch && len(path) == 0 {
+	switch {
+	case len(path) > 0 || slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodDelete}, rq.method):
+	case rq.method == http.MethodPatch:
 		return o.upsert(rq, obj, f, value)
+	default:
+		return nil, methodNotAllowed(rq.method, recordMethods...)
 	}
 	ids, err := o.idsBy(rq.ctx, o.db(rq), obj, f, value)
 	switch {

@@ -70,6 +70,9 @@ func checkRequired(obj *object, r record, isNew bool) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	if obj.event {
+		return onFields(badRequest("REQUIRED_FIELD_MISSING", "You must enter a value: %s", strings.Join(missing, ", ")), missing...)
+	}
 	return onFields(badRequest("REQUIRED_FIELD_MISSING", "Required fields are missing: [%s]", strings.Join(missing, ", ")), missing...)
 }
 

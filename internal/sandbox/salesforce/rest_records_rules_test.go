@@ -327,7 +327,9 @@ func TestRulePasswords(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedSmall})
 	_, body := o.soql("SELECT Id, Username FROM User WHERE Id <> '" + o.admin + "' LIMIT 1")
-	var out struct{ Records []struct{ ID, Username string } }
+	var out struct {
+		Records []struct{ ID, Username string }
+	}
 	if err := json.Unmarshal([]byte(body), &out); err != nil || len(out.Records) != 1 {
 		t.Fatalf("%s %v", body, err)
 	}

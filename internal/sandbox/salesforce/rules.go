@@ -98,7 +98,7 @@ func (o *Org) newValidation(obj *object, r ValidationRule) (validation, error) {
 	case f != nil:
 		r.Field = f.name
 	}
-	p, err := o.planFor("SELECT Id FROM "+obj.name+" WHERE "+r.Condition, false, environment{zone: time.UTC})
+	p, err := o.planFor("SELECT Id FROM "+obj.name+" WHERE ("+r.Condition+")", false, environment{zone: time.UTC})
 	if err != nil {
 		return validation{}, fmt.Errorf("the condition: %w", err)
 	}

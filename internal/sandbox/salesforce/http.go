@@ -438,11 +438,18 @@ func (o *Org) limits() map[string]any {
 	out := map[string]any{"DailyApiRequests": left(o.opts.DailyRequests, o.used.Load())}
 	// What this org has without counting it: nobody runs out of it here.
 	for name, limit := range map[string]int{
-		"ActiveScratchOrgs": 3, "ConcurrentAsyncGetReportInstances": 200, "DailyAsyncApexExecutions": 250_000, "DailyBulkApiBatches": 15_000,
-		"DailyBulkV2QueryFileStorageMB": 976_562, "DailyBulkV2QueryJobs": 10_000, "DailyDeliveredPlatformEvents": 50_000,
-		"DailyDurableGenericStreamingApiEvents": 10_000, "DailyDurableStreamingApiEvents": 10_000, "DailyGenericStreamingApiEvents": 10_000,
-		"DailyStreamingApiEvents": 10_000, "DailyWorkflowEmails": 390, "DataStorageMB": 1024, "DurableStreamingApiConcurrentClients": maxClients,
-		"FileStorageMB": 1024, "HourlyPublishedPlatformEvents": 250_000, "MassEmail": 10, "SingleEmail": 15, "StreamingApiConcurrentClients": maxClients,
+		"ActiveScratchOrgs": 3, "AnalyticsExternalDataSizeMB": 40_960, "ConcurrentAsyncGetReportInstances": 200, "ConcurrentSyncReportRuns": 20,
+		"DailyAsyncApexExecutions": 250_000, "DailyAsyncApexTests": 500, "DailyBulkApiBatches": 15_000, "DailyBulkV2QueryFileStorageMB": 976_562,
+		"DailyBulkV2QueryJobs": 10_000, "DailyDeliveredPlatformEvents": 50_000, "DailyDurableGenericStreamingApiEvents": 10_000,
+		"DailyDurableStreamingApiEvents": 10_000, "DailyGenericStreamingApiEvents": 10_000, "DailyScratchOrgs": 6,
+		"DailyStandardVolumePlatformEvents": 25_000, "DailyStreamingApiEvents": 10_000, "DailyWorkflowEmails": 390, "DataStorageMB": 1024,
+		"DurableStreamingApiConcurrentClients": maxClients, "FileStorageMB": 1024, "HourlyAsyncReportRuns": 1200, "HourlyDashboardRefreshes": 200,
+		"HourlyDashboardResults": 5000, "HourlyDashboardStatuses": 999_999_999, "HourlyLongTermIdMapping": 100_000,
+		"HourlyManagedContentPublicRequests": 50_000, "HourlyODataCallout": 1000, "HourlyPublishedPlatformEvents": 250_000,
+		"HourlyPublishedStandardVolumePlatformEvents": 1000, "HourlyShortTermIdMapping": 100_000, "HourlySyncReportRuns": 500,
+		"HourlyTimeBasedWorkflow": 1000, "MassEmail": 10, "MonthlyPlatformEventsUsageEntitlement": 0, "Package2VersionCreates": 6,
+		"Package2VersionCreatesWithoutValidation": 500, "PermissionSets": 1500, "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
+		"PublishCallbackUsageInApex": 10_485_760, "SingleEmail": 15, "StreamingApiConcurrentClients": maxClients,
 	} {
 		out[name] = left(limit, 0)
 	}

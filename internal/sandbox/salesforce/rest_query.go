@@ -60,13 +60,11 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 
 // batchSize reads batchSize=n of the Sforce-Query-Options header, kept within what the platform allows.
 func batchSize(header string) int {
-	for part := range strings.SplitSeq(header, ",") {
-		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
-		if n, err := strconv.Atoi(strings.TrimSpace(value)); found && err == nil && strings.EqualFold(name, "batchSize") {
-			return min(max(n, minBatch), maxBatch)
-		}
+	n, err := strconv.Atoi(headerOption(header, "batchSize"))
+	if err != nil {
+		return defaultBatch
 	}
-	return defaultBatch
+	return min(max(n, minBatch), maxBatch)
 }
 
 func page(records [][]byte, total int, next string) json.RawMessage {
@@ -293,9 +291,15 @@ func (o *Org) search(rq *request, src string) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	buf := append([]byte(`{"searchRecords":[`), appendJoined(nil, records)...)
-	return ok(json.RawMessage(append(buf, "]}"...))), nil
+	list := append(appendJoined([]byte("["), records), ']')
+	if rq.version < wrappedSince {
+		return ok(json.RawMessage(list)), nil
+	}
+	return ok(map[string]any{"searchRecords": json.RawMessage(list)}), nil
 }
+
+// wrappedSince is the API version from which the records of a search are in an object; before, they are the answer.
+const wrappedSince = 37
 
 func orElse(s, other string) string {
 	if s == "" {

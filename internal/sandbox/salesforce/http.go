@@ -254,7 +254,8 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	rq := &request{
-		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
+		ctx: context.WithValue(r.Context(), origin{}, o.base(r)), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header,
+		user: s,
 	}
 	if isUpload(r) {
 		rq.stream = r.Body

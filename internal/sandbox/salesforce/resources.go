@@ -14,11 +14,19 @@ var resourceNames = []string{ //nolint:gochecknoglobals // a constant list
 }
 
 func (o *Org) resources(rq *request) map[string]string {
-	out := map[string]string{"identity": "/id/" + orgID + "/" + rq.user.user}
+	out := map[string]string{"identity": originOf(rq) + "/id/" + orgID + "/" + rq.user.user}
 	for _, name := range resourceNames {
 		out[name] = rq.base() + "/" + name
 	}
 	return out
+}
+
+// origin is the key of a context in which calls find the org's address as their client sees it.
+type origin struct{}
+
+func originOf(rq *request) string {
+	base, _ := rq.ctx.Value(origin{}).(string)
+	return base
 }
 
 // below lists what is below a resource, each with its address.
@@ -53,7 +61,7 @@ func (o *Org) interfaceParts(rq *request) func() (*response, error) {
 	case "theme":
 		return func() (*response, error) { return ok(o.theme(rq)), nil }
 	case "appmenu/appswitcher":
-		return func() (*response, error) { return ok(o.appSwitcher()), nil }
+		return func() (*response, error) { return ok(appSwitcher(rq)), nil }
 	case "quickactions", "sobjects/quickactions":
 		return func() (*response, error) { return ok([]any{}), nil } // this org has none
 	case "compactlayouts":
@@ -83,7 +91,7 @@ func (o *Org) tabs(rq *request) []map[string]any {
 			name = obj.name
 		}
 		out = append(out, map[string]any{
-			"name": name, "label": obj.plural, "sobjectName": obj.name, "url": o.opts.BaseURL + listPath(obj), "custom": obj.custom(),
+			"name": name, "label": obj.plural, "sobjectName": obj.name, "url": originOf(rq) + listPath(obj), "custom": obj.custom(),
 			"colors": colors(), "icons": []any{}, "iconUrl": nil, "miniIconUrl": nil,
 		})
 	}
@@ -106,10 +114,10 @@ func colors() []map[string]string {
 }
 
 // appSwitcher is the menu of apps: there is one.
-func (o *Org) appSwitcher() map[string]any {
+func appSwitcher(rq *request) map[string]any {
 	return map[string]any{"appMenuItems": []map[string]any{{
 		"type": "Tabset", "name": "Service", "label": "Service", "description": nil, "content": nil, "colors": colors(), "icons": []any{},
-		"url": o.opts.BaseURL + "/",
+		"url": originOf(rq) + "/",
 	}}}
 }
 

@@ -107,7 +107,11 @@ func TestRuleEveryNamedResourceAnswers(t *testing.T) {
 		"query": "?q=SELECT+Id+FROM+User", "queryAll": "?q=SELECT+Id+FROM+User", "search": "?q=FIND+%7Bacme%7D", "parameterizedSearch": "?q=acme",
 		"compactLayouts": "?q=Account,Contact",
 	}
+	if named["identity"] != o.url+"/id/"+orgID+"/"+o.admin {
+		t.Errorf("who is signed in: %s", named["identity"])
+	}
 	for name, path := range named {
+		path = strings.TrimPrefix(path, o.url)
 		if status, body, _ := o.do(http.MethodGet, path+needs[name], ""); status != http.StatusOK {
 			t.Errorf("%s: %d %s", name, status, body)
 		}

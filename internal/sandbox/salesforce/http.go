@@ -29,7 +29,7 @@ const (
 func (o *Org) Handler() http.Handler {
 	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent, BodyOf: bodyOf}
 	surface := o.compressed(o.represented(http.HandlerFunc(o.platform)))
-	platform := limits.Middleware(o.refuse, surface)
+	platform := limits.Middleware(o.refuse, o.crossOrigin(surface))
 	streams := limits
 	streams.Concurrent = 2 * maxClients // most of them wait
 	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
@@ -152,6 +152,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
+	case area == "services/data" && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
 	case area == "services/data":
 		writeJSON(w, http.StatusOK, versionList())
 	case strings.HasPrefix(area, "services/data/"):

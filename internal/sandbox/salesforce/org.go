@@ -101,18 +101,21 @@ type Org struct {
 	apex     apexAnswers
 	uploads  uploads
 	recent   recents
-	rules    map[string]*entityRules // by entity; never changed once the org runs
-	locators *locators
-	faults   *kit.Faults
-	skew     atomic.Int64 // nanoseconds the clock is ahead
-	cuts     bell         // rings when all streams are to end
-	requests *kit.Log
-	site     *site
-	used     atomic.Int64 // API requests of the day
-	day      atomic.Int64 // days since 1970 the counter is for
-	admin    string       // id of the administrator
-	closing  sync.Once
-	closeErr error
+	// described is when the definitions last changed; set at the start.
+	described time.Time
+	cors      corsList
+	rules     map[string]*entityRules // by entity; never changed once the org runs
+	locators  *locators
+	faults    *kit.Faults
+	skew      atomic.Int64 // nanoseconds the clock is ahead
+	cuts      bell         // rings when all streams are to end
+	requests  *kit.Log
+	site      *site
+	used      atomic.Int64 // API requests of the day
+	day       atomic.Int64 // days since 1970 the counter is for
+	admin     string       // id of the administrator
+	closing   sync.Once
+	closeErr  error
 }
 
 const (
@@ -174,6 +177,9 @@ func (o *Org) start(ctx context.Context) error {
 		if err := o.seed(ctx); err != nil {
 			return fmt.Errorf("seeding the org: %w", err)
 		}
+	}
+	if err := o.noteDefinitions(ctx); err != nil {
+		return fmt.Errorf("noting the definitions: %w", err)
 	}
 	if err := o.loadCredentials(ctx); err != nil {
 		return err

@@ -264,7 +264,6 @@ func TestRuleConditions(t *testing.T) {
 		{"a description that is known", "GET", "/services/data/v60.0/sobjects/Account/describe", "If-Modified-Since", later, 304},
 		{"a description that is not", "GET", "/services/data/v60.0/sobjects/Account/describe", "If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT", 200},
 		{"all descriptions", "GET", "/services/data/v60.0/sobjects", "If-Modified-Since", later, 304},
-		{"an entity in brief", "GET", "/services/data/v60.0/sobjects/Account", "If-Modified-Since", later, 304},
 		{"layouts", "GET", "/services/data/v60.0/sobjects/Account/describe/layouts", "If-Modified-Since", later, 304},
 		{"a record that is known", "GET", at, "If-Modified-Since", later, 304},
 		{"a record that changed", "GET", at, "If-Modified-Since", earlier, 200},

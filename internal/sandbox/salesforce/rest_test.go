@@ -171,7 +171,7 @@ func TestRequestLimit(t *testing.T) {
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	o := sampleOrg(t)
-	if status, _ := o.api(http.MethodGet, "/sobjects/Account/describe", "", "If-Modified-Since", describedAt().Format(http.TimeFormat)); status != http.StatusNotModified {
+	if status, _ := o.api(http.MethodGet, "/sobjects/Account/describe", "", "If-Modified-Since", o.described.Format(http.TimeFormat)); status != http.StatusNotModified {
 		t.Errorf("describe: %d", status)
 	}
 	before := fixedNow().Add(-time.Minute).Format(http.TimeFormat)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const ruleFile = `
@@ -144,4 +145,34 @@ func TestRuleRealtimeAlerts(t *testing.T) {
 		{"its schema", "GET", "/event/eventSchema/" + o.events.byChannel["/event/RealtimeAlertEvent"].id, "", 200, `"name":"RealtimeAlertEvent"`, nil},
 		{"a schema nobody has", "GET", "/event/eventSchema/x", "", 404, `NOT_FOUND`, nil},
 	})
+}
+
+// TestRuleDescriptionsChange: who has the descriptions of before is told when an administrator changed them.
+func TestRuleDescriptionsChange(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), fixedNow()
+	at := func(custom ...CustomObject) (changed string) {
+		now = now.Add(time.Hour)
+		o, err := New(Options{Dir: dir, Seed: SeedNone, Custom: custom, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed = o.described.Format(time.TimeOnly)
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	note := CustomObject{Name: "Account", Fields: []CustomField{{Name: "Note__c", Type: "string", Label: "Note"}}}
+	relabelled := CustomObject{Name: "Account", Fields: []CustomField{{Name: "Note__c", Type: "string", Label: "Remark"}}}
+	for i, c := range []struct {
+		custom []CustomObject
+		want   string
+	}{
+		{nil, "16:30:00"}, {nil, "16:30:00"}, {[]CustomObject{note}, "18:30:00"}, {[]CustomObject{note}, "18:30:00"}, {[]CustomObject{relabelled}, "20:30:00"},
+	} {
+		if got := at(c.custom...); got != c.want {
+			t.Errorf("start %d: changed at %s, want %s", i+1, got, c.want)
+		}
+	}
 }

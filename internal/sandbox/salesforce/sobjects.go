@@ -74,15 +74,11 @@ func (o *Org) sobjectPart(word string) func(*request, *object) (*response, error
 
 // overview answers what an entity is and which of its records the user had to do with last.
 func (o *Org) overview(rq *request, obj *object) (*response, error) {
-	unmodified, header := sinceDescribed(rq)
-	if unmodified != nil {
-		return unmodified, nil
-	}
 	recent, err := o.recentRecords(rq, obj, maxRecentItems)
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusOK, header: header, body: map[string]any{"objectDescribe": o.describeBrief(rq, obj), "recentItems": recent}}, nil
+	return ok(map[string]any{"objectDescribe": o.describeBrief(rq, obj), "recentItems": recent}), nil
 }
 
 // one answers for a single record: by id, by external id, or what relationships of it lead to.

@@ -174,18 +174,18 @@ func readChunk(c *csvReader) (rows []csvRow, end bool, err error) {
 		case errors.Is(err, io.EOF):
 			return rows, true, nil
 		case isBad:
-			rows = append(rows, csvRow{readable(values), badRequest("INVALID_CSV", "%s", bad.reason)})
+			rows = append(rows, csvRow{validText(values), badRequest("INVALID_CSV", "%s", bad.reason)})
 		case err != nil:
 			return nil, false, err
 		default:
-			rows = append(rows, csvRow{values: readable(values)})
+			rows = append(rows, csvRow{values: validText(values)})
 		}
 	}
 	return rows, false, nil
 }
 
-// readable puts the replacement character in the place of what is no UTF-8, as the platform does.
-func readable(values []string) []string {
+// validText puts the replacement character in the place of what is no UTF-8, as the platform does.
+func validText(values []string) []string {
 	for i, s := range values {
 		if !utf8.ValidString(s) {
 			values[i] = strings.ToValidUTF8(s, "\uFFFD")

@@ -1,6 +1,9 @@
 package salesforce
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +12,22 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/google/uuid"
 )
 
-// uploads are the transcripts that were uploaded, by id: their sizes in bytes. Only that they came is kept.
+// upload is one uploaded conversation: only that it came, and whether it could be read, is kept.
+type upload struct {
+	Conversation string  `json:"conversationIdentifier"` // the name of its part
+	Error        *string `json:"errorDetail"`
+	Status       string  `json:"status"` // SUCCESS or FAILURE
+	ID           string  `json:"uploadId"`
+}
+
+// uploads are the conversations that were uploaded, by id.
 type uploads struct {
 	mu    sync.Mutex // guards all below
-	sizes map[string]int64
+	byID  map[string]upload
 	order []string
 }
 
@@ -22,18 +35,21 @@ const (
 	maxUploads     = 1000
 	maxUploadIDs   = 100
 	maxUploadParts = 50
+	maxUploadLine  = 1 << 20
+	uploadSince    = 51 // API version
 )
 
-// connect answers /connect/conversations/upload: POST takes transcripts as multipart/form-data, GET ?uploadIds= tells how
-// far they are, which is done. The rest of the Connect API is not here.
+// connect answers /connect/conversations/upload (Connect REST API developer guide, "Conversations, Bulk Upload and Statuses"):
+// POST takes transcripts as multipart/form-data, one part for each conversation, GET ?uploadIds= tells how far they are, which
+// is done. The rest of the Connect API is not here.
 func (o *Org) connect(rq *request) (*response, error) {
-	if !strings.EqualFold(strings.Join(rq.segs, "/"), "connect/conversations/upload") {
+	if rq.version < uploadSince || !strings.EqualFold(strings.Join(rq.segs, "/"), "connect/conversations/upload") {
 		return nil, notFound()
 	}
 	switch rq.method {
 	case http.MethodPost:
 		return o.uploadConversations(rq)
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		return o.uploadState(rq)
 	}
 	return nil, methodNotAllowed(rq.method)
@@ -44,42 +60,70 @@ func (o *Org) uploadConversations(rq *request) (*response, error) {
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return nil, unsupportedMedia(rq.header.Get("Content-Type"))
 	}
-	var size int64
-	parts := 0
-	for mr := multipart.NewReader(strings.NewReader(string(rq.body)), params["boundary"]); ; parts++ {
+	var list []upload
+	for mr := multipart.NewReader(bytes.NewReader(rq.body), params["boundary"]); ; {
 		part, err := mr.NextPart()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil || parts >= maxUploadParts {
+		if err != nil || len(list) >= maxUploadParts {
 			return nil, badRequest("INVALID_MULTIPART_REQUEST", "the parts cannot be read, or there are more than %d", maxUploadParts)
 		}
-		n, err := io.Copy(io.Discard, part)
-		if err != nil {
-			return nil, badRequest("INVALID_MULTIPART_REQUEST", "part %d ends early", parts+1)
+		u := upload{Conversation: part.FormName(), Status: "SUCCESS", ID: uuid.NewString()}
+		if err := readTranscript(part); err != nil {
+			reason := err.Error()
+			u.Status, u.Error = "FAILURE", &reason
 		}
-		size += n
+		list = append(list, u)
 	}
-	if parts == 0 || size == 0 {
+	if len(list) == 0 {
 		return nil, badRequest("INVALID_MULTIPART_REQUEST", "there is no transcript in the request: send it as a part")
 	}
-	id := o.uploads.add(size)
-	return &response{status: http.StatusCreated, body: map[string]any{"uploadIds": []string{id}}}, nil
+	o.uploads.add(list)
+	return &response{status: http.StatusCreated, body: map[string]any{"conversationBulkUploadsResults": list}}, nil
 }
 
-func (u *uploads) add(size int64) string {
+// readTranscript checks a transcript: a JSON object in each line, which says what it is.
+func readTranscript(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxUploadLine)
+	n := 0
+	for lines.Scan() {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		n++
+		var entry struct {
+			Type    string          `json:"type"`
+			Payload json.RawMessage `json:"payload"`
+		}
+		if err := json.Unmarshal(line, &entry); err != nil || entry.Type == "" || len(entry.Payload) == 0 {
+			return fmt.Errorf("line %d is no JSON object with type and payload", n)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d cannot be read: %w", n+1, err)
+	}
+	if n == 0 {
+		return errors.New("the transcript is empty")
+	}
+	return nil
+}
+
+func (u *uploads) add(list []upload) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.sizes == nil {
-		u.sizes = map[string]int64{}
+	if u.byID == nil {
+		u.byID = map[string]upload{}
 	}
-	id := randomText(32)
-	u.sizes[id], u.order = size, append(u.order, id)
-	if len(u.order) > maxUploads {
-		delete(u.sizes, u.order[0])
+	for _, x := range list {
+		u.byID[x.ID], u.order = x, append(u.order, x.ID)
+	}
+	for len(u.order) > maxUploads {
+		delete(u.byID, u.order[0])
 		u.order = u.order[1:]
 	}
-	return id
 }
 
 func (o *Org) uploadState(rq *request) (*response, error) {
@@ -89,14 +133,15 @@ func (o *Org) uploadState(rq *request) (*response, error) {
 	}
 	o.uploads.mu.Lock()
 	defer o.uploads.mu.Unlock()
-	list := make([]map[string]any, 0, len(ids))
+	list := make([]upload, 0, len(ids))
 	for _, id := range ids {
-		if _, known := o.uploads.sizes[id]; !known {
+		u, known := o.uploads.byID[strings.TrimSpace(id)]
+		if !known {
 			return nil, fault(http.StatusNotFound, "NOT_FOUND", "there is no upload %s", shorten(id))
 		}
-		list = append(list, map[string]any{"uploadId": id, "status": "Completed"})
+		list = append(list, u)
 	}
-	return ok(map[string]any{"uploads": list}), nil
+	return ok(map[string]any{"conversationBulkUploadStatuses": list}), nil
 }
 
 // unsupportedMedia is the answer to a body of a type nobody here reads.
@@ -121,6 +166,8 @@ func checkMedia(r *http.Request, segs []string) error {
 	}
 	switch {
 	case kind == "application/json", strings.HasSuffix(kind, "+json"):
+		return nil
+	case area == "sobjects" && isXML(kind):
 		return nil
 	case area == "jobs" && (kind == "text/csv" || strings.HasPrefix(kind, "multipart/")):
 		return nil

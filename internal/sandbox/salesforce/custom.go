@@ -23,6 +23,9 @@ type CustomObject struct {
 	Plural string        `json:"plural" yaml:"plural"` // the label with an s if empty
 	Prefix string        `json:"prefix" yaml:"prefix"` // of ids: three letters and digits; made of the name if empty
 	Fields []CustomField `json:"fields" yaml:"fields"`
+
+	ValidationRules []ValidationRule `json:"validation_rules" yaml:"validation_rules"`
+	DuplicateRules  []DuplicateRule  `json:"duplicate_rules"  yaml:"duplicate_rules"`
 }
 
 // CustomField is a field an administrator added.

@@ -1,25 +1,52 @@
 package salesforce
 
 import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// describedAt is when the definitions last changed: describe answers carry it, so that clients may ask conditionally.
-func describedAt() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
+// noteDefinitions finds out when the definitions last changed: describe answers carry it, so that clients may ask
+// conditionally. That is when the org first ran with the definitions it has.
+func (o *Org) noteDefinitions(ctx context.Context) error {
+	h := sha256.New()
+	for _, obj := range o.schema.objects {
+		_, _ = fmt.Fprintf(h, "%s %s %s %v\n", obj.name, obj.label, obj.plural, obj.readOnly) // a hash takes all
+		for _, f := range obj.fields {
+			_, _ = fmt.Fprintf(h, "%+v\n", *f)
+		}
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	kept, err := o.store.meta(ctx, "definitions")
+	if have, at, found := strings.Cut(kept, " "); err == nil && found && have == sum {
+		if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
+			o.described = time.Unix(seconds, 0).UTC()
+			return nil
+		}
+	}
+	o.described = o.now().UTC().Truncate(time.Second)
+	return o.store.update(ctx, func(tx *sql.Tx) error {
+		return setMeta(ctx, tx, "definitions", sum+" "+strconv.FormatInt(o.described.Unix(), 10))
+	})
+}
 
 // sinceDescribed is the answer to who has the descriptions already, nil: they are to be sent, with the header.
-func sinceDescribed(rq *request) (unmodified *response, header http.Header) {
-	header = http.Header{"Last-Modified": {describedAt().Format(http.TimeFormat)}}
-	if since, err := http.ParseTime(rq.header.Get("If-Modified-Since")); err == nil && !describedAt().After(since) {
+func (o *Org) sinceDescribed(rq *request) (unmodified *response, header http.Header) {
+	header = http.Header{"Last-Modified": {o.described.Format(http.TimeFormat)}}
+	if since, err := http.ParseTime(rq.header.Get("If-Modified-Since")); err == nil && !o.described.After(since) {
 		return &response{status: http.StatusNotModified, header: header}, header
 	}
 	return nil, header
 }
 
 func (o *Org) describeAll(rq *request) *response {
-	unmodified, header := sinceDescribed(rq)
+	unmodified, header := o.sinceDescribed(rq)
 	if unmodified != nil {
 		return unmodified
 	}
@@ -40,6 +67,13 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 	urls := map[string]string{"sobject": url, "describe": url + "/describe", "rowTemplate": url + "/{ID}"}
 	if obj.layoutable() {
 		urls["layouts"] = url + "/describe/layouts"
+		urls["compactLayouts"] = url + "/describe/compactLayouts"
+		urls["approvalLayouts"] = url + "/describe/approvalLayouts"
+		urls["listviews"] = url + "/listviews"
+		urls["quickActions"] = url + "/quickActions"
+	}
+	if obj.name == "User" {
+		urls["passwordUtilities"] = url + "/{ID}/password"
 	}
 	d := map[string]any{
 		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
@@ -63,20 +97,22 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 func (o *object) layoutable() bool { return !o.setup && !o.event }
 
 func (o *Org) describe(rq *request, obj *object) (*response, error) {
-	part := ""
+	var part func(*request, *object) (any, error)
 	if len(rq.segs) > 3 {
-		part = strings.ToLower(rq.segs[3])
+		if part = o.layoutPart(strings.ToLower(rq.segs[3])); part == nil || !obj.layoutable() || len(rq.segs) > 5 {
+			return nil, notFound()
+		}
 	}
-	if part != "" && (part != "layouts" || !obj.layoutable() || len(rq.segs) > 5) {
-		return nil, notFound()
-	}
-	unmodified, header := sinceDescribed(rq)
+	unmodified, header := o.sinceDescribed(rq)
 	if unmodified != nil {
 		return unmodified, nil
 	}
-	if part == "layouts" {
-		body, err := o.layouts(rq, obj)
-		return &response{status: http.StatusOK, header: header, body: body}, err
+	if part != nil {
+		body, err := part(rq, obj)
+		if err != nil {
+			return nil, err
+		}
+		return &response{status: http.StatusOK, header: header, body: body}, nil
 	}
 	d := o.describeBrief(rq, obj)
 	fields := make([]map[string]any, 0, len(obj.fields))

@@ -13,6 +13,13 @@ type apiError struct {
 	Message string   `json:"message"`
 	Code    string   `json:"errorCode"`
 	Fields  []string `json:"fields,omitempty"`
+
+	// What a duplicate rule found. The platform has misspelt the key in many versions, so that clients look for either.
+	Duplicates map[string]any `json:"duplicateResult,omitempty"`
+	Misspelt   map[string]any `json:"duplicateResut,omitempty"`
+
+	at    string   // the field whose value cannot be read, until its place in the body is known
+	allow []string // the methods a resource has, of METHOD_NOT_ALLOWED
 }
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }
@@ -41,11 +48,6 @@ func entityDeleted() *apiError {
 
 func invalidSession() *apiError {
 	return fault(http.StatusUnauthorized, "INVALID_SESSION_ID", "Session expired or invalid")
-}
-
-func methodNotAllowed(method string) *apiError {
-	return fault(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED",
-		"HTTP Method '%s' not allowed. Allowed are the methods of the resource's documentation", method)
 }
 
 const (

@@ -28,7 +28,8 @@ const (
 // Handler returns the org's HTTP surface: OAuth, the REST API, pages and the switches. Timeouts belong to the server.
 func (o *Org) Handler() http.Handler {
 	limits := kit.Limits{URL: maxURL, Body: maxBody, Concurrent: maxConcurrent, BodyOf: bodyOf}
-	platform := limits.Middleware(o.refuse, http.HandlerFunc(o.platform))
+	surface := o.compressed(o.represented(http.HandlerFunc(o.platform)))
+	platform := limits.Middleware(o.refuse, o.crossOrigin(surface))
 	streams := limits
 	streams.Concurrent = 2 * maxClients // most of them wait
 	platform = split(streams.Middleware(o.refuse, http.HandlerFunc(o.platform)), platform)
@@ -36,12 +37,8 @@ func (o *Org) Handler() http.Handler {
 	platform = o.requests.Middleware(o.now, platform)
 	human := o.guard(limits.Middleware(o.refuse, o.pages()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if clean := kit.CleanPath(r.URL.Path); clean != r.URL.Path {
-			u := *r.URL
-			u.Path, u.RawPath = clean, ""
-			r2 := *r
-			r2.URL = &u
-			r = &r2
+		if path := r.URL.EscapedPath(); kit.CleanPath(path) != path {
+			r = withPath(r, kit.CleanPath(path))
 		}
 		if isPlatform(r.URL.Path) {
 			platform.ServeHTTP(w, r)
@@ -97,7 +94,12 @@ func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	_ = r
 }
 
-func writeFault(w http.ResponseWriter, e *apiError) { writeJSON(w, e.Status, []*apiError{e}) }
+func writeFault(w http.ResponseWriter, e *apiError) {
+	if len(e.allow) > 0 {
+		w.Header().Set("Allow", strings.Join(e.allow, ","))
+	}
+	writeJSON(w, e.Status, []*apiError{e})
+}
 
 func (o *Org) writeFault(w http.ResponseWriter, r *http.Request, err error) {
 	writeFault(w, o.fail(r.Context(), err))
@@ -132,7 +134,7 @@ func note(w http.ResponseWriter, s *session) { kit.NoteUser(w, s.name) }
 
 // platform routes what a client program asks. Names are matched without regard to case.
 func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
-	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	segs := segments(r.URL)
 	switch area := strings.ToLower(strings.Join(segs[:min(len(segs), 3)], "/")); {
 	case strings.HasPrefix(area, "services/oauth2/"):
 		o.oauth(w, r, strings.TrimPrefix(area, "services/oauth2/"))
@@ -150,6 +152,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
+	case area == "services/data" && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
 	case area == "services/data":
 		writeJSON(w, http.StatusOK, versionList())
 	case strings.HasPrefix(area, "services/data/"):
@@ -157,6 +161,17 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeFault(w, notFound())
 	}
+}
+
+// segments are the parts of a path. What is escaped within one, such as a slash in an external id, stays in it.
+func segments(u *url.URL) []string {
+	segs := strings.Split(strings.Trim(u.EscapedPath(), "/"), "/")
+	for i, s := range segs {
+		if plain, err := url.PathUnescape(s); err == nil {
+			segs[i] = plain
+		}
+	}
+	return segs
 }
 
 // oauth answers below /services/oauth2/.
@@ -184,7 +199,8 @@ type request struct {
 	ctx       context.Context //nolint:containedctx // as http.Request: one call, one context
 	method    string
 	version   int      // 60 for v60.0
-	segs      []string // of the path below the version
+	segs      []string // of the path below the version, or below area
+	area      string   // "/tooling" there, and empty elsewhere
 	query     url.Values
 	header    http.Header
 	body      []byte
@@ -207,7 +223,9 @@ func ok(body any) *response { return &response{status: http.StatusOK, body: body
 
 func noContent() *response { return &response{status: http.StatusNoContent} }
 
-func (rq *request) base() string { return "/services/data/v" + strconv.Itoa(rq.version) + ".0" }
+func (rq *request) base() string {
+	return "/services/data/v" + strconv.Itoa(rq.version) + ".0" + rq.area
+}
 
 // admit returns the session of a request and counts the request; nil when it was refused, which has been answered then.
 func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
@@ -239,9 +257,14 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	rq := &request{
-		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
+		ctx: context.WithValue(r.Context(), origin{}, o.base(r)), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header,
+		user: s,
 	}
 	if err := rq.read(r); err != nil {
+		o.writeFault(w, r, err)
+		return
+	}
+	if err := readXML(rq); err != nil {
 		o.writeFault(w, r, err)
 		return
 	}
@@ -334,7 +357,7 @@ func parseVersion(seg string) (int, error) {
 	case !found || err != nil || !strings.HasPrefix(name, "v") || n < firstKnown || n > maxVersion:
 		return 0, notFound()
 	case n < minVersion:
-		return 0, fault(http.StatusGone, "UNSUPPORTED_API_VERSION", "API version %d.0 was retired: use %d.0 to %d.0", n, minVersion, maxVersion)
+		return 0, fault(http.StatusGone, "GONE", "The requested resource is no longer available: API version %d.0 was retired, use %d.0 to %d.0", n, minVersion, maxVersion)
 	}
 	return n, nil
 }
@@ -351,19 +374,37 @@ func versionList() []map[string]string {
 	return out
 }
 
-// route hands a call to its resource.
+// route hands a call to its resource, which may be one inside a composite call.
 func (o *Org) route(rq *request) (*response, error) {
+	res, err := o.dispatch(rq)
+	if err != nil {
+		return nil, withMethods(rq, err)
+	}
+	return res, nil
+}
+
+// dispatch picks the resource of a call by its path.
+func (o *Org) dispatch(rq *request) (*response, error) {
 	if len(rq.segs) == 0 {
 		return rq.get(func() (*response, error) { return ok(o.resources(rq)), nil })
+	}
+	if list := directory(rq); list != nil {
+		return list, nil
+	}
+	if read := o.interfaceParts(rq); read != nil {
+		return rq.get(read)
 	}
 	switch strings.ToLower(rq.segs[0]) {
 	case "query", "queryall":
 		return rq.get(func() (*response, error) { return o.query(rq, strings.EqualFold(rq.segs[0], "queryAll")) })
 	case "search":
-		return rq.get(func() (*response, error) { return o.search(rq, rq.query.Get("q")) })
+		return rq.get(func() (*response, error) { return o.searchResource(rq) })
 	case "parameterizedsearch":
 		return o.parameterizedSearch(rq)
 	case "limits":
+		if len(rq.segs) > 1 {
+			return nil, notFound()
+		}
 		return rq.get(func() (*response, error) { return ok(o.limits()), nil })
 	case "sobjects":
 		return o.sobjects(rq)
@@ -382,14 +423,14 @@ func (o *Org) route(rq *request) (*response, error) {
 // tooling answers queries and descriptions of the Tooling API over the same entities; it has no metadata to change.
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
-	inner.segs = rq.segs[1:]
+	inner.segs, inner.area = rq.segs[1:], "/tooling"
 	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
 		return o.managedSubscriptions(rq, inner.segs[2:])
 	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {
 		case "query", "queryall", "search", "sobjects":
-			if rq.method == http.MethodGet {
+			if rq.method == http.MethodGet || rq.method == http.MethodHead {
 				return o.route(&inner)
 			}
 			return nil, methodNotAllowed(rq.method)
@@ -405,16 +446,6 @@ func (rq *request) get(fn func() (*response, error)) (*response, error) {
 	return fn()
 }
 
-func (o *Org) resources(rq *request) map[string]string {
-	base := rq.base()
-	return map[string]string{
-		"query": base + "/query", "queryAll": base + "/queryAll", "search": base + "/search", "sobjects": base + "/sobjects",
-		"limits": base + "/limits", "composite": base + "/composite", "parameterizedSearch": base + "/parameterizedSearch",
-		"identity": "/id/" + orgID + "/" + rq.user.user, "jobs": base + "/jobs", "tooling": base + "/tooling",
-		"connect": base + "/connect",
-	}
-}
-
 func (o *Org) limits() map[string]any {
 	left := func(limit int, used int64) map[string]int64 {
 		return map[string]int64{"Max": int64(limit), "Remaining": max(0, int64(limit)-used)}
@@ -422,11 +453,18 @@ func (o *Org) limits() map[string]any {
 	out := map[string]any{"DailyApiRequests": left(o.opts.DailyRequests, o.used.Load())}
 	// What this org has without counting it: nobody runs out of it here.
 	for name, limit := range map[string]int{
-		"ActiveScratchOrgs": 3, "ConcurrentAsyncGetReportInstances": 200, "DailyAsyncApexExecutions": 250_000, "DailyBulkApiBatches": 15_000,
-		"DailyBulkV2QueryFileStorageMB": 976_562, "DailyBulkV2QueryJobs": 10_000, "DailyDeliveredPlatformEvents": 50_000,
-		"DailyDurableGenericStreamingApiEvents": 10_000, "DailyDurableStreamingApiEvents": 10_000, "DailyGenericStreamingApiEvents": 10_000,
-		"DailyStreamingApiEvents": 10_000, "DailyWorkflowEmails": 390, "DataStorageMB": 1024, "DurableStreamingApiConcurrentClients": maxClients,
-		"FileStorageMB": 1024, "HourlyPublishedPlatformEvents": 250_000, "MassEmail": 10, "SingleEmail": 15, "StreamingApiConcurrentClients": maxClients,
+		"ActiveScratchOrgs": 3, "AnalyticsExternalDataSizeMB": 40_960, "ConcurrentAsyncGetReportInstances": 200, "ConcurrentSyncReportRuns": 20,
+		"DailyAsyncApexExecutions": 250_000, "DailyAsyncApexTests": 500, "DailyBulkApiBatches": 15_000, "DailyBulkV2QueryFileStorageMB": 976_562,
+		"DailyBulkV2QueryJobs": 10_000, "DailyDeliveredPlatformEvents": 50_000, "DailyDurableGenericStreamingApiEvents": 10_000,
+		"DailyDurableStreamingApiEvents": 10_000, "DailyGenericStreamingApiEvents": 10_000, "DailyScratchOrgs": 6,
+		"DailyStandardVolumePlatformEvents": 25_000, "DailyStreamingApiEvents": 10_000, "DailyWorkflowEmails": 390, "DataStorageMB": 1024,
+		"DurableStreamingApiConcurrentClients": maxClients, "FileStorageMB": 1024, "HourlyAsyncReportRuns": 1200, "HourlyDashboardRefreshes": 200,
+		"HourlyDashboardResults": 5000, "HourlyDashboardStatuses": 999_999_999, "HourlyLongTermIdMapping": 100_000,
+		"HourlyManagedContentPublicRequests": 50_000, "HourlyODataCallout": 1000, "HourlyPublishedPlatformEvents": 250_000,
+		"HourlyPublishedStandardVolumePlatformEvents": 1000, "HourlyShortTermIdMapping": 100_000, "HourlySyncReportRuns": 500,
+		"HourlyTimeBasedWorkflow": 1000, "MassEmail": 10, "MonthlyPlatformEventsUsageEntitlement": 0, "Package2VersionCreates": 6,
+		"Package2VersionCreatesWithoutValidation": 500, "PermissionSets": 1500, "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
+		"PublishCallbackUsageInApex": 10_485_760, "SingleEmail": 15, "StreamingApiConcurrentClients": maxClients,
 	} {
 		out[name] = left(limit, 0)
 	}

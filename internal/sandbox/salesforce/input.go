@@ -6,39 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"net/mail"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// decodeRecord reads a JSON object without its attributes. Depth and size are bounded by what carries it.
-func decodeRecord(body []byte) (map[string]json.RawMessage, error) {
-	var in map[string]json.RawMessage
-	if err := json.Unmarshal(body, &in); err != nil || in == nil {
-		return nil, jsonFault(body, err)
-	}
-	return in, nil
-}
-
-// jsonFault tells where a body stops being JSON.
-func jsonFault(body []byte, err error) error {
-	line, col := 1, 1
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		before := body[:min(int(syntax.Offset), len(body))]
-		line += bytes.Count(before, []byte("\n"))
-		col = len(before) - bytes.LastIndexByte(before, '\n')
-	}
-	reason := "The HTTP entity body is required, but this request has no entity body."
-	if len(bytes.TrimSpace(body)) > 0 {
-		reason = "Unexpected content: a JSON object or array of the documented form is expected"
-		if err != nil {
-			reason = "Unexpected content: " + err.Error()
-		}
-	}
-	return badRequest("JSON_PARSER_ERROR", "%s at [line:%d, column:%d]", reason, line, col)
-}
 
 // checkInput turns a JSON record into stored values, for a new record or a change.
 func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[string]json.RawMessage, isNew bool) (record, error) {
@@ -47,14 +23,18 @@ func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[st
 	}
 	out := record{}
 	var locked []string
-	for name, raw := range in {
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		raw := in[name]
 		if strings.EqualFold(name, "attributes") {
 			continue
 		}
-		f := obj.field(name)
+		f, nested := obj.field(name), false
 		if c := obj.compound(name); f == nil && c != nil {
 			locked = append(locked, c.name)
 			continue
+		}
+		if f == nil {
+			f, nested = obj.byRel[strings.ToLower(name)], true
 		}
 		if f == nil {
 			return nil, badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", name, obj.name)
@@ -63,7 +43,13 @@ func (o *Org) checkInput(ctx context.Context, db querier, obj *object, in map[st
 			locked = append(locked, f.name)
 			continue
 		}
-		v, err := o.checkValue(ctx, db, obj, f, raw)
+		check := o.checkValue
+		if nested {
+			check = func(ctx context.Context, db querier, _ *object, f *field, raw json.RawMessage) (any, error) {
+				return o.checkNested(ctx, db, f, name, raw)
+			}
+		}
+		v, err := check(ctx, db, obj, f, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +74,9 @@ func checkRequired(obj *object, r record, isNew bool) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	if obj.event {
+		return onFields(badRequest("REQUIRED_FIELD_MISSING", "You must enter a value: %s", strings.Join(missing, ", ")), missing...)
+	}
 	return onFields(badRequest("REQUIRED_FIELD_MISSING", "Required fields are missing: [%s]", strings.Join(missing, ", ")), missing...)
 }
 
@@ -99,6 +88,9 @@ func (o *Org) checkValue(ctx context.Context, db querier, obj *object, f *field,
 		return nil, jsonFault(raw, err)
 	}
 	if v == nil {
+		if f.kind == typeBoolean {
+			return bit(false), nil // a checkbox has no third state
+		}
 		return nil, nil //nolint:nilnil // null clears a field
 	}
 	return o.checkDecoded(ctx, db, obj, f, v)
@@ -130,21 +122,8 @@ func (o *Org) checkDecoded(ctx context.Context, db querier, obj *object, f *fiel
 	}
 }
 
-func cannotRead(f *field, v any) error {
-	kind := "VALUE_STRING"
-	switch v.(type) {
-	case json.Number:
-		kind = "VALUE_NUMBER"
-	case bool:
-		kind = "VALUE_TRUE"
-	case map[string]any:
-		kind = "START_OBJECT"
-	case []any:
-		kind = "START_ARRAY"
-	}
-	return badRequest("JSON_PARSER_ERROR",
-		"Cannot deserialize instance of %s from %s value %v or request may be missing a required field at field %s", f.kind, kind, v, f.name)
-}
+// maxNumber bounds numbers: the platform's have eighteen digits at most.
+const maxNumber = 1e18
 
 func checkNumber(f *field, v any) (any, error) {
 	var n json.Number
@@ -153,16 +132,26 @@ func checkNumber(f *field, v any) (any, error) {
 		n = x
 	case string:
 		n = json.Number(strings.TrimSpace(x))
+		if n == "" {
+			return nil, nil //nolint:nilnil // empty text clears the field
+		}
+		if strings.ContainsFunc(string(n), func(r rune) bool { return !strings.ContainsRune("+-.0123456789eE", r) }) {
+			return nil, cannotRead(f, v) // NaN, Inf and hexadecimals, which Go would read
+		}
 	default:
 		return nil, cannotRead(f, v)
 	}
+	outside := onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, shorten(n.String())), f.name)
 	if f.kind == typeInt {
-		if i, err := n.Int64(); err == nil {
+		if i, err := n.Int64(); err == nil && i >= math.MinInt32 && i <= math.MaxInt32 {
 			return i, nil
 		}
 	}
 	x, err := n.Float64()
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && (math.Abs(x) >= maxNumber || f.kind == typeInt && math.Abs(x) > math.MaxInt32):
+		return nil, outside
+	case err != nil:
 		return nil, cannotRead(f, v)
 	}
 	if f.kind == typeInt {
@@ -216,7 +205,7 @@ func checkText(obj *object, f *field, v any) (any, error) {
 		return nil, onFields(badRequest("STRING_TOO_LONG", "%s: data value too large: %s (max length=%d)", f.label, shorten(s), f.length), f.name)
 	}
 	if f.kind == typeEmail {
-		if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+		if a, err := mail.ParseAddress(s); err != nil || a.Address != s || !strings.Contains(s[strings.LastIndexByte(s, '@'):], ".") {
 			return nil, onFields(badRequest("INVALID_EMAIL_ADDRESS", "%s: invalid email address: %s", f.label, s), f.name)
 		}
 	}
@@ -294,7 +283,10 @@ func (o *Org) checkReference(ctx context.Context, db querier, obj *object, f *fi
 		return nil, onFields(badRequest("FIELD_INTEGRITY_EXCEPTION", "%s: id value of incorrect type: %s", f.label, s), f.name)
 	}
 	if _, err := readRecord(ctx, db, target, id); err != nil {
-		if _, ok := errors.AsType[*apiError](err); ok {
+		if e, ok := errors.AsType[*apiError](err); ok {
+			if e.Code == "ENTITY_IS_DELETED" {
+				return nil, badRequest(e.Code, "%s", e.Message)
+			}
 			return nil, onFields(badRequest("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), f.name)
 		}
 		return nil, fmt.Errorf("checking %s.%s: %w", obj.name, f.name, err)

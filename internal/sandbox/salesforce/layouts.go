@@ -1,5 +1,7 @@
 package salesforce
 
+import "strings"
+
 // masterRecordType is the record type of entities that have no others.
 const masterRecordType = "012000000000000AAA"
 
@@ -11,6 +13,71 @@ func recordTypes(rq *request, obj *object) []map[string]any {
 		"active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master", "master": true, "name": "Master",
 		"recordTypeId": masterRecordType, "urls": map[string]string{"layout": rq.base() + "/sobjects/" + obj.name + "/describe/layouts/" + masterRecordType},
 	}}
+}
+
+// layoutPart is what follows describe in an address, nil: nothing that is there.
+func (o *Org) layoutPart(word string) func(*request, *object) (any, error) {
+	switch word {
+	case "layouts":
+		return o.layouts
+	case "compactlayouts":
+		return o.compactLayouts
+	case "approvallayouts":
+		return approvalLayouts
+	}
+	return nil
+}
+
+// approvalLayouts are none: this org has no approval processes.
+func approvalLayouts(rq *request, _ *object) (any, error) {
+	if len(rq.segs) == 5 {
+		return nil, notFound()
+	}
+	return map[string]any{"approvalLayouts": []any{}}, nil
+}
+
+// compactLayouts answers describe/compactLayouts, or with /primary after it the layout alone: the system's own, which has no id.
+func (o *Org) compactLayouts(rq *request, obj *object) (any, error) {
+	if len(rq.segs) == 5 {
+		if strings.EqualFold(rq.segs[4], "primary") {
+			return compactLayout(obj), nil
+		}
+		return nil, notFound()
+	}
+	return map[string]any{
+		"compactLayouts": []any{compactLayout(obj)}, "defaultCompactLayoutId": nil,
+		"recordTypeCompactLayoutMappings": []map[string]any{{
+			"available": true, "compactLayoutId": nil, "compactLayoutName": "SYSTEM", "recordTypeId": masterRecordType, "recordTypeName": "Master",
+			"urls": map[string]string{"compactLayout": rq.base() + "/sobjects/" + obj.name + "/describe/compactLayouts/primary"},
+		}},
+	}, nil
+}
+
+// compactLayout is the few fields at the head of a record.
+func compactLayout(obj *object) map[string]any {
+	items := []map[string]any{}
+	for _, f := range shownFields(obj) {
+		items = append(items, map[string]any{
+			"editableForNew": false, "editableForUpdate": false, "label": f.label, "placeholder": false, "required": false,
+			"layoutComponents": []map[string]any{{"type": "Field", "value": f.name, "displayLines": 1, "tabOrder": 0, "components": []any{}, "details": describeField(obj, f)}},
+		})
+	}
+	return map[string]any{
+		"id": nil, "name": "SYSTEM", "label": "System Default", "objectType": obj.name, "actions": []any{}, "fieldItems": items, "imageItems": []any{},
+	}
+}
+
+// compactLayoutsOf answers /compactLayouts?q=Account,Contact.
+func (o *Org) compactLayoutsOf(rq *request) (*response, error) {
+	list, err := o.namedObjects(rq, "q", 100)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for _, obj := range list {
+		out[obj.name] = compactLayout(obj)
+	}
+	return ok(out), nil
 }
 
 // layouts answers describe/layouts, or with an id after it the one layout there is.

@@ -102,17 +102,22 @@ type Org struct {
 	devices  *devices
 	apex     apexAnswers
 	uploads  uploads
-	locators *locators
-	faults   *kit.Faults
-	skew     atomic.Int64 // nanoseconds the clock is ahead
-	cuts     bell         // rings when all streams are to end
-	requests *kit.Log
-	site     *site
-	used     atomic.Int64 // API requests of the day
-	day      atomic.Int64 // days since 1970 the counter is for
-	admin    string       // id of the administrator
-	closing  sync.Once
-	closeErr error
+	recent   recents
+	// described is when the definitions last changed; set at the start.
+	described time.Time
+	cors      corsList
+	rules     map[string]*entityRules // by entity; never changed once the org runs
+	locators  *locators
+	faults    *kit.Faults
+	skew      atomic.Int64 // nanoseconds the clock is ahead
+	cuts      bell         // rings when all streams are to end
+	requests  *kit.Log
+	site      *site
+	used      atomic.Int64 // API requests of the day
+	day       atomic.Int64 // days since 1970 the counter is for
+	admin     string       // id of the administrator
+	closing   sync.Once
+	closeErr  error
 }
 
 const (
@@ -150,7 +155,11 @@ func New(opts Options) (*Org, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.schema, err = newSchema(append(slices.Clone(opts.Custom), custom...)...); err != nil {
+	custom = append(slices.Clone(opts.Custom), custom...)
+	if o.schema, err = newSchema(custom...); err != nil {
+		return nil, err
+	}
+	if err := o.loadRules(custom); err != nil {
 		return nil, err
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)
@@ -170,6 +179,9 @@ func (o *Org) start(ctx context.Context) error {
 		if err := o.seed(ctx); err != nil {
 			return fmt.Errorf("seeding the org: %w", err)
 		}
+	}
+	if err := o.noteDefinitions(ctx); err != nil {
+		return fmt.Errorf("noting the definitions: %w", err)
 	}
 	if err := o.loadCredentials(ctx); err != nil {
 		return err

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,9 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if len(rq.segs) > 1 {
 		return o.more(rq, rq.segs[1], all)
 	}
+	if src := rq.query.Get("explain"); strings.TrimSpace(src) != "" {
+		return o.explain(rq, src, all)
+	}
 	src := rq.query.Get("q")
 	if strings.TrimSpace(src) == "" {
 		return nil, badRequest("MALFORMED_QUERY", "A query string has to be specified")
@@ -32,7 +36,7 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 		return nil, err
 	}
 	if rq.query.Get("columns") == "true" {
-		return ok(columnsOf(p)), nil
+		return ok(columnsOf(p, src)), nil
 	}
 	batch := batchSize(rq.header.Get("Sforce-Query-Options"))
 	keep := func(l *locator) string {
@@ -63,13 +67,11 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 
 // batchSize reads batchSize=n of the Sforce-Query-Options header, kept within what the platform allows.
 func batchSize(header string) int {
-	for part := range strings.SplitSeq(header, ",") {
-		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
-		if n, err := strconv.Atoi(strings.TrimSpace(value)); found && err == nil && strings.EqualFold(name, "batchSize") {
-			return min(max(n, minBatch), maxBatch)
-		}
+	n, err := strconv.Atoi(headerOption(header, "batchSize"))
+	if err != nil {
+		return defaultBatch
 	}
-	return defaultBatch
+	return min(max(n, minBatch), maxBatch)
 }
 
 func page(records [][]byte, total int, next string) json.RawMessage {
@@ -204,15 +206,35 @@ type columnMetadata struct {
 	Updatable      bool             `json:"updatable"`
 }
 
-func columnsOf(p *plan) map[string]any {
+func columnsOf(p *plan, src string) map[string]any {
 	columns := columnList(p.nodes, p.aggregate)
+	if p.count {
+		columns = []columnMetadata{}
+	}
+	if q, err := soql.Parse(src); err == nil && p.aggregate && len(q.Select) == len(columns) {
+		for i, item := range q.Select {
+			f, called := item.Expr.(*soql.Func)
+			if columns[i].Aggregate = called && aggregates(f.Name); called {
+				columns[i].DisplayName = f.String()
+			}
+		}
+	}
 	selected := false
 	for _, n := range p.nodes {
-		selected = selected || n.kind == leafNode && n.field.kind == typeID
+		selected = selected || !p.aggregate && n.kind == leafNode && n.field.kind == typeID
 	}
 	return map[string]any{
 		"columnMetadata": columns, "entityName": p.object.name, "groupBy": p.grouped, "idSelected": selected, "keyPrefix": p.object.prefix,
 	}
+}
+
+// aggregates reports whether a function makes one value of many records.
+func aggregates(name string) bool {
+	switch strings.ToUpper(name) {
+	case "AVG", "COUNT", "COUNT_DISTINCT", "MAX", "MIN", "SUM", "GROUPING":
+		return true
+	}
+	return false
 }
 
 func columnList(nodes []*node, aggregate bool) []columnMetadata {
@@ -234,10 +256,23 @@ func columnList(nodes []*node, aggregate bool) []columnMetadata {
 			c.ForeignKeyName = &name
 		case typeofNode:
 			c.ApexType = "Name"
+			for _, t := range n.targets {
+				c.JoinColumns = mergeColumns(c.JoinColumns, columnList(t.children, false))
+			}
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// mergeColumns adds the columns that are not there by name.
+func mergeColumns(to, more []columnMetadata) []columnMetadata {
+	for _, c := range more {
+		if !slices.ContainsFunc(to, func(have columnMetadata) bool { return have.ColumnName == c.ColumnName }) {
+			to = append(to, c)
+		}
+	}
+	return to
 }
 
 func apexType(kind fieldType) string {
@@ -278,9 +313,15 @@ func (o *Org) search(rq *request, src string) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	buf := append([]byte(`{"searchRecords":[`), appendJoined(nil, records)...)
-	return ok(json.RawMessage(append(buf, "]}"...))), nil
+	list := append(appendJoined([]byte("["), records), ']')
+	if rq.version < wrappedSince {
+		return ok(json.RawMessage(list)), nil
+	}
+	return ok(map[string]any{"searchRecords": json.RawMessage(list)}), nil
 }
+
+// wrappedSince is the API version from which the records of a search are in an object; before, they are the answer.
+const wrappedSince = 37
 
 func orElse(s, other string) string {
 	if s == "" {

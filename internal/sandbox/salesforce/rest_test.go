@@ -44,7 +44,7 @@ func TestRecords(t *testing.T) {
 		{"GET", "/sobjects/Account/001000000000099AAA", "", 404, `[{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}]`},
 		{"GET", "/sobjects/Account/003000000000001AAA", "", 404, `"errorCode":"NOT_FOUND"`},
 		{"PATCH", acme, `{"Name":null}`, 400, `"errorCode":"REQUIRED_FIELD_MISSING"`},
-		{"PATCH", acme, `{"Id":"001000000000002AAA"}`, 400, `"errorCode":"INVALID_FIELD_FOR_INSERT_UPDATE"`},
+		{"PATCH", acme, `{"Id":"001000000000002AAA"}`, 400, `[{"message":"The Id field should not be specified in the sobject data.","errorCode":"INVALID_FIELD"}]`},
 		{"PATCH", "/sobjects/Account/Ext__c/k1", `{"Name":"New"}`, 201, `"success":true,"errors":[],"created":true`},
 		{"PATCH", "/sobjects/Account/Ext__c/K1", `{"Name":"Newer"}`, 200, `"created":false`},
 		{"GET", "/sobjects/Account/Ext__c/k1", "", 200, `"Name":"Newer"`},
@@ -171,7 +171,7 @@ func TestRequestLimit(t *testing.T) {
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	o := sampleOrg(t)
-	if status, _ := o.api(http.MethodGet, "/sobjects/Account/describe", "", "If-Modified-Since", describedAt().Format(http.TimeFormat)); status != http.StatusNotModified {
+	if status, _ := o.api(http.MethodGet, "/sobjects/Account/describe", "", "If-Modified-Since", o.described.Format(http.TimeFormat)); status != http.StatusNotModified {
 		t.Errorf("describe: %d", status)
 	}
 	before := fixedNow().Add(-time.Minute).Format(http.TimeFormat)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,10 +18,24 @@ type searchParams struct {
 	In       string         `json:"in"`
 	Fields   []string       `json:"fields"`
 	SObjects []searchObject `json:"sobjects"`
-	Default  int            `json:"defaultLimit"`
-	Overall  int            `json:"overallLimit"`
-	Offset   int            `json:"offset"`
+	Default  looseInt       `json:"defaultLimit"`
+	Overall  looseInt       `json:"overallLimit"`
+	Offset   looseInt       `json:"offset"`
+	Metadata string         `json:"metadata"` // LABELS: the answer names the fields for people
+	Spelling *bool          `json:"spellCorrection"`
+	Tracking bool           `json:"updateTracking"`
+	Viewed   bool           `json:"updateViewStat"`
+
+	// What this org has nothing for.
+	Categories json.RawMessage `json:"dataCategories"`
+	Division   string          `json:"division"`
+	Networks   json.RawMessage `json:"netWorkIds"`
+	Pricebook  string          `json:"pricebookId"`
+	Snippet    json.RawMessage `json:"snippet"`
 }
+
+// searchSince is the API version that has parameterized searches.
+const searchSince = 36
 
 // searchObject is an entity of the result.
 type searchObject struct {
@@ -27,14 +43,34 @@ type searchObject struct {
 	Fields []string `json:"fields"`
 	Where  string   `json:"where"`
 	Order  string   `json:"orderBy"`
-	Limit  int      `json:"limit"`
+	Limit  looseInt `json:"limit"`
+}
+
+// looseInt is a number that may be written as text, as the guide's own samples do.
+type looseInt int
+
+// UnmarshalJSON reads a number, or a text that is one.
+func (n *looseInt) UnmarshalJSON(raw []byte) error {
+	text := strings.Trim(string(raw), `"`)
+	if text == "null" || text == "" {
+		return nil
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil {
+		return &json.UnmarshalTypeError{Value: "text " + shorten(text), Type: reflect.TypeFor[int](), Field: "a limit or offset"}
+	}
+	*n = looseInt(v)
+	return nil
 }
 
 // parameterizedSearch builds the search from parameters or a JSON body.
 func (o *Org) parameterizedSearch(rq *request) (*response, error) {
 	var in searchParams
+	if rq.version < searchSince || len(rq.segs) > 1 {
+		return nil, notFound()
+	}
 	switch rq.method {
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		var err error
 		if in, err = searchOfQuery(rq.query); err != nil {
 			return nil, err
@@ -46,17 +82,77 @@ func (o *Org) parameterizedSearch(rq *request) (*response, error) {
 	default:
 		return nil, methodNotAllowed(rq.method)
 	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	res, err := o.search(rq, in.sosl())
+	if err != nil || !strings.EqualFold(in.Metadata, "LABELS") {
+		return res, err
+	}
+	body, wrapped := res.body.(map[string]any)
+	if wrapped {
+		body["metadata"] = map[string]any{"entityMetadata": o.searchLabels(rq, in)}
+	}
+	return res, nil
+}
+
+// searchLabels names the fields of a search for people.
+func (o *Org) searchLabels(rq *request, in searchParams) []map[string]any {
+	out := []map[string]any{}
+	for _, so := range in.SObjects {
+		obj := o.seen(rq).object(so.Name)
+		if obj == nil {
+			continue
+		}
+		fields := []map[string]any{}
+		for _, name := range in.fieldsOf(so) {
+			if f := obj.field(name); f != nil {
+				fields = append(fields, map[string]any{"name": f.name, "label": f.label})
+			}
+		}
+		out = append(out, map[string]any{"entityName": obj.name, "errorMessages": nil, "fieldMetadata": fields})
+	}
+	return out
+}
+
+// check refuses what does not fit together, and what this org has nothing for.
+func (in *searchParams) check() error {
+	given := func(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" && string(raw) != "[]" }
+	for name, set := range map[string]bool{
+		"dataCategories": given(in.Categories), "division": in.Division != "", "netWorkIds": given(in.Networks), "pricebookId": in.Pricebook != "",
+		"snippet": given(in.Snippet),
+	} {
+		if set {
+			return badRequest("MALFORMED_SEARCH", "this org has no data categories, divisions, sites and price books, and marks no terms in what it finds: remove %s", name)
+		}
+	}
+	scope := strings.TrimSuffix(strings.ToUpper(orElse(in.In, "ALL")), " FIELDS")
 	switch {
 	case strings.TrimSpace(in.Q) == "":
-		return nil, badRequest("MALFORMED_SEARCH", "q is missing: what to search for")
+		return badRequest("MALFORMED_SEARCH", "q is missing: what to search for")
+	case !slices.Contains([]string{"ALL", "EMAIL", "NAME", "PHONE", "SIDEBAR"}, scope):
+		return badRequest("MALFORMED_SEARCH", "in takes ALL, EMAIL, NAME, PHONE or SIDEBAR: it is %s", shorten(in.In))
 	case in.Offset > 0 && len(in.SObjects) != 1:
-		return nil, badRequest("MALFORMED_SEARCH", "offset needs exactly one sobject")
+		return badRequest("MALFORMED_SEARCH", "offset needs exactly one sobject")
 	case in.Offset < 0 || in.Offset > maxOffset:
-		return nil, badRequest("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is %d", maxOffset)
+		return badRequest("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is %d", maxOffset)
 	case len(in.Fields) > 0 && len(in.SObjects) == 0:
-		return nil, badRequest("MALFORMED_SEARCH", "fields need the sobjects they are of")
+		return badRequest("MALFORMED_SEARCH", "fields need the sobjects they are of")
+	case in.Default < 0 || in.Default > maxFound || in.Overall < 0 || in.Overall > maxFound:
+		return badRequest("MALFORMED_SEARCH", "defaultLimit and overallLimit are at most %d", maxFound)
 	}
-	return o.search(rq, in.sosl())
+	return nil
+}
+
+// fieldsOf are the fields an entity is shown with.
+func (in *searchParams) fieldsOf(so searchObject) []string {
+	switch {
+	case len(so.Fields) > 0:
+		return so.Fields
+	case len(in.Fields) > 0:
+		return in.Fields
+	}
+	return []string{"Id"}
 }
 
 // searchOfQuery reads the parameters of a GET: lists are written with commas, or the parameter several times.
@@ -71,10 +167,18 @@ func searchOfQuery(q url.Values) (searchParams, error) {
 		}
 		return out
 	}
-	in := searchParams{Q: q.Get("q"), In: q.Get("in"), Fields: list("fields")}
-	numbers := map[string]*int{"defaultLimit": &in.Default, "overallLimit": &in.Overall, "offset": &in.Offset}
+	in := searchParams{
+		Q: q.Get("q"), In: q.Get("in"), Fields: list("fields"), Metadata: q.Get("metadata"), Division: q.Get("division"), Pricebook: q.Get("pricebookId"),
+		Categories: json.RawMessage(q.Get("dataCategory")), Networks: json.RawMessage(q.Get("netWorkIds")), Snippet: json.RawMessage(q.Get("snippet")),
+	}
+	for _, name := range []string{"spellCorrection", "updateTracking", "updateViewStat"} {
+		if v := strings.ToLower(q.Get(name)); v != "" && v != "true" && v != "false" {
+			return in, badRequest("INVALID_INPUT", "%s is true or false: it is %s", name, shorten(v))
+		}
+	}
+	numbers := map[string]*looseInt{"defaultLimit": &in.Default, "overallLimit": &in.Overall, "offset": &in.Offset}
 	for _, name := range list("sobject") {
-		in.SObjects = append(in.SObjects, searchObject{Name: name, Fields: list(name + ".fields"), Where: q.Get(name + ".where")})
+		in.SObjects = append(in.SObjects, searchObject{Name: name, Fields: list(name + ".fields"), Where: q.Get(name + ".where"), Order: q.Get(name + ".orderBy")})
 	}
 	for i := range in.SObjects {
 		numbers[in.SObjects[i].Name+".limit"] = &in.SObjects[i].Limit
@@ -88,7 +192,7 @@ func searchOfQuery(q url.Values) (searchParams, error) {
 		if err != nil {
 			return in, badRequest("INVALID_INPUT", "%s must be a whole number: it is %s", name, shorten(text))
 		}
-		*dest = n
+		*dest = looseInt(n)
 	}
 	return in, nil
 }
@@ -99,11 +203,7 @@ func (in *searchParams) sosl() string {
 	b.WriteString("FIND {" + soql.Term(in.Q) + "} IN " + strings.TrimSuffix(strings.ToUpper(orElse(in.In, "ALL")), " FIELDS") + " FIELDS")
 	for i, so := range in.SObjects {
 		b.WriteString(map[bool]string{true: " RETURNING ", false: ", "}[i == 0])
-		fields := so.Fields
-		if len(fields) == 0 {
-			fields = in.Fields
-		}
-		b.WriteString(so.Name + "(" + orElse(strings.Join(fields, ", "), "Id"))
+		b.WriteString(so.Name + "(" + strings.Join(in.fieldsOf(so), ", "))
 		for _, part := range [][2]string{{" WHERE ", so.Where}, {" ORDER BY ", so.Order}} {
 			if part[1] != "" {
 				b.WriteString(part[0] + part[1])
@@ -114,15 +214,15 @@ func (in *searchParams) sosl() string {
 			limit = in.Default
 		}
 		if limit > 0 {
-			b.WriteString(" LIMIT " + itoa(limit))
+			b.WriteString(" LIMIT " + itoa(int(limit)))
 		}
 		if in.Offset > 0 {
-			b.WriteString(" OFFSET " + itoa(in.Offset))
+			b.WriteString(" OFFSET " + itoa(int(in.Offset)))
 		}
 		b.WriteString(")")
 	}
 	if in.Overall > 0 {
-		b.WriteString(" LIMIT " + itoa(in.Overall))
+		b.WriteString(" LIMIT " + itoa(int(in.Overall)))
 	}
 	return b.String()
 }

@@ -33,6 +33,7 @@ func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("PUT /sandbox/api/permissionsets/{name}", o.putPermissions(o.SetPermissionSet))
 	mux.HandleFunc("DELETE /sandbox/api/permissionsets/{name}", o.dropPermissions(o.SetPermissionSet))
 	o.apexSwitches(mux)
+	o.corsSwitches(mux)
 	mux.HandleFunc("GET /sandbox/setup", func(w http.ResponseWriter, r *http.Request) { o.site.setupPage(w, r, "") })
 	mux.HandleFunc("POST /sandbox/setup", o.site.setup)
 }

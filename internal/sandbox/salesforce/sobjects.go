@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -47,48 +45,102 @@ func (o *Org) sobjects(rq *request) (*response, error) {
 	rest := rq.segs[2:]
 	if len(rest) == 0 {
 		switch rq.method {
-		case http.MethodGet:
-			return ok(map[string]any{"objectDescribe": o.describeBrief(rq, obj), "recentItems": []any{}}), nil
+		case http.MethodGet, http.MethodHead:
+			return o.overview(rq, obj)
 		case http.MethodPost:
 			return o.createOne(rq, obj)
 		}
 		return nil, methodNotAllowed(rq.method)
 	}
-	switch strings.ToLower(rest[0]) {
-	case "describe":
-		return rq.get(func() (*response, error) { return o.describe(rq, obj) })
-	case "updated":
-		return rq.get(func() (*response, error) { return o.updated(rq, obj) })
-	case "deleted":
-		return rq.get(func() (*response, error) { return o.deleted(rq, obj) })
+	if read := o.sobjectPart(strings.ToLower(rest[0])); read != nil {
+		return rq.get(func() (*response, error) { return read(rq, obj) })
 	}
 	return o.one(rq, obj, rest)
 }
 
-// one answers for a single record: by id, by external id, or what a relationship of it leads to.
-func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
-	if len(rest) == 0 || len(rest) > 2 {
-		return nil, notFound()
-	}
-	key, below := rest[0], ""
-	if len(rest) == 2 {
-		below = rest[1] //nolint:gosec // the length is two here
-		if f := obj.field(key); f != nil {
-			return o.byExternalID(rq, obj, f, below)
+// sobjectPart is what a word after the name of an entity stands for, nil: it is no such word.
+func (o *Org) sobjectPart(word string) func(*request, *object) (*response, error) {
+	switch word {
+	case "describe":
+		return o.describe
+	case "updated":
+		return o.updated
+	case "deleted":
+		return o.deleted
+	case "listviews":
+		return o.listViews
+	case "quickactions":
+		return func(rq *request, obj *object) (*response, error) {
+			if len(rq.segs) > 3 || !obj.layoutable() {
+				return nil, notFound()
+			}
+			return ok([]any{}), nil
 		}
 	}
-	id, valid := normalID(key)
+	return nil
+}
+
+// overview answers what an entity is and which of its records the user had to do with last.
+func (o *Org) overview(rq *request, obj *object) (*response, error) {
+	recent, err := o.recentRecords(rq, obj, maxRecentItems)
+	if err != nil {
+		return nil, err
+	}
+	return ok(map[string]any{"objectDescribe": o.describeBrief(rq, obj), "recentItems": recent}), nil
+}
+
+// one answers for a single record: by id, by external id, or what relationships of it lead to.
+func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
+	if f := obj.field(rest[0]); f != nil {
+		return o.byField(rq, obj, f, rest[1:])
+	}
+	id, valid := normalID(rest[0])
 	switch {
-	case valid && id[:3] == obj.prefix && below != "":
-		return o.related(rq, obj, id, below)
 	case valid && id[:3] == obj.prefix:
-		return o.byID(rq, obj, id)
-	case below != "":
-		return nil, fault(http.StatusNotFound, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", shorten(key))
+		return o.byIDAndPath(rq, obj, id, rest[1:])
+	case len(rest) > 1:
+		return nil, noExternalID(rest[0])
 	case !valid:
-		return nil, badRequest("MALFORMED_ID", "malformed id %s", shorten(key))
+		return nil, badRequest("MALFORMED_ID", "malformed id %s", shorten(rest[0]))
 	}
 	return nil, notFound()
+}
+
+func noExternalID(name string) error {
+	return fault(http.StatusNotFound, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", shorten(name))
+}
+
+// byField answers below the name of a field: /Id takes new records and ids, an external id its values. A new record may be
+// sent to either (REST API developer guide, "Create Records Using sObject Rows by External ID").
+func (o *Org) byField(rq *request, obj *object, f *field, rest []string) (*response, error) {
+	if !f.external && f.kind != typeID {
+		return nil, noExternalID(f.name)
+	}
+	switch {
+	case len(rest) == 0 && rq.method == http.MethodPost:
+		return o.createOne(rq, obj)
+	case len(rest) == 0 && rq.method == http.MethodPatch:
+		return nil, badRequest("MISSING_ARGUMENT", "%s not specified", f.name)
+	case len(rest) == 0:
+		return nil, methodNotAllowed(rq.method, http.MethodPost)
+	case f.kind != typeID:
+		return o.byExternalID(rq, obj, f, rest[0], rest[1:])
+	}
+	id, valid := normalID(rest[0])
+	if !valid || id[:3] != obj.prefix {
+		return nil, badRequest("MALFORMED_ID", "malformed id %s", shorten(rest[0]))
+	}
+	return o.byIDAndPath(rq, obj, id, rest[1:])
+}
+
+func (o *Org) byIDAndPath(rq *request, obj *object, id string, path []string) (*response, error) {
+	switch {
+	case len(path) == 0:
+		return o.byID(rq, obj, id)
+	case obj.name == "User" && len(path) == 1 && strings.EqualFold(path[0], "password"):
+		return o.passwordOf(rq, id)
+	}
+	return o.related(rq, obj, id, path)
 }
 
 func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {
@@ -99,13 +151,14 @@ func (o *Org) byID(rq *request, obj *object, id string) (*response, error) {
 		if err := o.precondition(rq, obj, id); err != nil {
 			return nil, err
 		}
-		in, err := decodeRecord(rq.body)
+		in, err := recordIn(rq, obj)
 		if err != nil {
 			return nil, err
 		}
 		if err := o.updateOne(rq, obj, id, in); err != nil {
-			return nil, err
+			return nil, located(rq.body, err)
 		}
+		o.noteRecent(rq, id)
 		return noContent(), nil
 	case http.MethodDelete:
 		if err := o.precondition(rq, obj, id); err != nil {
@@ -126,32 +179,22 @@ func (o *Org) retrieve(rq *request, obj *object, id string) (*response, error) {
 	if fresh, err := unchanged(rq, rec); err != nil || fresh {
 		return &response{status: http.StatusNotModified, header: header}, err
 	}
-	var names []string
-	for _, f := range obj.fields {
-		if f.listed() {
-			names = append(names, f.name)
-		}
-	}
-	for _, c := range obj.compounds {
-		names = append(names, c.name)
-	}
-	if list := rq.query.Get("fields"); list != "" {
-		names = splitList(list)
-		for i, n := range names {
-			names[i] = strings.TrimSpace(n)
-		}
+	names, err := o.wantedFields(rq, obj)
+	if err != nil {
+		return nil, err
 	}
 	body, err := o.selectOne(rq, obj, id, names)
 	if err != nil {
 		return nil, err
 	}
+	o.noteRecent(rq, id)
 	return &response{status: http.StatusOK, header: header, body: body}, nil
 }
 
 func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (json.RawMessage, error) {
 	for _, n := range names {
-		if strings.ContainsFunc(n, func(r rune) bool { return !isNameRune(r) }) || n == "" {
-			return nil, badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", shorten(n), obj.name)
+		if err := readable(obj, n); err != nil {
+			return nil, err
 		}
 	}
 	env := o.environment(rq)
@@ -187,19 +230,20 @@ func dedupe(names []string) []string {
 }
 
 func (o *Org) createOne(rq *request, obj *object) (*response, error) {
-	in, err := decodeRecord(rq.body)
+	in, err := recordIn(rq, obj)
 	if err != nil {
 		return nil, err
 	}
 	id, err := o.insertOne(rq, obj, in)
 	if err != nil {
-		return nil, err
+		return nil, located(rq.body, err)
 	}
 	if obj.event {
 		// A published event is on its way, and has no address.
 		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: id, Fields: []string{}}}
-		return &response{status: http.StatusCreated, body: map[string]any{"id": id, "success": true, "errors": queued}}, nil
+		return &response{status: http.StatusCreated, body: collectionResult{saveResult: saveResult{ID: id, Success: true}, Errors: queued}}, nil
 	}
+	o.noteRecent(rq, id)
 	return &response{
 		status: http.StatusCreated, header: http.Header{"Location": {rq.base() + "/sobjects/" + obj.name + "/" + id}},
 		body: saveResult{ID: id, Success: true, Errors: []apiError{}},
@@ -208,7 +252,7 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 
 func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage) (id string, err error) {
 	obj = o.schema.object(obj.name)
-	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeCreate, slices.Collect(maps.Keys(in))); err != nil {
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeCreate, writtenFields(obj, in)); err != nil {
 		return "", err
 	}
 	err = o.update(rq, func(tx *sql.Tx) error {
@@ -219,7 +263,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
 			return err
 		}
-		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
+		id, err = o.create(savingContext(rq), tx, rq.user.user, obj, r)
 		return err
 	})
 	return id, err
@@ -227,7 +271,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 
 func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.RawMessage) error {
 	obj = o.schema.object(obj.name)
-	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeEdit, slices.Collect(maps.Keys(in))); err != nil {
+	if err := o.mayWrite(rq.ctx, rq.user.user, obj, writeEdit, writtenFields(obj, in)); err != nil {
 		return err
 	}
 	return o.update(rq, func(tx *sql.Tx) error {
@@ -238,7 +282,7 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
 			return err
 		}
-		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
+		return o.change(savingContext(rq), tx, rq.user.user, obj, id, r)
 	})
 }
 
@@ -258,28 +302,26 @@ func (o *Org) removeOne(rq *request, obj *object, id string) error {
 // seen is the entities and fields a call may know of.
 func (o *Org) seen(rq *request) *schema { return o.viewOf(rq.ctx, rq.user.user).schema }
 
-// byExternalID reads, upserts or deletes by a field that identifies records in another system, or by Id.
-func (o *Org) byExternalID(rq *request, obj *object, f *field, value string) (*response, error) {
-	if !f.external && f.kind != typeID {
-		return nil, fault(http.StatusNotFound, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", f.name)
-	}
-	if f.kind == typeID {
-		return o.one(rq, obj, []string{value})
-	}
-	if rq.method == http.MethodPatch {
+// byExternalID reads, upserts or deletes by a field that identifies records in another system, or follows relationships of
+// the record it finds.
+func (o *Org) byExternalID(rq *request, obj *object, f *field, value string, path []string) (*response, error) {
+	switch {
+	case len(path) > 0 || slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodDelete}, rq.method):
+	case rq.method == http.MethodPatch:
 		return o.upsert(rq, obj, f, value)
+	default:
+		return nil, methodNotAllowed(rq.method, recordMethods...)
 	}
 	ids, err := o.idsBy(rq.ctx, o.db(rq), obj, f, value)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch len(ids) {
-	case 0:
+	case len(ids) == 0:
 		return nil, notFound()
-	case 1:
-		return o.byID(rq, obj, ids[0])
+	case len(ids) > 1:
+		return nil, severalMatch(rq, obj, f, ids)
 	}
-	return nil, severalMatch(rq, obj, f, ids)
+	return o.byIDAndPath(rq, obj, ids[0], path)
 }
 
 func severalMatch(rq *request, obj *object, f *field, ids []string) error {
@@ -312,9 +354,14 @@ func (o *Org) idsBy(ctx context.Context, db querier, obj *object, f *field, valu
 
 // upsert changes the record with the external id, or makes it.
 func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*response, error) {
-	in, err := decodeRecord(rq.body)
+	in, err := recordIn(rq, obj)
 	if err != nil {
 		return nil, err
+	}
+	for name := range in {
+		if obj.field(name) == f {
+			return nil, badRequest("INVALID_FIELD", "The %s field should not be specified in the sobject data.", f.name)
+		}
 	}
 	var id string
 	created := false
@@ -327,6 +374,9 @@ func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*respons
 		inner.tx = tx
 		switch len(ids) {
 		case 0:
+			if strings.EqualFold(rq.query.Get("updateOnly"), "true") {
+				return notFound()
+			}
 			created = true
 			raw, err := json.Marshal(value)
 			if err != nil {
@@ -337,47 +387,26 @@ func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*respons
 			return err
 		case 1:
 			id = ids[0]
+			if err := o.precondition(&inner, obj, id); err != nil {
+				return err
+			}
 			return o.updateOne(&inner, obj, id, in)
 		}
 		return severalMatch(rq, obj, f, ids)
 	})
 	if err != nil {
-		return nil, err
+		return nil, located(rq.body, err)
 	}
+	o.noteRecent(rq, id)
 	if !created && rq.version < 46 {
 		return noContent(), nil
 	}
-	status := http.StatusOK
+	status, header := http.StatusOK, http.Header{}
 	if created {
 		status = http.StatusCreated
+		header.Set("Location", rq.base()+"/sobjects/"+obj.name+"/"+id)
 	}
-	return &response{status: status, body: saveResult{ID: id, Success: true, Errors: []apiError{}, Created: &created}}, nil
-}
-
-// related follows a relationship of a record: to its parent, or to the list of its children.
-func (o *Org) related(rq *request, obj *object, id, name string) (*response, error) {
-	r, err := readRecord(rq.ctx, o.db(rq), obj, id)
-	if err != nil {
-		return nil, err
-	}
-	if f := obj.byRel[strings.ToLower(name)]; f != nil {
-		parent := o.seen(rq).objectOf(r.text(f.name))
-		if parent == nil {
-			return nil, fault(http.StatusNotFound, "NOT_FOUND", "The requested resource does not exist")
-		}
-		inner := *rq
-		inner.segs = nil
-		return o.byID(&inner, parent, r.text(f.name))
-	}
-	for _, rel := range obj.children {
-		if strings.EqualFold(rel.name, name) {
-			inner := *rq
-			inner.segs = inner.segs[:1]
-			inner.query = url.Values{"q": {"SELECT FIELDS(STANDARD) FROM " + rel.child.name + " WHERE " + rel.field.name + " = '" + id + "'"}}
-			return rq.get(func() (*response, error) { return o.query(&inner, false) })
-		}
-	}
-	return nil, notFound()
+	return &response{status: status, header: header, body: saveResult{ID: id, Success: true, Errors: []apiError{}, Created: &created}}, nil
 }
 
 // The window of updated and deleted lists, and how long deleted records stay in the bin.

@@ -185,15 +185,29 @@ func TestConversationUpload(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone})
 	const path = "/connect/conversations/upload"
-	body := "--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n{\"conversations\":[]}\r\n--b--\r\n"
+	part := func(name, text string) string {
+		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"transcripts.txt\"\r\n\r\n" + text + "\r\n"
+	}
+	body := part("c-1", "{\"type\":\"conversation\",\"payload\":{\"conversationId\":\"c-1\"}}\n{\"type\":\"conversationEntry\",\"payload\":{}}") +
+		part("c-2", "Hello") + part("c-3", "") + "--b--\r\n"
 	status, out := o.api(http.MethodPost, path, body, "Content-Type", "multipart/form-data; boundary=b")
 	var up struct {
-		IDs []string `json:"uploadIds"`
+		Results []upload `json:"conversationBulkUploadsResults"`
 	}
-	if err := json.Unmarshal([]byte(out), &up); err != nil || status != http.StatusCreated || len(up.IDs) != 1 {
+	if err := json.Unmarshal([]byte(out), &up); err != nil || status != http.StatusCreated || len(up.Results) != 3 {
 		t.Fatalf("%d %s", status, out)
 	}
-	if status, out := o.api(http.MethodGet, path+"?uploadIds="+up.IDs[0], ""); status != http.StatusOK || !strings.Contains(out, `"status":"Completed"`) {
+	first := up.Results[0]
+	if want := `{"conversationIdentifier":"c-1","errorDetail":null,"status":"SUCCESS","uploadId":"` + first.ID + `"}`; !strings.Contains(out, want) || len(first.ID) != 36 {
+		t.Errorf("got %s, want %s", out, want)
+	}
+	for i, reason := range map[int]string{1: "line 1 is no JSON object", 2: "the transcript is empty"} {
+		if u := up.Results[i]; u.Status != "FAILURE" || u.Error == nil || !strings.HasPrefix(*u.Error, reason) {
+			t.Errorf("%+v, want %s", u, reason)
+		}
+	}
+	status, out = o.api(http.MethodGet, path+"?uploadIds="+first.ID+","+up.Results[1].ID, "")
+	if status != http.StatusOK || !strings.HasPrefix(out, `{"conversationBulkUploadStatuses":[{"conversationIdentifier":"c-1","errorDetail":null,"status":"SUCCESS"`) || !strings.Contains(out, `"FAILURE"`) {
 		t.Errorf("%d %s", status, out)
 	}
 	for _, c := range []struct {
@@ -223,12 +237,14 @@ func TestHTTPStatuses(t *testing.T) {
 		status             int
 		code               string
 	}{
-		{http.MethodPost, "/sobjects/Account", `<Account/>`, []string{"Content-Type", "application/xml"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{http.MethodPost, "/sobjects/Account", `<Account/>`, []string{"Content-Type", "application/xml"}, 400, "REQUIRED_FIELD_MISSING"},
+		{http.MethodPost, "/composite", `<Account/>`, []string{"Content-Type", "application/xml"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{http.MethodPost, "/sobjects/Account", "Name\nx", []string{"Content-Type", "text/csv"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{http.MethodPost, "/sobjects/Account", `Name=x`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{http.MethodPost, "/sobjects/Account", `{"Name":"x"}`, []string{"Content-Type", "application/json; charset=utf-8"}, 201, ""},
 		{http.MethodPut, "/sobjects/Account", `{}`, nil, 405, "METHOD_NOT_ALLOWED"},
 		{http.MethodPost, "/query", `{}`, nil, 405, "METHOD_NOT_ALLOWED"},
-		{http.MethodDelete, "/composite", "", nil, 405, "METHOD_NOT_ALLOWED"},
+		{http.MethodPut, "/composite", "", nil, 405, "METHOD_NOT_ALLOWED"},
 		{http.MethodGet, "/limits?" + strings.Repeat("x", maxURL), "", nil, 414, "URI_TOO_LONG"},
 		{http.MethodGet, "/limits", "", []string{"X-Long", strings.Repeat("x", maxHead)}, 431, "REQUEST_HEADER_FIELDS_TOO_LARGE"},
 		{http.MethodGet, "/nothing", "", nil, 404, "NOT_FOUND"},

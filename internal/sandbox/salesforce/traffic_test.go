@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tandemcc/tandem/internal/sandbox/kit"
+	"github.com/tandemcc/tandem/internal/soql"
 	"github.com/tandemcc/tandem/internal/testkit/fixtures"
 )
 
@@ -44,9 +45,10 @@ func outOfScope() []struct {
 // expectation is what a recorded request must get, worked out from the request and an org of two accounts.
 type expectation struct {
 	status int
-	keys   []string // of the answered object, or of the first element of an answered array
-	code   string   // errorCode, or error
-	has    string   // of an answer that is no JSON object
+	shape  string // of JSON, see shapeOf; empty: the answer is none, or empty
+	code   string // errorCode, or error
+	has    string // of an answer that is no JSON object
+	header string // that must be there, with a value that fits the expression after the colon
 }
 
 var (
@@ -112,7 +114,7 @@ func checkTraffic(t *testing.T, o *testOrg, n int, r recorded) {
 		}
 	}
 	target := orgToken.ReplaceAllString(r.URL, o.token)
-	status, body, _ := o.send(r.Method, target, orgToken.ReplaceAllString(r.Body, o.token), h)
+	status, body, header := o.send(r.Method, target, orgToken.ReplaceAllString(r.Body, o.token), h)
 	if status != want.status {
 		t.Errorf("line %d (%s): %s %s answered %d %.300s, want %d", n, what, r.Method, r.URL, status, body, want.status)
 		return
@@ -120,24 +122,24 @@ func checkTraffic(t *testing.T, o *testOrg, n int, r recorded) {
 	if !strings.Contains(body, want.has) {
 		t.Errorf("line %d (%s): %s %s lacks %s: %.300s", n, what, r.Method, r.URL, want.has, body)
 	}
-	var v any
-	if body != "" && (len(want.keys) > 0 || want.code != "") {
-		if err := json.Unmarshal([]byte(body), &v); err != nil {
-			t.Errorf("line %d: the answer is no JSON: %.200s", n, body)
-			return
+	if name, value, _ := strings.Cut(want.header, ":"); name != "" && !regexp.MustCompile("^"+value+"$").MatchString(header.Get(name)) {
+		t.Errorf("line %d (%s): %s %s: %s is %q", n, what, r.Method, r.URL, name, header.Get(name))
+	}
+	switch {
+	case want.code != "":
+		shape := `[{"message":".+","errorCode":"` + want.code + `"}]`
+		if strings.Contains(r.URL, "/oauth2/") {
+			shape = `{"error":"` + want.code + `","error_description":".+"}`
 		}
+		want.shape = shape
+	case want.shape == "" && want.has == "" && body != "":
+		t.Errorf("line %d (%s): %s %s answers %.200s, and should nothing", n, what, r.Method, r.URL, body)
 	}
-	if list, isList := v.([]any); isList && len(list) > 0 {
-		v = list[0]
+	if want.shape == "" {
+		return
 	}
-	m, _ := v.(map[string]any)
-	for _, k := range want.keys {
-		if _, found := m[k]; !found {
-			t.Errorf("line %d: %s %s: the answer lacks %q: %.300s", n, r.Method, r.URL, k, body)
-		}
-	}
-	if got := orElse(str(m["errorCode"]), str(m["error"])); got != want.code {
-		t.Errorf("line %d: %s %s: code %q, want %q", n, r.Method, r.URL, got, want.code)
+	if bad := shapeOf(want.shape, body); bad != "" {
+		t.Errorf("line %d (%s): %s %s: %s\n got %.600s\nwant %s", n, what, r.Method, r.URL, bad, body, want.shape)
 	}
 }
 
@@ -174,20 +176,24 @@ func expect(t *testing.T, o *testOrg, r *recorded) (expectation, string) {
 	case path == "/services/oauth2/revoke":
 		return expectation{status: http.StatusOK}, "revoke"
 	case path == "/services/oauth2/userinfo":
-		return expectation{status: 200, keys: []string{"user_id", "organization_id", "preferred_username", "sub", "active", "urls"}}, "userinfo"
+		return expectation{status: 200, shape: `{"sub":"http.+/id/00D\\w{15}/005\\w{15}","user_id":"005\\w{15}","organization_id":"00D\\w{15}","preferred_username":".+@.+","name":".+",
+			"email":".+@.+","active":true,"user_type":"STANDARD","urls":{"rest":"http.+/services/data/v.version./","sobjects":".+","query":".+","enterprise":".+"}}`}, "userinfo"
 	case strings.HasPrefix(path, "/id/"):
-		return expectation{status: 200, keys: []string{"id", "user_id", "organization_id", "username", "urls"}}, "identity"
+		return expectation{status: 200, shape: `{"id":"http.+/id/00D\\w{15}/005\\w{15}","user_id":"005\\w{15}","organization_id":"00D\\w{15}","username":".+@.+","display_name":".+",
+			"active":true,"user_type":"STANDARD","urls":{"rest":".+","query":".+","sobjects":".+"}}`}, "identity"
 	case path == "/services/data":
-		return expectation{status: 200, keys: []string{"label", "url", "version"}}, "versions"
+		return expectation{status: 200, shape: `[{"label":"(Spring|Summer|Winter) '\\d\\d","url":"/services/data/v\\d\\d\\.0","version":"\\d\\d\\.0"}]`}, "versions"
 	}
 	segs := strings.Split(strings.Trim(path, "/"), "/")
 	if len(segs) < 3 || !strings.EqualFold(segs[1], "data") {
 		return expectation{status: http.StatusNotFound, code: "NOT_FOUND"}, "not a path of the platform"
 	}
 	if segs = segs[3:]; len(segs) == 0 {
-		return expectation{status: 200, keys: []string{"query", "sobjects"}}, "resources"
+		at := "/services/data/" + strings.Split(strings.Trim(path, "/"), "/")[2]
+		return expectation{status: 200, shape: `{"query":"` + at + `/query","queryAll":"` + at + `/queryAll","sobjects":"` + at + `/sobjects","search":"` + at + `/search","limits":"` + at +
+			`/limits","composite":"` + at + `/composite","jobs":"` + at + `/jobs","tooling":"` + at + `/tooling","identity":".+/id/00D\\w{15}/005\\w{15}"}`}, "resources"
 	}
-	return expectRest(o, r.Method, segs, u.Query()), segs[0]
+	return expectRest(t, o, r, segs, u.Query()), segs[0]
 }
 
 func expectToken(t *testing.T, o *testOrg, r *recorded) expectation {
@@ -199,7 +205,8 @@ func expectToken(t *testing.T, o *testOrg, r *recorded) expectation {
 	c := o.Credentials()
 	form.Set("client_id", c.ClientID)
 	form.Set("client_secret", c.ClientSecret)
-	good := expectation{status: 200, keys: []string{"access_token", "instance_url", "id", "token_type", "issued_at", "signature"}}
+	const token = `"access_token":"00D\\w{12}![.\\w]+","instance_url":"http.+","id":"http.+/id/00D\\w{15}/005\\w{15}","token_type":"Bearer"`
+	good := expectation{status: 200, shape: `{` + token + `,"issued_at":"\\d{13}","signature":".+"}`}
 	switch form.Get("grant_type") {
 	case "password":
 		if !strings.Contains(form.Get("username"), "@") {
@@ -209,10 +216,10 @@ func expectToken(t *testing.T, o *testOrg, r *recorded) expectation {
 		form.Set("username", c.Username)
 		form.Set("password", c.Password+c.SecurityToken)
 	case "client_credentials":
-		good.keys = append(good.keys, "scope", "api_instance_url")
+		good.shape = `{` + token + `,"issued_at":"\\d{13}","signature":".+","scope":".+","api_instance_url":"http.+"}`
 	case grantJWT:
 		form.Set("assertion", resign(t, o, form.Get("assertion")))
-		good.keys = []string{"access_token", "scope", "instance_url", "id", "token_type"}
+		good.shape = `{` + token + `,"scope":".+"}`
 	default: // token exchange and devices are out of scope
 		good = expectation{status: 400, code: "unsupported_grant_type"}
 	}
@@ -257,20 +264,24 @@ var (
 func expectSOAP(o *testOrg, r *recorded) expectation {
 	c := o.Credentials()
 	r.Body = soapUser.ReplaceAllLiteralString(r.Body, "<username>"+c.Username+"</username><password>"+c.Password+c.SecurityToken+"</password>")
-	return expectation{status: http.StatusOK, has: "<sessionId>"}
+	return expectation{status: http.StatusOK, has: "</serverUrl><sessionId>00D"}
 }
 
 // expectComet gives the request a client of this org, which shook hands before.
 func expectComet(o *testOrg, r *recorded) expectation {
 	if r.Method != http.MethodPost {
-		return expectation{status: http.StatusBadRequest}
+		return expectation{status: http.StatusBadRequest, has: "400::"}
 	}
 	if cometID.MatchString(r.Body) {
 		r.Body = cometID.ReplaceAllLiteralString(r.Body, `"clientId":"`+o.stream().id+`"`)
 	}
-	want := expectation{status: http.StatusOK, keys: []string{"channel", "successful", "id"}, has: `"successful":true`}
 	if !cometWait.MatchString(r.Body) {
-		want.has = `"successful":false`
+		return expectation{status: http.StatusOK, shape: `[{"channel":"/.+","successful":false,"id":"\\d+","error":".+"}]`}
+	}
+	want := expectation{status: http.StatusOK, shape: `[{"channel":"/meta/.+","successful":true,"id":"\\d+"}]`}
+	if strings.Contains(r.Body, "/meta/handshake") {
+		want.shape = `[{"channel":"/meta/handshake","successful":true,"id":"\\d+","clientId":".+","version":"1.0","supportedConnectionTypes":["long-polling"],
+			"ext":{"replay":true,"payload.format":true}}]`
 	}
 	return want
 }
@@ -278,12 +289,14 @@ func expectComet(o *testOrg, r *recorded) expectation {
 // expectJob puts a job of this org, in the state the request needs, in the place of the recorded one.
 func expectJob(o *testOrg, r *recorded, path string) expectation {
 	segs := strings.Split(strings.Trim(path, "/"), "/")[3:] // jobs, kind, id, part
-	info := []string{"id", "state", "object", "operation", "apiVersion"}
+	const stamps = `"createdById":"005\\w{15}","createdDate":".+\\+0000","systemModstamp":".+\\+0000"`
+	info := `{"id":"750\\w{15}","state":"(Open|UploadComplete|InProgress|JobComplete)","object":"Account","operation":"\\w+","apiVersion":60.0,"concurrencyMode":"Parallel",
+		"lineEnding":"LF","columnDelimiter":"COMMA","contentType":"CSV",` + stamps + `}`
 	if len(segs) == 2 {
 		if r.Method == http.MethodGet {
-			return expectation{status: http.StatusOK, keys: []string{"done", "records"}}
+			return expectation{status: http.StatusOK, shape: `{"done":true,"records":[]}`}
 		}
-		return expectation{status: http.StatusOK, keys: info}
+		return expectation{status: http.StatusOK, shape: info}
 	}
 	o.version = strings.Split(strings.Trim(path, "/"), "/")[2]
 	var j bulkJob
@@ -306,78 +319,127 @@ func expectJob(o *testOrg, r *recorded, path string) expectation {
 	case r.Method == http.MethodPut:
 		return expectation{status: http.StatusCreated}
 	case len(segs) == 3:
-		return expectation{status: http.StatusOK, keys: info}
+		return expectation{status: http.StatusOK, shape: info}
 	case segs[1] == "query":
-		return expectation{status: http.StatusOK, has: `"Id","Name"`}
+		return expectation{status: http.StatusOK, has: "\"Id\",\"Name\"\n\"001", header: `Content-Type:text/csv.*`}
 	}
-	return expectation{status: http.StatusOK, has: "Name\n"}
+	head := map[string]string{
+		"successfulresults": `"sf__Id","sf__Created",Name`, "failedresults": `"sf__Id","sf__Error",Name`, "unprocessedrecords": `Name`,
+	}[strings.ToLower(segs[3])]
+	return expectation{status: http.StatusOK, has: head + "\n", header: `Content-Type:text/csv.*`}
 }
 
-func expectRest(o *testOrg, method string, segs []string, q url.Values) expectation {
+// recordShape is a record of an entity with fields of given kinds.
+func recordShape(entity, members string) string {
+	if members != "" {
+		members = "," + members
+	}
+	return `{"attributes":{"type":"` + entity + `","url":"/services/data/v\\d\\d\\.0/sobjects/` + entity + `/\\w{18}"}` + members + `}`
+}
+
+// selected are the fields a query asks for, as members of a pattern.
+func selected(t *testing.T, o *testOrg, src string) string {
+	t.Helper()
+	q, err := soql.Parse(src)
+	if err != nil {
+		t.Fatalf("%s: %v", src, err)
+	}
+	obj := o.schema.object(q.From[0].Name)
+	var members []string
+	for _, item := range q.Select {
+		members = append(members, `"`+obj.field(item.Expr.String()).name+`":null`)
+	}
+	return strings.Join(members, ",")
+}
+
+func expectRest(t *testing.T, o *testOrg, r *recorded, segs []string, q url.Values) expectation {
+	t.Helper()
 	switch strings.ToLower(segs[0]) {
 	case "query", "queryall":
-		if len(segs) > 1 {
-			return expectation{status: 400, code: "INVALID_QUERY_LOCATOR"}
-		}
-		m := fromEntity.FindStringSubmatch(q.Get("q"))
-		if m == nil || o.schema.object(m[1]) == nil {
-			return expectation{status: 400, code: "INVALID_TYPE"}
-		}
-		if q.Get("columns") == "true" {
-			return expectation{status: 200, keys: []string{"columnMetadata", "entityName", "keyPrefix", "idSelected"}}
-		}
-		return expectation{status: 200, keys: []string{"totalSize", "done", "records"}}
-	case "search":
-		return expectation{status: 200, keys: []string{"searchRecords"}}
+		return expectQuery(t, o, segs, q)
+	case "search": // nobody has the numbers that were looked for
+		return expectation{status: 200, shape: `{"searchRecords":[]}`}
 	case "limits":
-		return expectation{status: 200, keys: []string{"DailyApiRequests"}}
+		return expectation{status: 200, shape: `{"DailyApiRequests":{"Max":1,"Remaining":1},"DailyBulkV2QueryJobs":{"Max":1,"Remaining":1}}`, header: `Sforce-Limit-Info:api-usage=\d+/\d+`}
 	case "sobjects":
-		return expectSObject(o, method, segs[1:])
+		return expectSObject(o, r.Method, segs[1:])
 	case "composite":
-		return expectComposite(method, segs[1:])
+		return expectComposite(r, segs[1:])
 	}
 	return expectation{status: 404, code: "NOT_FOUND"}
 }
 
+func expectQuery(t *testing.T, o *testOrg, segs []string, q url.Values) expectation {
+	t.Helper()
+	if len(segs) > 1 {
+		return expectation{status: 400, code: "INVALID_QUERY_LOCATOR"}
+	}
+	m := fromEntity.FindStringSubmatch(q.Get("q"))
+	if m == nil || o.schema.object(m[1]) == nil {
+		return expectation{status: 400, code: "INVALID_TYPE"}
+	}
+	obj := o.schema.object(m[1])
+	counts := strings.Contains(q.Get("q"), "COUNT()")
+	switch {
+	case q.Get("columns") == "true":
+		columns := `{"aggregate":false,"apexType":".+","booleanType":false,"columnName":".+","custom":false,"displayName":".+","foreignKeyName":null,"insertable":true,
+			"joinColumns":[],"numberType":false,"textType":true,"updatable":true}`
+		if counts {
+			columns = ""
+		}
+		return expectation{status: 200, shape: `{"columnMetadata":[` + columns + `],"entityName":"` + obj.name + `","groupBy":false,"idSelected":true,"keyPrefix":"` + obj.prefix + `"}`}
+	case counts || strings.Contains(q.Get("q"), " LIKE "):
+		return expectation{status: 200, shape: `{"totalSize":2,"done":true,"records":[]}`}
+	}
+	return expectation{status: 200, shape: `{"totalSize":2,"done":true,"records":[` + recordShape(obj.name, selected(t, o, q.Get("q"))) + `]}`}
+}
+
 func expectSObject(o *testOrg, method string, segs []string) expectation {
+	const describe = `"name":".+","label":".+","labelPlural":".+","keyPrefix":"\\w{3}","createable":true,"custom":false,"queryable":true,"searchable":true,"layoutable":true,
+		"urls":{"sobject":".+","describe":".+","rowTemplate":".+/[{]ID[}]"}`
 	if len(segs) == 0 {
-		return expectation{status: 200, keys: []string{"sobjects", "encoding"}}
+		return expectation{status: 200, shape: `{"encoding":"UTF-8","maxBatchSize":200,"sobjects":[{` + strings.ReplaceAll(describe, `"\\w{3}"`, "null") + `}]}`}
 	}
 	if len(segs) == 1 {
-		return expectation{status: 201, keys: []string{"id", "success", "errors"}}
+		return expectation{status: 201, shape: `{"id":"001\\w{15}","success":true,"errors":[]}`, header: `Location:/services/data/v\d\d\.0/sobjects/Account/001\w{15}`}
 	}
 	switch segs[1] {
 	case "describe":
-		return expectation{status: 200, keys: []string{"name", "fields", "childRelationships", "keyPrefix"}}
+		return expectation{status: 200, shape: `{` + describe + `,"fields":[{"name":".+","label":".+","type":"\\w+","soapType":"(tns|xsd):\\w+","length":1,"nillable":true,"createable":true,
+			"updateable":true,"filterable":true,"sortable":true,"custom":true,"externalId":true,"referenceTo":[],"relationshipName":null,"picklistValues":[],"defaultValue":null}],
+			"childRelationships":[{"childSObject":".+","field":".+","relationshipName":null,"cascadeDelete":true}],"recordTypeInfos":[{"recordTypeId":"012\\w{15}","master":true}]}`, header: `Last-Modified:.+ GMT`}
 	case "updated":
-		return expectation{status: 200, keys: []string{"ids", "latestDateCovered"}}
+		return expectation{status: 200, shape: `{"ids":["001\\w{15}"],"latestDateCovered":"` + wireShape + `"}`}
 	case "deleted":
-		return expectation{status: 200, keys: []string{"deletedRecords", "earliestDateAvailable", "latestDateCovered"}}
+		return expectation{status: 200, shape: `{"deletedRecords":[],"earliestDateAvailable":"` + wireShape + `","latestDateCovered":"` + wireShape + `"}`}
 	}
 	if len(segs) == 3 {
-		return expectation{status: 201, keys: []string{"id", "success", "errors", "created"}}
+		return expectation{status: 201, shape: `{"id":"001\\w{15}","success":true,"errors":[],"created":true}`}
 	}
 	id, _ := normalID(segs[1])
-	exists := id == makeID("001", 1) || id == makeID("001", 2) || id == o.admin
 	switch {
-	case !exists:
+	case id == o.admin && method == http.MethodGet:
+		return expectation{status: 200, shape: recordShape("User", `"Id":"005\\w{15}","Username":".+@.+","LastName":".+","IsActive":true,"ProfileId":"00e\\w{15}"`)}
+	case id != makeID("001", 1) && id != makeID("001", 2):
 		return expectation{status: 404, code: "NOT_FOUND"}
 	case method == http.MethodGet:
-		return expectation{status: 200, keys: []string{"attributes", "Id"}}
+		return expectation{status: 200, shape: recordShape("Account", `"Id":"001\\w{15}","IsDeleted":false,"Name":"One|Two","OwnerId":"005\\w{15}","CreatedDate":"`+wireShape+`","SystemModstamp":"`+wireShape+`"`), header: `ETag:".+"`}
 	}
 	return expectation{status: 204}
 }
 
-func expectComposite(method string, segs []string) expectation {
+// wireShape is a moment as the API writes it.
+const wireShape = `\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.000\\+0000`
+
+func expectComposite(r *recorded, segs []string) expectation {
+	const saved = `{"id":"001\\w{15}","success":true,"errors":[]}`
 	switch {
 	case len(segs) == 0:
-		return expectation{status: 200, keys: []string{"compositeResponse"}}
+		return expectation{status: 200, shape: `{"compositeResponse":[{"body":[` + saved + `],"httpHeaders":{},"httpStatusCode":200,"referenceId":".+"}]}`}
 	case segs[0] == "tree":
-		return expectation{status: 201, keys: []string{"hasErrors", "results"}}
+		return expectation{status: 201, shape: `{"hasErrors":false,"results":[{"referenceId":"AccountRef\\d","id":"001\\w{15}"}]}`}
 	case len(segs) == 2:
-		return expectation{status: 200, keys: []string{"attributes"}}
-	case method == http.MethodDelete:
-		return expectation{status: 200, keys: []string{"id", "success", "errors"}}
+		return expectation{status: 200, shape: `[` + recordShape("Account", `"Id":"001\\w{15}","Name":"One|Two"`) + `]`}
 	}
-	return expectation{status: 200, keys: []string{"id", "success", "errors"}}
+	return expectation{status: 200, shape: `[` + saved + `]`}
 }

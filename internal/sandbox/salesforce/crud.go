@@ -96,6 +96,11 @@ func (o *Org) created(ctx context.Context, tx *sql.Tx, user string, obj *object,
 	if err := o.logChange(ctx, tx, user, obj, kindCreate, nil, in); err != nil {
 		return err
 	}
+	if obj.name == "User" {
+		if err := o.addLogin(ctx, tx, in.text("Id")); err != nil {
+			return err
+		}
+	}
 	return o.sideEffects(ctx, tx, user, obj, in.text("Id"), in)
 }
 
@@ -115,6 +120,9 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 	touch(in, user, now)
 	number(obj, in, n)
 	if err := o.derive(ctx, tx, obj, in); err != nil {
+		return err
+	}
+	if err := o.checkNewLogin(ctx, tx, obj, in); err != nil {
 		return err
 	}
 	return o.unique(ctx, tx, obj, in, id)
@@ -187,6 +195,9 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.unique(ctx, tx, obj, in, id); err != nil {
 		return err
 	}
+	if err := o.checkStanding(ctx, tx, obj, old, merged); err != nil {
+		return err
+	}
 	touch(merged, user, o.stamp())
 	var set strings.Builder
 	var args []any
@@ -220,6 +231,9 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if obj.name == "User" {
 		o.zones.clear()
 		o.access.forget()
+	}
+	if err := o.settleStanding(ctx, tx, obj, old, merged); err != nil {
+		return err
 	}
 	return o.sideEffects(ctx, tx, user, obj, id, in)
 }
@@ -336,7 +350,7 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if obj.name == "PushTopic" {
 		o.topics.clear()
 	}
-	if obj.readOnly || obj.name == "User" {
+	if obj.readOnly || obj.name == "User" || obj.name == loginEntity {
 		return badRequest("INSUFFICIENT_ACCESS_OR_READONLY", "entity type %s cannot be deleted", obj.label)
 	}
 	r, err := readRecord(ctx, inTx{o.store, tx}, obj, id)

@@ -35,7 +35,7 @@ func (o *Org) exchangeGrant(r *http.Request, form url.Values) (map[string]any, e
 		}
 		s.scope = strings.Join(wanted, " ")
 	}
-	answer, err := o.grant(r, s)
+	answer, err := o.grant(r, app, s)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (o *Org) subjectOf(r *http.Request, app *registered, form url.Values) (sess
 	token := form.Get("subject_token")
 	switch form.Get("subject_token_type") {
 	case tokenTypes + "access_token":
-		s := o.sessions.find(token, false)
+		s := o.sessionOf(r.Context(), token, r.RemoteAddr)
 		if s == nil {
 			return session{}, invalidGrant("invalid subject token")
 		}
@@ -70,21 +70,20 @@ func (o *Org) subjectOf(r *http.Request, app *registered, form url.Values) (sess
 		return session{}, err
 	case user == nil:
 		return session{}, invalidGrant("user hasn't approved this consumer")
-	case !user.active:
-		return session{}, invalidGrant("inactive user")
 	}
-	return session{user: user.id, client: app.ClientID, scope: fullScope, name: user.username}, nil
+	s := session{user: user.id, client: app.ClientID, scope: app.scopeWithout(fullScope), name: user.username}
+	return s, o.hasApproved(r.Context(), app, user.id)
 }
 
 // singleAccess answers POST /services/oauth2/singleaccess: an address that opens the org's pages for a token, once and for
 // a minute. The pages here need no sign-in, so that following it leads on at once.
 func (o *Org) singleAccess(w http.ResponseWriter, r *http.Request) {
-	s := o.sessions.find(bearer(r), false)
-	if s == nil {
-		if err := r.ParseForm(); err == nil && r.Method == http.MethodPost {
-			s = o.sessions.find(r.PostForm.Get("access_token"), false)
-		}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		writeFault(w, methodNotAllowed(r.Method))
+		return
 	}
+	s := o.sessionOf(r.Context(), orElse(bearer(r), r.PostFormValue("access_token")), r.RemoteAddr)
 	if s == nil {
 		writeFault(w, invalidSession())
 		return
@@ -93,9 +92,10 @@ func (o *Org) singleAccess(w http.ResponseWriter, r *http.Request) {
 	next := orElse(r.FormValue("redirect_uri"), "/")
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(next, `\`) {
-		writeOAuthError(w, &oauthError{"invalid_request", "redirect_uri must be a path of this org, such as /lightning/o/Account/list"})
+		writeOAuthError(w, r, &oauthError{"invalid_request", "redirect_uri must be a path of this org, such as /lightning/o/Account/list"})
 		return
 	}
+	w.Header().Set("Cache-Control", "no-store")
 	key := o.codes.add(code{user: s.user, client: s.client, redirect: u.RequestURI()})
 	writeJSON(w, http.StatusOK, map[string]string{"frontdoor_uri": o.base(r) + "/secur/frontdoor.jsp?otp=" + url.QueryEscape(key)})
 }

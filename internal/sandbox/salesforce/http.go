@@ -210,7 +210,7 @@ func (rq *request) base() string { return "/services/data/v" + strconv.Itoa(rq.v
 
 // admit returns the session of a request and counts the request; nil when it was refused, which has been answered then.
 func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
-	s := o.sessions.find(bearer(r), false)
+	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
 	if s == nil {
 		writeFault(w, invalidSession())
 		return nil

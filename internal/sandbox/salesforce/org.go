@@ -176,6 +176,9 @@ func (o *Org) start(ctx context.Context) error {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)
+	if err := o.ensureLogins(ctx); err != nil {
+		return err
+	}
 	return errors.Join(o.sessions.load(ctx), o.bulk.load(ctx))
 }
 

@@ -114,7 +114,7 @@ func (o *Org) scim(w http.ResponseWriter, r *http.Request, segs []string) {
 }
 
 func (o *Org) scimAnswer(w http.ResponseWriter, r *http.Request, segs []string) (*response, error) {
-	s := o.sessions.find(bearer(r), false)
+	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
 	if s == nil {
 		return nil, invalidSession()
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -410,17 +409,18 @@ func firstRunes(s string, n int) string {
 	return string(r[:min(n, len(r))])
 }
 
-// changeUser carries out a PUT, PATCH or DELETE as one change, and ends the sessions of a user that is not active any more.
+// changeUser carries out a PUT, PATCH or DELETE as one change.
 func (c *scimCall) changeUser(id string) (*response, error) {
 	seen, err := c.userObject()
 	if err != nil {
 		return nil, err
 	}
-	var was, now record
+	var now record
 	err = c.org.update(c.request, func(tx *sql.Tx) error {
 		inner := *c.request
 		inner.tx = tx
-		if was, err = readRecord(c.ctx, c.org.db(&inner), seen, id); err != nil {
+		was, err := readRecord(c.ctx, c.org.db(&inner), seen, id)
+		if err != nil {
 			return err
 		}
 		if err := c.org.precondition(&inner, seen, id); err != nil {
@@ -443,11 +443,6 @@ func (c *scimCall) changeUser(id string) (*response, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	if was["IsActive"] == int64(1) && now["IsActive"] == int64(0) {
-		if err := c.org.sessions.expire(c.ctx, func(x *session) bool { return x.user == id }); err != nil {
-			return nil, fmt.Errorf("ending the sessions of a user: %w", err)
-		}
 	}
 	return c.userAnswer(http.StatusOK, now)
 }

@@ -45,7 +45,7 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
 		"createable": write && obj.name != loginEntity, "updateable": write && !obj.event,
 		"deletable": write && obj.name != "User" && obj.name != loginEntity && !obj.event,
-		"custom": obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
+		"custom":    obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
 		"retrieveable": !obj.event, "searchable": obj.searchable(), "triggerable": obj.searchable(), "mruEnabled": false, "urls": urls,
 	}
 	for _, never := range []string{

@@ -38,7 +38,7 @@ func parseRange(text string) (addrRange, error) {
 	if err == nil {
 		var to netip.Addr
 		if to, err = netip.ParseAddr(strings.TrimSpace(last)); err == nil {
-			if from, to = from.Unmap(), to.Unmap(); from.BitLen() == to.BitLen() && !to.Less(from) {
+			if from, to = from.Unmap().WithZone(""), to.Unmap().WithZone(""); from.BitLen() == to.BitLen() && !to.Less(from) {
 				return addrRange{from, to}, nil
 			}
 			err = fmt.Errorf("%s does not come after %s", to, from)
@@ -227,7 +227,9 @@ func (o *Org) SetSecurity(ctx context.Context, s Security) error {
 }
 
 // getSecurity and putSecurity answer /sandbox/api/security.
-func (o *Org) getSecurity(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, o.Security()) }
+func (o *Org) getSecurity(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, o.Security())
+}
 
 // putSecurity changes what is given.
 func (o *Org) putSecurity(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ type pageData struct {
 	Users                                               []userRow
 	Profiles, Sets                                      []grantRow
 	Kinds                                               []option
-	Skew                                                int64 // ms
+	Skew                                                int64  // ms
 	App, Login, Scope                                   string // who asks on the page that allows it, for whom and for what
 	// FormTarget is where a form may lead besides this org, for the security policy.
 	FormTarget string

@@ -28,11 +28,11 @@ import (
 // Limits of the Pub/Sub API (guide, "Pub/Sub API Allocations"), and how often a stream without events is heard of: the
 // platform promises 270 seconds.
 const (
-	maxFetch      = 100 // events a client may ask for at once, and of one response
-	maxPublish    = 200 // events of one request
-	maxEvent      = 1 << 20
-	keepAlive     = 4 * time.Minute
-	maxStreams    = 1000
+	maxFetch   = 100 // events a client may ask for at once, and of one response
+	maxPublish = 200 // events of one request
+	maxEvent   = 1 << 20
+	keepAlive  = 4 * time.Minute
+	maxStreams = 1000
 )
 
 // PubSub is the running Pub/Sub API of an org.

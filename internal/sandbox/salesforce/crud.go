@@ -199,6 +199,32 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		return err
 	}
 	touch(merged, user, o.stamp())
+	set, args := differences(obj, old, merged)
+	if set != "" {
+		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set+` WHERE "Id" = ?`, append(args, id)...); err != nil {
+			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
+		}
+	}
+	if err := indexPhones(ctx, o.store, tx, obj, id, old, merged); err != nil {
+		return err
+	}
+	if set != "" {
+		if err := o.logChange(ctx, tx, user, obj, kindUpdate, old, merged); err != nil {
+			return err
+		}
+	}
+	if obj.name == "User" {
+		o.zones.clear()
+		o.access.forget()
+	}
+	if err := o.settleStanding(ctx, tx, obj, old, merged); err != nil {
+		return err
+	}
+	return o.sideEffects(ctx, tx, user, obj, id, in)
+}
+
+// differences is what UPDATE sets to make one record of another.
+func differences(obj *object, old, merged record) (string, []any) {
 	var set strings.Builder
 	var args []any
 	for _, f := range obj.fields {
@@ -215,27 +241,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 			args = append(args, fold(merged[f.name]))
 		}
 	}
-	if set.Len() > 0 {
-		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil {
-			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
-		}
-	}
-	if err := indexPhones(ctx, o.store, tx, obj, id, old, merged); err != nil {
-		return err
-	}
-	if set.Len() > 0 {
-		if err := o.logChange(ctx, tx, user, obj, kindUpdate, old, merged); err != nil {
-			return err
-		}
-	}
-	if obj.name == "User" {
-		o.zones.clear()
-		o.access.forget()
-	}
-	if err := o.settleStanding(ctx, tx, obj, old, merged); err != nil {
-		return err
-	}
-	return o.sideEffects(ctx, tx, user, obj, id, in)
+	return set.String(), args
 }
 
 // derive works out the fields the platform computes.

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,9 +14,7 @@ func (o *ruled) from(address, method, path, body string, header http.Header) (in
 	o.t.Helper()
 	r := httptest.NewRequestWithContext(o.t.Context(), method, path, strings.NewReader(body))
 	r.RemoteAddr, r.Host = address, strings.TrimPrefix(o.url, "http://")
-	for k, v := range header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	o.Handler().ServeHTTP(w, r)
 	return w.Code, w.Body.String()
@@ -58,7 +57,7 @@ var formType = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}
 // profile that hold it, such as all addresses there are.
 func TestSecurityToken(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	token := o.agentToken()
 	login := func(address, password string) int {
 		status, _ := o.from(address, http.MethodPost, "/services/oauth2/token", o.agentForm(password), formType)
@@ -97,7 +96,7 @@ func TestSecurityToken(t *testing.T) {
 // every request is held to them.
 func TestLoginRangesOfAProfile(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	token := o.agentToken()
 	for _, a := range o.Apps() {
 		a.Username = agent
@@ -107,9 +106,7 @@ func TestLoginRangesOfAProfile(t *testing.T) {
 	}
 	request := ask()
 	form := values("answer", "allow", "username", agent, "password", agentPass)
-	for k, v := range request {
-		form[k] = v
-	}
+	maps.Copy(form, request)
 	person, err := o.userByName(t.Context(), agent)
 	if err != nil {
 		t.Fatal(err)

@@ -363,7 +363,7 @@ func (o *Org) identified(w http.ResponseWriter, r *http.Request) *session {
 func refuseIdentity(w http.ResponseWriter, word string) {
 	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
 	w.WriteHeader(http.StatusForbidden)
-	_, _ = w.Write([]byte(word)) //nolint:gosec // one of a few constants
+	_, _ = w.Write([]byte(word))
 }
 
 // identity answers GET and POST /id/{org}/{user}.

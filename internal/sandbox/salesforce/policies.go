@@ -79,7 +79,7 @@ func (a *App) refreshTTL() time.Duration {
 
 // allowsScope reports whether all scopes that are asked for exist and are among the app's.
 func (a *App) allowsScope(asked string) bool {
-	for _, s := range strings.Fields(asked) {
+	for s := range strings.FieldsSeq(asked) {
 		if !slices.Contains(knownScopes(), s) || len(a.Scopes) > 0 && !slices.Contains(a.Scopes, s) && !impliedScope(a.Scopes, s) {
 			return false
 		}

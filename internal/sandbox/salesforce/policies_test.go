@@ -10,7 +10,7 @@ import (
 // TestPermittedUsers: an app whose users approve it themselves, and one whose users an administrator approves, in each flow.
 func TestPermittedUsers(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	own := func(change func(a *App)) {
 		t.Helper()
 		for _, a := range o.Apps() {
@@ -56,7 +56,7 @@ func TestPermittedUsers(t *testing.T) {
 // TestAppPolicies: scopes, secrets, and how long a refresh token lives.
 func TestAppPolicies(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	add := func(a App) {
 		t.Helper()
 		a.ClientID, a.ClientSecret, a.Username, a.PublicKeys = "app", "s", ruleUser, []string{publicPEM(t, testKey())}
@@ -137,7 +137,7 @@ func TestAppPolicies(t *testing.T) {
 // TestFlowsClosed: each flow that is closed says so in its own way.
 func TestFlowsClosed(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	a := o.granted(o.codeForm(ask()))
 	code := o.codeForm(ask())
 	for _, f := range Flows() {

@@ -11,7 +11,7 @@ import (
 // before anybody signs in.
 func TestAuthorizeRequests(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	_, err := o.AddApp(t.Context(), App{
 		ClientID: "strict", ClientSecret: "s", CallbackURLs: []string{ruleBack + "?a=b"}, Scopes: []string{"api", "web", "refresh_token"}, RequirePKCE: true,
 	})
@@ -65,7 +65,7 @@ func TestAuthorizeRequests(t *testing.T) {
 		}
 		said := to.Query()
 		if c.request.Get("response_type") == "token" {
-			said, _ = url.ParseQuery(to.Fragment)
+			said, _ = url.ParseQuery(to.EscapedFragment())
 		}
 		if to.Host != "app.example" || said.Get("error") != c.code || said.Get("error_description") != c.words || said.Get("state") != "s 1" {
 			t.Errorf("%s: %s", c.name, to)
@@ -80,7 +80,7 @@ func TestAuthorizeRequests(t *testing.T) {
 // the browser back with a code or with the person's refusal.
 func TestAuthorizePage(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	post := func(pairs ...string) (int, string, string) {
 		form := ask("scope", "api id")
 		for i := 0; i < len(pairs); i += 2 {
@@ -117,12 +117,12 @@ func TestAuthorizePage(t *testing.T) {
 // TestUserAgentFlow: the token itself comes back in the fragment, once an administrator opened the flow.
 func TestUserAgentFlow(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	if err := o.SetFlow(t.Context(), FlowUserAgent, true); err != nil {
 		t.Fatal(err)
 	}
 	to := o.allow(ask("response_type", "token", "code_challenge", "", "scope", "api refresh_token"))
-	said, err := url.ParseQuery(to.Fragment)
+	said, err := url.ParseQuery(to.EscapedFragment())
 	if err != nil || to.RawQuery != "" {
 		t.Fatalf("%s: %v", to, err)
 	}
@@ -141,7 +141,7 @@ func TestUserAgentFlow(t *testing.T) {
 // TestIdentityService: by header or parameter, by GET or POST, in JSON, XML or pairs; refusals in the service's own words.
 func TestIdentityService(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	bearer := http.Header{"Authorization": {"Bearer " + o.token}}
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	own := "/id/" + orgID + "/" + o.admin
@@ -183,7 +183,7 @@ func TestIdentityService(t *testing.T) {
 // TestIntrospection: an app learns of its own tokens, by a secret in the form or by Basic; others' are not active to it.
 func TestIntrospection(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	if _, err := o.AddApp(t.Context(), App{ClientID: "other", ClientSecret: "s"}); err != nil {
 		t.Fatal(err)
 	}

@@ -34,13 +34,13 @@ type ruled struct {
 	at time.Time
 }
 
-func startRuled(t *testing.T, opts Options) *ruled {
+func startRuled(t *testing.T) *ruled {
 	t.Helper()
 	r := &ruled{at: fixedNow()}
-	opts.Seed, opts.Now = SeedNone, func() time.Time { return r.at }
-	opts.Credentials = Credentials{ClientID: ruleClient, ClientSecret: ruleSecret, Username: ruleUser, Password: rulePass, SecurityToken: ruleToken}
-	opts.PublicKeys = []string{certificatePEM(t, testKey())}
-	r.testOrg = start(t, opts)
+	r.testOrg = start(t, Options{
+		Seed: SeedNone, Now: func() time.Time { return r.at }, PublicKeys: []string{certificatePEM(t, testKey())},
+		Credentials: Credentials{ClientID: ruleClient, ClientSecret: ruleSecret, Username: ruleUser, Password: rulePass, SecurityToken: ruleToken},
+	})
 	return r
 }
 
@@ -113,9 +113,7 @@ func ask(pairs ...string) url.Values {
 func (o *ruled) allow(request url.Values) *url.URL {
 	o.t.Helper()
 	form := values("answer", "allow", "username", ruleUser, "password", rulePass)
-	for k, v := range request {
-		form[k] = v
-	}
+	maps.Copy(form, request)
 	status, body, h := o.send(http.MethodPost, "/services/oauth2/authorize", form.Encode(), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 	to, err := url.Parse(h.Get("Location"))
 	if status != http.StatusFound || err != nil {
@@ -146,12 +144,12 @@ func (o *ruled) claims() string {
 // TestGrantAnswers: each grant's fields, no more and no fewer, and what is in them.
 func TestGrantAnswers(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	if err := o.SetFlow(t.Context(), FlowDevice, true); err != nil {
 		t.Fatal(err)
 	}
 	common := []string{"access_token", "id", "instance_url", "issued_at", "signature", "token_type"}
-	refresh := o.granted(o.codeForm(ask()))["refresh_token"].(string) //nolint:forcetypeassert // fails the test
+	refresh := o.granted(o.codeForm(ask()))["refresh_token"]
 	started := o.granted(values("response_type", "device_code", "client_id", ruleClient, "scope", "api"))
 	user, err := o.userByName(t.Context(), ruleUser)
 	if err != nil || !o.devices.answer(str(started["user_code"]), user) {
@@ -165,7 +163,7 @@ func TestGrantAnswers(t *testing.T) {
 	}{
 		{name: "password", form: o.passwordForm()},
 		{name: "client credentials", form: values("grant_type", "client_credentials", "client_id", ruleClient, "client_secret", ruleSecret), more: []string{"api_instance_url", "scope"}},
-		{name: "refresh token", form: values("grant_type", "refresh_token", "client_id", ruleClient, "client_secret", ruleSecret, "refresh_token", refresh), more: []string{"scope"}},
+		{name: "refresh token", form: values("grant_type", "refresh_token", "client_id", ruleClient, "client_secret", ruleSecret, "refresh_token", str(refresh)), more: []string{"scope"}},
 		{name: "code with PKCE", form: o.codeForm(ask()), more: []string{"refresh_token", "scope"}},
 		{name: "code with a secret", form: o.codeForm(ask("code_challenge", ""), "client_secret", ruleSecret, "code_verifier", ""), more: []string{"refresh_token", "scope"}},
 		{name: "code for openid", form: o.codeForm(ask("scope", "openid offline_access", "nonce", "n")), more: []string{"id_token", "refresh_token", "scope"}},
@@ -217,7 +215,7 @@ func checkGrant(t *testing.T, o *ruled, answer map[string]any) {
 // TestSignatureIsOfTheApp: each app's answers are signed with its own secret.
 func TestSignatureIsOfTheApp(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	if _, err := o.AddApp(t.Context(), App{ClientID: "other", ClientSecret: "other secret", Username: ruleUser}); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +230,7 @@ func TestSignatureIsOfTheApp(t *testing.T) {
 // TestGrantErrors: each refusal has its code and its words, status 400, and may not be kept.
 func TestGrantErrors(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	with := func(form url.Values, pairs ...string) url.Values {
 		for i := 0; i+1 < len(pairs); i += 2 {
 			form.Set(pairs[i], pairs[i+1])
@@ -293,7 +291,7 @@ func TestGrantErrors(t *testing.T) {
 // TestClientPlaces: an app says who it is in the form, in the address or by Basic.
 func TestClientPlaces(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(ruleClient+":"+ruleSecret))
 	if status, answer, _ := o.post(values("grant_type", "client_credentials"), "Authorization", basic); status != http.StatusOK {
 		t.Errorf("by Basic: %d %v", status, answer)
@@ -316,7 +314,7 @@ func TestClientPlaces(t *testing.T) {
 // TestAnswerForms: JSON unless format or Accept asks for urlencoded or XML; format comes first, Accept is read from the left.
 func TestAnswerForms(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	for _, c := range []struct{ format, accept, kind string }{
 		{"", "", "application/json;charset=UTF-8"},
 		{"", "*/*", "application/json;charset=UTF-8"},
@@ -382,7 +380,7 @@ func readForm(t *testing.T, body, kind string) map[string]string {
 // TestCodeLife: a code is good for 15 minutes and once.
 func TestCodeLife(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	form := o.codeForm(ask())
 	o.at = o.at.Add(15*time.Minute - time.Second)
 	o.granted(form)
@@ -390,14 +388,13 @@ func TestCodeLife(t *testing.T) {
 	form = o.codeForm(ask())
 	o.at = o.at.Add(15 * time.Minute)
 	o.refused("after 15 minutes", form, "invalid_grant", "expired authorization code")
-
 }
 
 // TestRefreshTokens: without rotation a refresh token stays; with it each use gives another and the old one is dead at once,
 // and one that is used again ends its successor and all access tokens that came of it.
 func TestRefreshTokens(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	refresh := func(token any) url.Values {
 		return values("grant_type", "refresh_token", "client_id", ruleClient, "refresh_token", str(token))
 	}
@@ -436,7 +433,7 @@ func TestRefreshTokens(t *testing.T) {
 // TestRevocation: by GET and POST, of either token; with a refresh token all that came of it ends.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	works := func(token any) bool {
 		status, body, _ := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {"Bearer " + str(token)}})
 		if status == http.StatusUnauthorized && body != `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]` {
@@ -480,7 +477,7 @@ func TestRevocation(t *testing.T) {
 // TestAssertions: what real clients send is taken, and what nobody should is not.
 func TestAssertions(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	exp := o.at.Unix() + 170
 	claims := func(aud string, exp any) string {
 		return fmt.Sprintf(`{"iss":%q,"sub":%q,"aud":%q,"exp":%v}`, ruleClient, ruleUser, aud, exp)

@@ -19,7 +19,7 @@ func (o *ruled) soapCall(path, call string) (int, string) {
 // no login, though the other calls.
 func TestSOAPVersions(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	for _, path := range []string{"/services/Soap/u/31.0", "/services/soap/u/50.0", "/SERVICES/SOAP/C/64.0", "//services/Soap/u/64.0/" + orgID[:15]} {
 		status, body := soapLogin(o.testOrg, path, strings.ToUpper(ruleUser), rulePass+ruleToken)
 		var answer struct {
@@ -72,7 +72,7 @@ func TestSOAPVersions(t *testing.T) {
 // back escaped.
 func TestSOAPBodies(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	bomb := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>` +
 		`<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><login><username>&c;</username><password>x</password></login></e:Body></e:Envelope>`
 	for name, body := range map[string]string{

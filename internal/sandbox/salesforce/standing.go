@@ -87,7 +87,7 @@ func (o *Org) userByID(ctx context.Context, id string) (*account, error) {
 func (o *Org) accountBy(ctx context.Context, where, arg string) (*account, error) {
 	var a account
 	var locked int64
-	err := o.store.read.QueryRowContext(ctx, qAccount+where, arg).Scan( //nolint:gosec // one of two constants
+	err := o.store.read.QueryRowContext(ctx, qAccount+where, arg).Scan(
 		&a.id, &a.username, &a.active, &a.frozen, &a.password, &a.token, &a.failures, &locked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // documented

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func (o *ruled) idOf(query string) string {
 // refresh token opens nothing, until the user may come in again.
 func TestEndedUsers(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	security := o.agentToken()
 	user := o.idOf("SELECT Id FROM User WHERE Username = '" + agent + "'")
 	login := o.idOf("SELECT Id FROM UserLogin WHERE UserId = '" + user + "'")
@@ -112,9 +113,7 @@ func TestEndedUsers(t *testing.T) {
 			t.Errorf("%s: SOAP: %s", name, body)
 		}
 		request := ask()
-		for k, v := range values("answer", "allow", "username", agent, "password", agentPass) {
-			request[k] = v
-		}
+		maps.Copy(request, values("answer", "allow", "username", agent, "password", agentPass))
 		if status, body := o.form("/services/oauth2/authorize", request); status != http.StatusUnauthorized || !strings.Contains(body, "not active, or frozen") {
 			t.Errorf("%s: the page: %d", name, status)
 		}
@@ -150,7 +149,7 @@ func (o *ruled) bulkUpdate(entity, csv string) {
 // TestEndingIsPartOfTheChange: a change that is undone ends nothing.
 func TestEndingIsPartOfTheChange(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	user := o.idOf("SELECT Id FROM User WHERE Username = '" + agent + "'")
 	access, _ := o.tokens()
 	body := fmt.Sprintf(`{"allOrNone":true,"records":[{"attributes":{"type":"User"},"id":%q,"IsActive":false},{"attributes":{"type":"User"},"id":%q,"Email":"no address"}]}`, user, o.admin)
@@ -165,7 +164,7 @@ func TestEndingIsPartOfTheChange(t *testing.T) {
 // TestUserLogin: there is one for each user, to be frozen and unlocked and nothing else; the administrator stays.
 func TestUserLogin(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	profile := o.idOf("SELECT Id FROM Profile WHERE Name = 'Standard User'")
 	o.create("User", `{"Username":"new@sandbox.example","LastName":"New","Email":"new@sandbox.example","Alias":"new","CommunityNickname":"new","ProfileId":"`+profile+`"}`)
 	_, users := o.soql("SELECT COUNT() FROM User")
@@ -200,7 +199,7 @@ func TestUserLogin(t *testing.T) {
 // between forgets them, an administrator unlocks, and the settings change both numbers.
 func TestLockOut(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	security := o.agentToken()
 	try := func(password string) bool {
 		status, body := o.form("/services/oauth2/token", mustForm(t, o.agentForm(password)))
@@ -279,7 +278,7 @@ func TestLockOut(t *testing.T) {
 // TestNewPassword: a new password has a new security token and ends the sessions; refresh tokens live on.
 func TestNewPassword(t *testing.T) {
 	t.Parallel()
-	o := startRuled(t, Options{})
+	o := startRuled(t)
 	first := o.agentToken()
 	access, refresh := o.tokens()
 	second := o.agentToken()

@@ -165,7 +165,7 @@ func (c *scimCall) route(area string) (*response, error) {
 	case "users":
 		return c.users()
 	case "groups":
-		return c.collection(c.groups())
+		return c.groupsArea()
 	case "entitlements":
 		return c.collection(c.entitlements())
 	}

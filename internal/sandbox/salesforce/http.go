@@ -140,11 +140,13 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.discovery(w, r)
 	case area == "id/keys":
 		o.keys(w, r)
+	case strings.HasPrefix(area, "services/async/"):
+		o.async(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "cometd"):
 		o.cometd(w, r, segs[1:])
-	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
+	case strings.HasPrefix(area, "id/") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
 		o.scim(w, r, segs[2:])

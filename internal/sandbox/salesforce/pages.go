@@ -98,6 +98,7 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /setup/connect", s.connectPage)
 	mux.HandleFunc("POST /setup/connect", s.connectPage)
 	mux.HandleFunc("GET /secur/frontdoor.jsp", s.frontDoor)
+	mux.HandleFunc("POST /secur/frontdoor.jsp", s.frontDoor)
 	mux.HandleFunc("GET /sandbox/list/{entity}", s.list)
 	mux.HandleFunc("GET /lightning/o/{entity}/list", s.list)
 	mux.HandleFunc("GET /lightning/r/{entity}/{id}/view", s.record)

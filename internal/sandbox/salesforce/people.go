@@ -149,6 +149,11 @@ func (s *site) changeUser(w http.ResponseWriter, r *http.Request) {
 				done = "The user has no password any more."
 			}
 		}
+	case "token":
+		var token string
+		if token, err = s.org.ResetSecurityToken(ctx, r.PostForm.Get("username")); err == nil {
+			done = "The security token that goes after the password: " + token
+		}
 	case "freeze", "unfreeze":
 		err = s.org.setFrozen(s.asAdmin(ctx), id, r.PostForm.Get("do") == "freeze")
 	case "unlock":

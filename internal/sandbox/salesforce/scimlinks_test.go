@@ -92,7 +92,9 @@ func TestSCIMPermissionSets(t *testing.T) {
 		}
 	}
 	profile := standardProfile(o)
-	set := func(name string) string { return (&ruled{testOrg: o}).idOf("SELECT Id FROM PermissionSet WHERE Label = '" + name + "'") }
+	set := func(name string) string {
+		return (&ruled{testOrg: o}).idOf("SELECT Id FROM PermissionSet WHERE Label = '" + name + "'")
+	}
 	dialler, recorder := set("Dialler"), set("Recorder")
 	entitled := func(doc map[string]any) string {
 		list, _ := doc["entitlements"].([]any)

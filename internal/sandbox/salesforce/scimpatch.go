@@ -88,6 +88,17 @@ func known(attr string) bool {
 
 // at applies an operation to what a path names.
 func (p *scimPatcher) at(verb string, path scimPath, value json.RawMessage) error {
+	switch {
+	case path.attr != scimEntitlements:
+		return p.attribute(verb, path, value)
+	case verb == "replace" && (path.filter != nil || path.sub != ""):
+		return p.elements(verb, path, value)
+	}
+	return p.entitlements(verb, path, value)
+}
+
+// attribute is at for all but the entitlements.
+func (p *scimPatcher) attribute(verb string, path scimPath, value json.RawMessage) error {
 	switch path.attr {
 	case "id", "schemas", "meta", "displayname", "groups", "usertype":
 		return badSCIM(scimMutability, "%s cannot be changed", path.attr)
@@ -95,11 +106,6 @@ func (p *scimPatcher) at(verb string, path scimPath, value json.RawMessage) erro
 		if path.sub == "formatted" {
 			return badSCIM(scimMutability, "name.formatted cannot be changed: change the parts of the name")
 		}
-	case scimEntitlements:
-		if verb != "replace" || path.filter == nil && path.sub == "" {
-			return p.entitlements(verb, path, value)
-		}
-		return p.elements(verb, path, value)
 	case "emails", "phonenumbers":
 		if path.filter != nil || path.sub != "" {
 			return p.elements(verb, path, value)

@@ -129,10 +129,7 @@ func (in scimFields) setElements(name string, raw json.RawMessage, whole bool) e
 			return badSCIM(scimInvalidValue, "an element of %s has no value", name)
 		}
 	}
-	chosen, err := chooseElements(name, list)
-	if err != nil {
-		return err
-	}
+	chosen := chooseElements(name, list)
 	for _, a := range scimAttrs() {
 		if a.name != name {
 			continue
@@ -147,10 +144,10 @@ func (in scimFields) setElements(name string, raw json.RawMessage, whole bool) e
 }
 
 // chooseElements picks the values that are kept, by kind.
-func chooseElements(name string, list []scimElement) (map[string]string, error) {
+func chooseElements(name string, list []scimElement) map[string]string {
 	out := map[string]string{}
 	if len(list) == 0 {
-		return out, nil
+		return out
 	}
 	switch name {
 	case "emails":
@@ -166,7 +163,7 @@ func chooseElements(name string, list []scimElement) (map[string]string, error) 
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // mainEmail is the primary address, else the one at work, else the first.

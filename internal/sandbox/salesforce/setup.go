@@ -22,6 +22,7 @@ import (
 //	PUT, DELETE /sandbox/api/profiles/{name}        restricts a profile to Permissions, or lifts that
 //	PUT  /sandbox/api/profiles/{name}/login-ranges  {"ranges": ["0.0.0.0-255.255.255.255"]}: where its users may come from
 //	PUT, DELETE /sandbox/api/permissionsets/{name}  sets or removes a permission set, with its users
+//	GET, POST /sandbox/api/users/{username}/security-token  the token that goes after the password; POST makes another
 //	GET, PUT /sandbox/api/security           Security: trusted ranges, login ranges on every request, lock-out
 func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sandbox/api/flows", func(w http.ResponseWriter, _ *http.Request) { o.writeFlows(w) })
@@ -34,6 +35,8 @@ func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("PUT /sandbox/api/profiles/{name}", o.putPermissions(o.RestrictProfile))
 	mux.HandleFunc("DELETE /sandbox/api/profiles/{name}", o.dropPermissions(o.RestrictProfile))
 	mux.HandleFunc("PUT /sandbox/api/profiles/{name}/login-ranges", o.putLoginRanges)
+	mux.HandleFunc("GET /sandbox/api/users/{username}/security-token", o.securityToken)
+	mux.HandleFunc("POST /sandbox/api/users/{username}/security-token", o.securityToken)
 	mux.HandleFunc("GET /sandbox/api/security", o.getSecurity)
 	mux.HandleFunc("PUT /sandbox/api/security", o.putSecurity)
 	mux.HandleFunc("PUT /sandbox/api/permissionsets/{name}", o.putPermissions(o.SetPermissionSet))

@@ -28,6 +28,9 @@ func (o *Org) exchangeGrant(r *http.Request, form url.Values) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
+	if err := o.mayUse(r.Context(), app, s.user); err != nil {
+		return nil, err
+	}
 	if wanted := strings.Fields(form.Get("scope")); len(wanted) > 0 {
 		had := strings.Fields(s.scope)
 		if slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(had, w) }) {

@@ -250,6 +250,9 @@ func (o *Org) codeAnswer(r *http.Request, app *registered, c code) (map[string]a
 		if answer["refresh_token"], err = o.sessions.add(r.Context(), s, app.refreshTTL()); err != nil {
 			return nil, err
 		}
+		if err := o.sessions.limitApprovals(r.Context(), c.user, c.client); err != nil {
+			return nil, err
+		}
 	}
 	if slices.Contains(scopes, "openid") {
 		access, _ := answer["access_token"].(string)

@@ -157,3 +157,28 @@ func TestSCIMPermissionSets(t *testing.T) {
 		t.Errorf("a refused POST left a user: %s", body)
 	}
 }
+
+func FuzzSCIMPatch(f *testing.F) {
+	for _, operations := range []string{
+		`{"op":"add","path":"members","value":{"members":[{"value":"005000000000001AAA"}]}}`, `{"op":"remove","path":"members[value eq \"x\"]"}`,
+		`{"op":"add","value":{"entitlements":[{"value":"0PS000000000001AAA"},{"value":"00e000000000001AAA"}]}}`, `{"op":"replace","path":"entitlements[type eq \"Profile\"].value","value":"x"}`,
+		`{"op":"remove","path":"entitlements"}`, `{"op":"replace","value":{"active":"False","name":{"familyName":"x"}}}`,
+	} {
+		f.Add(`{"schemas":["` + scimPatchURN + `"],"Operations":[` + operations + `]}`)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		user := record{"ProfileId": makeID("00e", 1), "Email": "a@x.example"}
+		in, err := scimPatch([]byte(body), user, []string{makeID("0PS", 1)})
+		if sets, given := in.takeSets(); err == nil && given {
+			for _, id := range sets {
+				if !strings.HasPrefix(id, "0PS") {
+					t.Errorf("%s makes a permission set of %s", body, id)
+				}
+			}
+		}
+		operations, err := scimOperations([]byte(body))
+		for i := 0; err == nil && i < len(operations); i++ {
+			_, err = patchMembers([]string{makeID("005", 1)}, operations[i])
+		}
+	})
+}

@@ -1,12 +1,14 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ type session struct {
 	expires time.Time
 	refresh bool
 	family  string // the same for all that came of one approval: a refresh token, its successors and their access tokens
+	serial  int64  // in the order they were made, of those of one process
 	spent   bool   // a refresh token that was exchanged for its successor
 }
 
@@ -52,8 +55,9 @@ func addSessionColumns(ctx context.Context, tx *sql.Tx) error {
 type sessions struct {
 	store *store
 	now   func() time.Time
-	mu    sync.RWMutex // guards live
+	mu    sync.RWMutex // guards all below
 	live  map[string]*session
+	made  int64 // tokens since the start
 }
 
 // maxSessions bounds the tokens that are kept; the oldest go first.
@@ -120,6 +124,8 @@ func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (strin
 	if len(s.live) >= maxSessions {
 		s.makeRoom()
 	}
+	s.made++
+	x.serial = s.made
 	s.live[x.hash] = &x
 	return token, nil
 }
@@ -171,6 +177,30 @@ func (s *sessions) approved(user, client string) bool {
 		}
 	}
 	return false
+}
+
+// maxApprovals is how often a user can let one application in at the same time: another approval ends the oldest, as on the
+// platform.
+const maxApprovals = 5
+
+// limitApprovals ends the oldest approvals of a user and an application beyond the limit.
+func (s *sessions) limitApprovals(ctx context.Context, user, client string) error {
+	s.mu.RLock()
+	var have []*session
+	for _, x := range s.live {
+		if x.refresh && !x.spent && x.user == user && x.client == client && s.now().Before(x.expires) {
+			have = append(have, x)
+		}
+	}
+	s.mu.RUnlock()
+	if len(have) <= maxApprovals {
+		return nil
+	}
+	slices.SortFunc(have, func(a, b *session) int { return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.serial, b.serial)) })
+	oldest := have[:len(have)-maxApprovals]
+	return s.end(ctx, func(x *session) bool {
+		return slices.ContainsFunc(oldest, func(old *session) bool { return x == old || old.family != "" && old.sameFamily(x) })
+	})
 }
 
 // sameFamily reports whether two tokens came of one approval. Those of before families were kept are taken together by user

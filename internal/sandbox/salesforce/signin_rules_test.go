@@ -430,6 +430,23 @@ func TestRefreshTokens(t *testing.T) {
 	o.granted(refresh(bystander["refresh_token"]))
 }
 
+// TestApprovals: a user lets an app in five times at once; the sixth time ends the first, and what came of it.
+func TestApprovals(t *testing.T) {
+	t.Parallel()
+	o := startRuled(t)
+	var all []map[string]any
+	for range 7 {
+		all = append(all, o.granted(o.codeForm(ask())))
+	}
+	for i, a := range all {
+		status, _, _ := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {"Bearer " + str(a["access_token"])}})
+		refreshed, _, _ := o.post(values("grant_type", "refresh_token", "client_id", ruleClient, "refresh_token", str(a["refresh_token"])))
+		if live := i >= 2; (status == http.StatusOK) != live || (refreshed == http.StatusOK) != live {
+			t.Errorf("approval %d: access token %d, refresh token %d", i, status, refreshed)
+		}
+	}
+}
+
 // TestRevocation: by GET and POST, of either token; with a refresh token all that came of it ends.
 func TestRevocation(t *testing.T) {
 	t.Parallel()

@@ -82,14 +82,14 @@ func TestEndedUsers(t *testing.T) {
 			status, out := o.api(http.MethodPatch, "/composite/sobjects", `{"records":[{"attributes":{"type":"User"},"id":"`+user+`","IsActive":false}]}`)
 			expect(status, out, http.StatusOK)
 		}, active},
-		"Bulk": {func() { o.bulkUpdate("User", "Id,IsActive\n"+user+",false\n") }, active},
+		"Bulk": {func() { o.load("User", "update", "Id,IsActive\n"+user+",false\n") }, active},
 		"SCIM": {func() {
 			status, out, _ := o.send(http.MethodDelete, "/services/scim/v2/Users/"+user, "", http.Header{"Authorization": {"Bearer " + o.token}})
 			expect(status, out, http.StatusNoContent)
 		}, active},
 		"a page":                {page("do", "save", "profile", profile), page("do", "save", "profile", profile, "active", "true")},
 		"REST, frozen":          {rest("UserLogin", login, `{"IsFrozen":true}`), thawed},
-		"Bulk, frozen":          {func() { o.bulkUpdate("UserLogin", "Id,IsFrozen\n"+login+",true\n") }, thawed},
+		"Bulk, frozen":          {func() { o.load("UserLogin", "update", "Id,IsFrozen\n"+login+",true\n") }, thawed},
 		"a page, frozen":        {page("do", "freeze"), page("do", "unfreeze")},
 		"REST, by its username": {rest("User", user, `{"IsActive":false,"LastName":"Silva-Costa"}`), active},
 	} {
@@ -126,10 +126,10 @@ func TestEndedUsers(t *testing.T) {
 	}
 }
 
-// bulkUpdate carries out an update by Bulk API 2.0 that must not fail.
-func (o *ruled) bulkUpdate(entity, csv string) {
+// load carries out a job of Bulk API 2.0 that must not fail.
+func (o *ruled) load(entity, operation, csv string) {
 	o.t.Helper()
-	status, body := o.api(http.MethodPost, "/jobs/ingest", `{"object":"`+entity+`","operation":"update","lineEnding":"LF"}`)
+	status, body := o.api(http.MethodPost, "/jobs/ingest", `{"object":"`+entity+`","operation":"`+operation+`","lineEnding":"LF"}`)
 	var job struct{ ID string }
 	if err := json.Unmarshal([]byte(body), &job); err != nil || status != http.StatusOK {
 		o.t.Fatalf("%d %s", status, body)
@@ -167,6 +167,7 @@ func TestUserLogin(t *testing.T) {
 	o := startRuled(t)
 	profile := o.idOf("SELECT Id FROM Profile WHERE Name = 'Standard User'")
 	o.create("User", `{"Username":"new@sandbox.example","LastName":"New","Email":"new@sandbox.example","Alias":"new","CommunityNickname":"new","ProfileId":"`+profile+`"}`)
+	o.load("User", "insert", "Username,LastName,Email,Alias,CommunityNickname,ProfileId\nbulk1@x.example,B,b@x.example,b1,b1,"+profile+"\nbulk2@x.example,B,b@x.example,b2,b2,"+profile+"\n")
 	_, users := o.soql("SELECT COUNT() FROM User")
 	_, logins := o.soql("SELECT COUNT() FROM UserLogin WHERE IsFrozen = false AND IsPasswordLocked = false")
 	if users != logins {

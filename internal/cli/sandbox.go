@@ -27,7 +27,7 @@ type sandboxSalesforceCmd struct {
 	Seed    string   `help:"What a new org holds: ${enum}." enum:"none,small,medium,1m" default:"small"`
 	Ready   string   `help:"File to write addresses and credentials to once all answers; by default ready.json in the directory." placeholder:"FILE"`
 	Remote  bool     `help:"Let other machines open the pages and switches, which need no sign-in."`
-	Without []string `help:"Ways to sign in that are switched off, of ${enum}. A new org has device off already." enum:"password,client_credentials,refresh_token,authorization_code,jwt_bearer,soap_login,token_exchange,device" placeholder:"FLOW"`
+	Without []string `help:"Ways to sign in that are switched off, of ${enum}. A new org has device and user_agent off already." enum:"password,client_credentials,refresh_token,authorization_code,jwt_bearer,soap_login,token_exchange,device,user_agent" placeholder:"FLOW"`
 	JSON    bool     `help:"Print addresses and credentials as JSON."`
 }
 

@@ -27,6 +27,25 @@ type App struct {
 	CallbackURLs []string `json:"callback_urls"`
 	// PublicKeys check JWT assertions: certificates, PKIX or PKCS #1 RSA public keys in PEM form.
 	PublicKeys []string `json:"public_keys"`
+	// Scopes are the OAuth scopes that may be asked for, and that a token has when none are. Empty: any.
+	Scopes []string `json:"scopes,omitempty"`
+	// PermittedUsers is PermitAll, PermitSelf or PermitAdmin; with the last, users of these profiles and permission sets.
+	PermittedUsers string   `json:"permitted_users,omitempty"`
+	Profiles       []string `json:"profiles,omitempty"`
+	PermissionSets []string `json:"permission_sets,omitempty"`
+	// RequirePKCE refuses an authorization request without a code challenge.
+	RequirePKCE bool `json:"require_pkce,omitempty"`
+	// RequireSecretWeb and RequireSecretRefresh ("Require Secret for Web Server Flow", "... for Refresh Token Flow") ask for the
+	// secret where a code verifier or the refresh token itself would do.
+	RequireSecretWeb     bool `json:"require_secret_web_server,omitempty"`
+	RequireSecretRefresh bool `json:"require_secret_refresh_token,omitempty"`
+	// RelaxIP lets users sign in by this app from outside their profile's login IP ranges ("Relax IP restrictions").
+	RelaxIP bool `json:"relax_ip,omitempty"`
+	// RefreshTokenPolicy is RefreshUntilRevoked, RefreshImmediately, RefreshUnused or RefreshAfter.
+	RefreshTokenPolicy string `json:"refresh_token_policy,omitempty"`
+	RefreshTokenHours  int    `json:"refresh_token_hours,omitempty"`
+	// RotateRefreshTokens gives a new refresh token at each use and ends the old one, as the org's switch does for all apps.
+	RotateRefreshTokens bool `json:"rotate_refresh_tokens,omitempty"`
 }
 
 // Limits of connected apps.
@@ -119,6 +138,9 @@ func (o *Org) AddPublicKey(ctx context.Context, clientID, text string) error {
 func newRegistered(a App) (*registered, error) {
 	if len(a.PublicKeys) > maxAppKeys {
 		return nil, fmt.Errorf("an app takes %d keys: delete some first", maxAppKeys)
+	}
+	if err := a.checkPolicies(); err != nil {
+		return nil, err
 	}
 	r := &registered{App: a}
 	for _, text := range a.PublicKeys {

@@ -38,7 +38,7 @@ func (o *Org) jobs(rq *request) (*response, error) {
 	if len(rq.segs) == 3 && rq.method == http.MethodGet {
 		return ok(o.jobInfo(o.bulk.snapshot(j), progressInfo)), nil
 	}
-	if err := o.mayUse(rq, j); err != nil {
+	if err := o.mayUseJob(rq, j); err != nil {
 		return nil, err
 	}
 	if len(rq.segs) == 3 {
@@ -60,8 +60,8 @@ func (o *Org) allJobs(rq *request, ingest bool) (*response, error) {
 	return nil, methodNotAllowed(rq.method)
 }
 
-// mayUse keeps a job and its data to the user who made it, and to those who manage all.
-func (o *Org) mayUse(rq *request, j *job) error {
+// mayUseJob keeps a job and its data to the user who made it, and to those who manage all.
+func (o *Org) mayUseJob(rq *request, j *job) error {
 	if j.User == rq.user.user || o.viewOf(rq.ctx, rq.user.user).may(manageDataIntegrations) {
 		return nil
 	}

@@ -132,7 +132,7 @@ func (o *Org) cometd(w http.ResponseWriter, r *http.Request, segs []string) {
 		http.Error(w, "400::"+err.Error(), http.StatusBadRequest)
 		return
 	}
-	s := o.sessions.find(bearer(r), false)
+	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
 	if s != nil {
 		note(w, s)
 	}

@@ -96,6 +96,11 @@ func (o *Org) created(ctx context.Context, tx *sql.Tx, user string, obj *object,
 	if err := o.logChange(ctx, tx, user, obj, kindCreate, nil, in); err != nil {
 		return err
 	}
+	if obj.name == "User" {
+		if err := o.addLogin(ctx, tx, in.text("Id")); err != nil {
+			return err
+		}
+	}
 	return o.sideEffects(ctx, tx, user, obj, in.text("Id"), in, nil, in)
 }
 
@@ -115,6 +120,9 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 	touch(in, user, now)
 	number(obj, in, n)
 	if err := o.derive(ctx, tx, obj, in); err != nil {
+		return err
+	}
+	if err := o.checkNewLogin(ctx, tx, obj, in); err != nil {
 		return err
 	}
 	if err := o.unique(ctx, tx, obj, in, id); err != nil {
@@ -193,10 +201,39 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.unique(ctx, tx, obj, in, id); err != nil {
 		return err
 	}
+	if err := o.checkStanding(ctx, tx, obj, old, merged); err != nil {
+		return err
+	}
 	touch(merged, user, o.stamp())
 	if err := o.checkRules(ctx, tx, user, obj, merged, old); err != nil {
 		return err
 	}
+	set, args := differences(obj, old, merged)
+	if set != "" {
+		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set+` WHERE "Id" = ?`, append(args, id)...); err != nil {
+			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
+		}
+	}
+	if err := indexPhones(ctx, o.store, tx, obj, id, old, merged); err != nil {
+		return err
+	}
+	if set != "" {
+		if err := o.logChange(ctx, tx, user, obj, kindUpdate, old, merged); err != nil {
+			return err
+		}
+	}
+	if obj.name == "User" {
+		o.regions.clear()
+		o.access.forget()
+	}
+	if err := o.settleStanding(ctx, tx, obj, old, merged); err != nil {
+		return err
+	}
+	return o.sideEffects(ctx, tx, user, obj, id, in, old, merged)
+}
+
+// differences is what UPDATE sets to make one record of another.
+func differences(obj *object, old, merged record) (string, []any) {
 	var set strings.Builder
 	var args []any
 	for _, f := range obj.fields {
@@ -213,24 +250,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 			args = append(args, fold(merged[f.name]))
 		}
 	}
-	if set.Len() > 0 {
-		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set.String()+` WHERE "Id" = ?`, append(args, id)...); err != nil {
-			return fmt.Errorf("changing %s %s: %w", obj.name, id, err)
-		}
-	}
-	if err := indexPhones(ctx, o.store, tx, obj, id, old, merged); err != nil {
-		return err
-	}
-	if set.Len() > 0 {
-		if err := o.logChange(ctx, tx, user, obj, kindUpdate, old, merged); err != nil {
-			return err
-		}
-	}
-	if obj.name == "User" {
-		o.regions.clear()
-		o.access.forget()
-	}
-	return o.sideEffects(ctx, tx, user, obj, id, in, old, merged)
+	return set.String(), args
 }
 
 // derive works out the fields the platform computes.
@@ -351,7 +371,7 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if obj.name == "PushTopic" {
 		o.topics.clear()
 	}
-	if obj.readOnly || obj.name == "User" {
+	if obj.readOnly || obj.name == "User" || obj.name == loginEntity {
 		return badRequest("INSUFFICIENT_ACCESS_OR_READONLY", "entity type %s cannot be deleted", obj.label)
 	}
 	r, err := readRecord(ctx, inTx{o.store, tx}, obj, id)

@@ -77,8 +77,9 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 	}
 	d := map[string]any{
 		"name": obj.name, "label": obj.label, "labelPlural": obj.plural, "keyPrefix": obj.prefix,
-		"createable": write, "updateable": write && !obj.event, "deletable": write && obj.name != "User" && !obj.event,
-		"custom": obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
+		"createable": write && obj.name != loginEntity, "updateable": write && !obj.event,
+		"deletable": write && obj.name != "User" && obj.name != loginEntity && !obj.event,
+		"custom":    obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
 		"retrieveable": !obj.event, "searchable": obj.searchable(), "triggerable": obj.searchable(), "mruEnabled": false, "urls": urls,
 	}
 	for _, never := range []string{

@@ -96,7 +96,10 @@ func (o *Org) deviceStart(r *http.Request, form url.Values) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	deviceCode, userCode := o.devices.begin(app.ClientID, orElse(strings.TrimSpace(form.Get("scope")), fullScope))
+	if !app.allowsScope(form.Get("scope")) {
+		return nil, disallowedScope()
+	}
+	deviceCode, userCode := o.devices.begin(app.ClientID, app.scope(form.Get("scope")))
 	return map[string]any{
 		"device_code": deviceCode, "user_code": userCode, "verification_uri": o.base(r) + "/setup/connect", "interval": int(deviceEvery / time.Second),
 	}, nil
@@ -114,7 +117,7 @@ func (o *Org) deviceGrant(r *http.Request, form url.Values) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	return o.codeAnswer(r, code{client: app.ClientID, user: d.user, name: d.name, scope: d.scope})
+	return o.codeAnswer(r, app, code{client: app.ClientID, user: d.user, name: d.name, scope: d.scope})
 }
 
 // connectPage is where a person types the code a program shows.
@@ -124,20 +127,13 @@ func (s *site) connectPage(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, http.StatusOK, "connect", d)
 		return
 	}
-	status, o := http.StatusUnauthorized, s.org
+	o := s.org
 	var user *account
 	if r.PostFormValue("answer") == "allow" {
-		found, err := o.userByName(r.Context(), r.PostFormValue("username"))
-		if err != nil {
-			s.problem(w, r, err)
+		if user, d.Problem = o.personOf(r); d.Problem != "" {
+			s.show(w, r, http.StatusUnauthorized, "connect", d)
 			return
 		}
-		if found == nil || !found.active || found.password == "" || !same(r.PostFormValue("password"), found.password) {
-			d.Problem = "The username or password is wrong."
-			s.show(w, r, status, "connect", d)
-			return
-		}
-		user = found
 	}
 	if !o.devices.answer(d.Kind, user) {
 		d.Problem = "No program waits with this code: look at the code again, or start the program anew."

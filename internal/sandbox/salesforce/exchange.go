@@ -28,6 +28,9 @@ func (o *Org) exchangeGrant(r *http.Request, form url.Values) (map[string]any, e
 	if err != nil {
 		return nil, err
 	}
+	if err := o.mayUse(r.Context(), app, s.user); err != nil {
+		return nil, err
+	}
 	if wanted := strings.Fields(form.Get("scope")); len(wanted) > 0 {
 		had := strings.Fields(s.scope)
 		if slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(had, w) }) {
@@ -35,7 +38,7 @@ func (o *Org) exchangeGrant(r *http.Request, form url.Values) (map[string]any, e
 		}
 		s.scope = strings.Join(wanted, " ")
 	}
-	answer, err := o.grant(r, s)
+	answer, err := o.grant(r, app, s)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func (o *Org) subjectOf(r *http.Request, app *registered, form url.Values) (sess
 	token := form.Get("subject_token")
 	switch form.Get("subject_token_type") {
 	case tokenTypes + "access_token":
-		s := o.sessions.find(token, false)
+		s := o.sessionOf(r.Context(), token, r.RemoteAddr)
 		if s == nil {
 			return session{}, invalidGrant("invalid subject token")
 		}
@@ -70,44 +73,69 @@ func (o *Org) subjectOf(r *http.Request, app *registered, form url.Values) (sess
 		return session{}, err
 	case user == nil:
 		return session{}, invalidGrant("user hasn't approved this consumer")
-	case !user.active:
-		return session{}, invalidGrant("inactive user")
 	}
-	return session{user: user.id, client: app.ClientID, scope: fullScope, name: user.username}, nil
+	s := session{user: user.id, client: app.ClientID, scope: app.scopeWithout(fullScope), name: user.username}
+	return s, o.hasApproved(r.Context(), app, user.id)
 }
 
-// singleAccess answers POST /services/oauth2/singleaccess: an address that opens the org's pages for a token, once and for
+// singleAccess answers GET and POST /services/oauth2/singleaccess: an address that opens the org's pages for a token, once and for
 // a minute. The pages here need no sign-in, so that following it leads on at once.
 func (o *Org) singleAccess(w http.ResponseWriter, r *http.Request) {
-	s := o.sessions.find(bearer(r), false)
-	if s == nil {
-		if err := r.ParseForm(); err == nil && r.Method == http.MethodPost {
-			s = o.sessions.find(r.PostForm.Get("access_token"), false)
-		}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET, POST")
+		writeFault(w, methodNotAllowed(r.Method))
+		return
 	}
+	s := o.sessionOf(r.Context(), orElse(bearer(r), r.FormValue("access_token")), r.RemoteAddr)
 	if s == nil {
 		writeFault(w, invalidSession())
 		return
 	}
 	note(w, s)
-	next := orElse(r.FormValue("redirect_uri"), "/")
-	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(next, `\`) {
-		writeOAuthError(w, &oauthError{"invalid_request", "redirect_uri must be a path of this org, such as /lightning/o/Account/list"})
+	next, safe := ownPath(r.FormValue("redirect_uri"))
+	if !safe {
+		writeOAuthError(w, r, &oauthError{"invalid_request", "redirect_uri must be a path of this org, such as /lightning/o/Account/list"})
 		return
 	}
-	key := o.codes.add(code{user: s.user, client: s.client, redirect: u.RequestURI()})
+	w.Header().Set("Cache-Control", "no-store")
+	key := o.codes.add(code{user: s.user, client: frontDoorKey, redirect: next})
 	writeJSON(w, http.StatusOK, map[string]string{"frontdoor_uri": o.base(r) + "/secur/frontdoor.jsp?otp=" + url.QueryEscape(key)})
 }
 
-// frontDoor follows an address of singleAccess.
+// ownPath is a path of this org that a browser may be sent to; false: it leads elsewhere.
+func ownPath(target string) (string, bool) {
+	given, err := url.Parse(target)
+	if err != nil || given.IsAbs() {
+		return "", false
+	}
+	target = "/" + strings.TrimPrefix(target, "/")
+	u, err := url.Parse(target)
+	if err != nil || u.Host != "" || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(target, "\\\r\n\t") {
+		return "", false
+	}
+	return u.RequestURI(), true
+}
+
+// frontDoor follows an address of singleAccess, or takes a session id (sid) and a path (retURL) as older clients send.
 func (s *site) frontDoor(w http.ResponseWriter, r *http.Request) {
-	c, known := s.org.codes.take(r.URL.Query().Get("otp"))
-	if !known || s.org.now().After(c.expires.Add(singleTTL-codeTTL)) {
+	if sid := r.FormValue("sid"); sid != "" {
+		next, safe := ownPath(r.FormValue("retURL"))
+		if !safe || s.org.sessionOf(r.Context(), sid, r.RemoteAddr) == nil {
+			s.show(w, r, http.StatusForbidden, "home", pageData{Title: "Not available", Query: "-", Problem: "The session has ended, or the address it should open is not of this org."})
+			return
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // a path of this org
+		return
+	}
+	c, known := s.org.codes.take(r.FormValue("otp"))
+	if !known || c.client != frontDoorKey || s.org.now().After(c.expires.Add(singleTTL-codeTTL)) {
 		s.show(w, r, http.StatusForbidden, "home", pageData{Title: "Not available", Query: "-", Problem: "This address was used before or is older than a minute: ask for another."})
 		return
 	}
 	http.Redirect(w, r, c.redirect, http.StatusSeeOther) // checked when it was taken in
 }
 
-const singleTTL = time.Minute
+const (
+	singleTTL    = time.Minute
+	frontDoorKey = "\x00front door" // no app has it: a code is no key to the pages, nor the other way around
+)

@@ -105,6 +105,10 @@ func usual(code string) string {
 		return "The requested resource does not exist"
 	case "SERVER_UNAVAILABLE":
 		return "Server unavailable"
+	case "inactive_org":
+		return "organization is locked, closed, or suspended"
+	case "rate_limit_exceeded":
+		return "number of login requests exceeded"
 	}
 	return "An unexpected error occurred"
 }

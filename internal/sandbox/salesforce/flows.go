@@ -21,12 +21,15 @@ const (
 	FlowJWTBearer         Flow = "jwt_bearer"
 	FlowSOAPLogin         Flow = "soap_login"
 	FlowTokenExchange     Flow = "token_exchange"
-	FlowDevice            Flow = "device" // closed in a new org, as on the platform
+	FlowDevice            Flow = "device"     // closed in a new org, as on the platform
+	FlowUserAgent         Flow = "user_agent" // closed in a new org, as on the platform
 )
 
 // Flows lists all flows.
 func Flows() []Flow {
-	return []Flow{FlowPassword, FlowClientCredentials, FlowRefreshToken, FlowAuthorizationCode, FlowJWTBearer, FlowSOAPLogin, FlowTokenExchange, FlowDevice}
+	return []Flow{
+		FlowPassword, FlowClientCredentials, FlowRefreshToken, FlowAuthorizationCode, FlowJWTBearer, FlowSOAPLogin, FlowTokenExchange, FlowDevice, FlowUserAgent,
+	}
 }
 
 // settings are switches that can be thrown while the org runs; they outlive a restart.
@@ -35,6 +38,9 @@ type settings struct {
 
 	Off    []Flow `json:"off"`
 	Rotate bool   `json:"rotate"`
+
+	Known    int       `json:"known"`              // how many flows there were when it was kept
+	Security *Security `json:"security,omitempty"` // nil: the defaults
 }
 
 // FlowEnabled reports whether a flow is open.
@@ -72,6 +78,7 @@ func (o *Org) changeSettings(ctx context.Context, fn func(s *settings)) error {
 	o.settings.mu.Lock()
 	defer o.settings.mu.Unlock()
 	fn(&o.settings)
+	o.settings.Known = len(Flows())
 	raw, err := json.Marshal(&o.settings)
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)
@@ -85,8 +92,11 @@ func (o *Org) loadSettings(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(raw), &o.settings); err != nil {
 			return fmt.Errorf("reading the settings: %w", err)
 		}
+		if o.settings.Known == 0 { // by a version before the user-agent flow, which is closed unless somebody opens it
+			o.settings.Off = append(o.settings.Off, FlowUserAgent)
+		}
 	} else {
-		o.settings.Off = []Flow{FlowDevice}
+		o.settings.Off = []Flow{FlowDevice, FlowUserAgent}
 	}
 	off := o.opts.DisabledFlows
 	if o.opts.DisablePasswordFlow {

@@ -142,11 +142,13 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.discovery(w, r)
 	case area == "id/keys":
 		o.keys(w, r)
+	case strings.HasPrefix(area, "services/async/"):
+		o.async(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "cometd"):
 		o.cometd(w, r, segs[1:])
-	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
+	case strings.HasPrefix(area, "id/") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
 		o.scim(w, r, segs[2:])
@@ -229,7 +231,7 @@ func (rq *request) base() string {
 
 // admit returns the session of a request and counts the request; nil when it was refused, which has been answered then.
 func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
-	s := o.sessions.find(bearer(r), false)
+	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
 	if s == nil {
 		writeFault(w, invalidSession())
 		return nil

@@ -26,6 +26,7 @@ const (
 type assertion struct {
 	Issuer   string    `json:"iss"`
 	Subject  string    `json:"sub"`
+	Person   string    `json:"prn"` // what sub was called in drafts of the grant, and still may be
 	Audience audience  `json:"aud"`
 	Expires  looseTime `json:"exp"`
 	signed   string
@@ -91,6 +92,7 @@ func parseAssertion(text string) (*assertion, bool) {
 	if json.Unmarshal(raw[0], &header) != nil || header.Algorithm != "RS256" || json.Unmarshal(raw[1], a) != nil {
 		return nil, false
 	}
+	a.Subject = orElse(a.Subject, a.Person)
 	return a, true
 }
 
@@ -101,8 +103,8 @@ func (a *assertion) signedBy(keys []*rsa.PublicKey) bool {
 	})
 }
 
-// jwtGrant exchanges a signed assertion for a token (OAuth 2.0 JWT bearer flow). The user must exist; consent is taken as
-// given, as with an app whose users are pre-authorized.
+// jwtGrant exchanges a signed assertion for a token (OAuth 2.0 JWT bearer flow). The user must exist, and be let in by the
+// app's policy.
 func (o *Org) jwtGrant(r *http.Request, form url.Values) (map[string]any, error) {
 	if !o.FlowEnabled(FlowJWTBearer) {
 		return nil, unsupportedGrant()
@@ -128,14 +130,16 @@ func (o *Org) jwtGrant(r *http.Request, form url.Values) (map[string]any, error)
 		return nil, err
 	case user == nil:
 		return nil, invalidGrant("user hasn't approved this consumer")
-	case !user.active:
-		return nil, invalidGrant("inactive user")
 	}
-	answer, err := o.grant(r, session{user: user.id, client: app.ClientID, scope: jwtScope, name: user.username})
+	if err := o.hasApproved(r.Context(), app, user.id); err != nil {
+		return nil, err
+	}
+	scope := app.scopeWithout(jwtScope)
+	answer, err := o.grant(r, app, session{user: user.id, client: app.ClientID, scope: scope, name: user.username})
 	if err != nil {
 		return nil, err
 	}
-	answer["scope"] = jwtScope
+	answer["scope"] = scope
 	delete(answer, "issued_at")
 	delete(answer, "signature")
 	return answer, nil

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/tandemcc/tandem/internal/sandbox/kit"
 )
 
 // oauthError is an error in OAuth's form.
@@ -26,56 +24,55 @@ func (e *oauthError) Error() string { return e.Code + ": " + e.Description }
 
 func invalidGrant(description string) error { return &oauthError{"invalid_grant", description} }
 
-const (
-	fullScope  = "api refresh_token web full id"
-	refreshTTL = 180 * 24 * time.Hour
-)
+const fullScope = "api refresh_token web full id"
 
-// token answers POST /services/oauth2/token.
+// token answers POST /services/oauth2/token. Parameters may also be in the address, as the platform has it.
 func (o *Org) token(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		writeOAuthError(w, &oauthError{"invalid_request", "must use HTTP POST"})
+		writeOAuthError(w, r, &oauthError{"invalid_request", "must use HTTP POST"})
 		return
 	}
 	if err := r.ParseForm(); err != nil {
-		writeOAuthError(w, &oauthError{"invalid_request", "the form cannot be read: send application/x-www-form-urlencoded"})
+		writeOAuthError(w, r, &oauthError{"invalid_request", "the form cannot be read: send application/x-www-form-urlencoded"})
 		return
 	}
-	form := r.PostForm
-	basicInto(r, form)
-	var answer map[string]any
-	var err error
-	grant := form.Get("grant_type")
-	if form.Get("response_type") == "device_code" {
+	basicInto(r, r.Form)
+	grant := r.Form.Get("grant_type")
+	if r.Form.Get("response_type") == "device_code" {
 		grant = "device_code"
 	}
-	switch grant {
-	case "device_code":
-		answer, err = o.deviceStart(r, form)
-	case grantDevice:
-		answer, err = o.deviceGrant(r, form)
-	case grantExchange:
-		answer, err = o.exchangeGrant(r, form)
-	case "password":
-		answer, err = o.passwordGrant(r, form)
-	case "client_credentials":
-		answer, err = o.clientGrant(r, form)
-	case "refresh_token":
-		answer, err = o.refreshGrant(r, form)
-	case "authorization_code":
-		answer, err = o.codeGrant(r, form)
-	case grantJWT:
-		answer, err = o.jwtGrant(r, form)
-	default:
-		err = unsupportedGrant()
-	}
+	answer, err := o.grantOf(grant)(r, r.Form)
 	if err != nil {
 		o.refuseToken(w, r, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, answer)
+	writeOAuth(w, r, http.StatusOK, answer)
+}
+
+type grantFunc func(r *http.Request, form url.Values) (map[string]any, error)
+
+// grantOf is what answers a grant type.
+func (o *Org) grantOf(grant string) grantFunc {
+	switch grant {
+	case "device_code":
+		return o.deviceStart
+	case grantDevice:
+		return o.deviceGrant
+	case grantExchange:
+		return o.exchangeGrant
+	case "password":
+		return o.passwordGrant
+	case "client_credentials":
+		return o.clientGrant
+	case "refresh_token":
+		return o.refreshGrant
+	case "authorization_code":
+		return o.codeGrant
+	case grantJWT:
+		return o.jwtGrant
+	}
+	return func(*http.Request, url.Values) (map[string]any, error) { return nil, unsupportedGrant() }
 }
 
 func unsupportedGrant() error {
@@ -94,16 +91,10 @@ func (o *Org) refuseToken(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := err.(*oauthError) //nolint:errorlint // the grants return it bare
 	if !ok {
 		_ = o.fail(r.Context(), err) // logs it
-		w.Header().Set("Cache-Control", "no-store")
-		writeJSON(w, http.StatusInternalServerError, &oauthError{"server_error", "see the log of the sandbox org"})
+		writeOAuth(w, r, http.StatusInternalServerError, map[string]any{"error": "server_error", "error_description": "see the log of the sandbox org"})
 		return
 	}
-	writeOAuthError(w, e)
-}
-
-func writeOAuthError(w http.ResponseWriter, e *oauthError) {
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusBadRequest, e)
+	writeOAuthError(w, r, e)
 }
 
 // client checks the id, and the secret where one must be given.
@@ -129,28 +120,19 @@ func (o *Org) passwordGrant(r *http.Request, form url.Values) (map[string]any, e
 	if !o.FlowEnabled(FlowPassword) {
 		return nil, invalidGrant("authentication failure")
 	}
-	user, err := o.userByName(r.Context(), form.Get("username"))
-	if err != nil {
+	user, result, err := o.byPassword(r, form.Get("username"), form.Get("password"), true)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if user == nil || !o.passwordMatches(r, user, form.Get("password")) {
+	case result == loginInactive:
+		return nil, invalidGrant("inactive user")
+	case result != loginOK:
 		return nil, invalidGrant("authentication failure")
 	}
-	if !user.active {
-		return nil, invalidGrant("inactive user")
+	if err := o.mayUse(r.Context(), app, user.id); err != nil {
+		return nil, err
 	}
-	return o.grant(r, session{user: user.id, client: app.ClientID, scope: fullScope, name: user.username})
-}
-
-// passwordMatches wants the password followed by the security token, as one does from outside the trusted addresses.
-func (o *Org) passwordMatches(r *http.Request, user *account, given string) bool {
-	if user.password == "" {
-		return false
-	}
-	if same(given, user.password+user.token) {
-		return true
-	}
-	return o.opts.TrustLoopback && kit.FromLoopback(r) && same(given, user.password)
+	return o.grant(r, app, session{user: user.id, client: app.ClientID, scope: app.scopeWithout(fullScope), name: user.username})
 }
 
 func (o *Org) clientGrant(r *http.Request, form url.Values) (map[string]any, error) {
@@ -162,19 +144,18 @@ func (o *Org) clientGrant(r *http.Request, form url.Values) (map[string]any, err
 		return nil, invalidGrant("no client credentials user enabled")
 	}
 	user, err := o.userByName(r.Context(), app.Username)
-	switch {
-	case err != nil:
-		return nil, err
-	case user == nil:
-		return nil, invalidGrant("no client credentials user enabled")
-	case !user.active:
-		return nil, invalidGrant("inactive user")
-	}
-	answer, err := o.grant(r, session{user: user.id, client: app.ClientID, scope: "api", name: user.username})
 	if err != nil {
 		return nil, err
 	}
-	answer["scope"], answer["api_instance_url"] = "api", answer["instance_url"]
+	if user == nil {
+		return nil, invalidGrant("no client credentials user enabled")
+	}
+	scope := app.scopeWithout("api")
+	answer, err := o.grant(r, app, session{user: user.id, client: app.ClientID, scope: scope, name: user.username})
+	if err != nil {
+		return nil, err
+	}
+	answer["scope"], answer["api_instance_url"] = scope, answer["instance_url"]
 	return answer, nil
 }
 
@@ -182,34 +163,48 @@ func (o *Org) refreshGrant(r *http.Request, form url.Values) (map[string]any, er
 	if !o.FlowEnabled(FlowRefreshToken) {
 		return nil, unsupportedGrant()
 	}
-	if _, err := o.client(form, false); err != nil {
+	app, err := o.client(form, false)
+	if err != nil {
 		return nil, err
 	}
-	old := form.Get("refresh_token")
-	s := o.sessions.find(old, true)
-	if s == nil || s.client != form.Get("client_id") {
-		return nil, invalidGrant("expired access/refresh token")
+	if app.RequireSecretRefresh && form.Get("client_secret") == "" {
+		return nil, &oauthError{"invalid_client", "invalid client credentials"}
 	}
-	user, err := readRecord(r.Context(), o.store, o.schema.object("User"), s.user)
-	switch {
-	case err != nil:
+	token := form.Get("refresh_token")
+	s := o.sessions.find(token, true)
+	if s == nil || s.client != app.ClientID {
+		return nil, o.deadRefresh(r, app, token)
+	}
+	if err := o.mayUse(r.Context(), app, s.user); err != nil {
 		return nil, err
-	case user["IsActive"] != int64(1):
-		return nil, invalidGrant("inactive user")
 	}
-	answer, err := o.grant(r, session{user: s.user, client: s.client, scope: s.scope, name: s.name})
+	answer, err := o.grant(r, app, session{user: s.user, client: s.client, scope: s.scope, name: s.name, family: s.family})
 	if err != nil {
 		return nil, err
 	}
 	answer["scope"] = s.scope
-	if !o.rotates() {
-		return answer, nil
+	switch {
+	case o.rotates() || app.RotateRefreshTokens:
+		ttl := app.refreshTTL()
+		if app.RefreshTokenPolicy == RefreshAfter {
+			ttl = s.expires.Sub(o.now()) // the while began with the first one
+		}
+		answer["refresh_token"], err = o.sessions.rotate(r.Context(), s, ttl)
+	case app.RefreshTokenPolicy == RefreshUnused:
+		err = o.sessions.prolong(r.Context(), s, app.refreshTTL())
 	}
-	next := *s
-	if answer["refresh_token"], err = o.sessions.add(r.Context(), next, refreshTTL); err != nil {
-		return nil, err
+	return answer, err
+}
+
+// deadRefresh refuses a refresh token. One that was exchanged before is in two hands, so that its successor and all access
+// tokens of the approval end (Salesforce Help, "Refresh Token Rotation").
+func (o *Org) deadRefresh(r *http.Request, app *registered, token string) error {
+	if spent := o.sessions.spentBy(token); spent != nil && spent.client == app.ClientID {
+		if err := o.sessions.end(r.Context(), spent.sameFamily); err != nil {
+			return err
+		}
 	}
-	return answer, o.sessions.drop(r.Context(), s.hash)
+	return invalidGrant("expired access/refresh token")
 }
 
 func (o *Org) codeGrant(r *http.Request, form url.Values) (map[string]any, error) {
@@ -227,29 +222,35 @@ func (o *Org) codeGrant(r *http.Request, form url.Values) (map[string]any, error
 	if c.redirect != form.Get("redirect_uri") {
 		return nil, &oauthError{"redirect_uri_mismatch", "redirect_uri must match configuration"}
 	}
+	verifier := form.Get("code_verifier")
+	sum := sha256.Sum256([]byte(verifier))
 	switch {
-	case c.challenge != "":
-		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
-		if !same(base64.RawURLEncoding.EncodeToString(sum[:]), c.challenge) {
-			return nil, invalidGrant("invalid code verifier")
-		}
-	case form.Get("client_secret") == "":
+	case c.challenge == "" && verifier != "", c.challenge != "" && !same(base64.RawURLEncoding.EncodeToString(sum[:]), strings.TrimRight(c.challenge, "=")):
+		return nil, invalidGrant("invalid code verifier")
+	case (c.challenge == "" || app.RequireSecretWeb) && form.Get("client_secret") == "":
 		return nil, &oauthError{"invalid_client", "invalid client credentials"}
 	}
-	return o.codeAnswer(r, c)
+	return o.codeAnswer(r, app, c)
 }
 
 // codeAnswer gives what the scopes of the code allow: a refresh token, and with openid an id token.
-func (o *Org) codeAnswer(r *http.Request, c code) (map[string]any, error) {
+func (o *Org) codeAnswer(r *http.Request, app *registered, c code) (map[string]any, error) {
 	scopes := strings.Fields(c.scope)
-	answer, err := o.grant(r, session{user: c.user, client: c.client, scope: c.scope, name: c.name})
+	s := session{user: c.user, client: c.client, scope: c.scope, name: c.name, family: randomText(20)}
+	if err := o.mayUse(r.Context(), app, c.user); err != nil {
+		return nil, err
+	}
+	answer, err := o.grant(r, app, s)
 	if err != nil {
 		return nil, err
 	}
 	answer["scope"] = c.scope
 	if slices.Contains(scopes, "refresh_token") || slices.Contains(scopes, "offline_access") {
-		refresh := session{user: c.user, client: c.client, scope: c.scope, name: c.name, refresh: true}
-		if answer["refresh_token"], err = o.sessions.add(r.Context(), refresh, refreshTTL); err != nil {
+		s.refresh = true
+		if answer["refresh_token"], err = o.sessions.add(r.Context(), s, app.refreshTTL()); err != nil {
+			return nil, err
+		}
+		if err := o.sessions.limitApprovals(r.Context(), c.user, c.client); err != nil {
 			return nil, err
 		}
 	}
@@ -260,9 +261,16 @@ func (o *Org) codeAnswer(r *http.Request, c code) (map[string]any, error) {
 	return answer, err
 }
 
-// grant makes an access token and the answer that carries it.
-func (o *Org) grant(r *http.Request, s session) (map[string]any, error) {
-	if !o.mayCome(r.Context(), s.user, r.RemoteAddr) {
+// grant makes an access token and the answer that carries it, unless the user must not come in: not active, frozen, or from
+// outside of the profile's login IP ranges.
+func (o *Org) grant(r *http.Request, app *registered, s session) (map[string]any, error) {
+	user, err := o.userByID(r.Context(), s.user)
+	switch {
+	case err != nil:
+		return nil, err
+	case user == nil || !user.mayEnter():
+		return nil, invalidGrant("inactive user")
+	case !app.RelaxIP && !o.mayCome(r.Context(), s.user, r.RemoteAddr):
 		return nil, invalidGrant("ip restricted")
 	}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
@@ -272,7 +280,7 @@ func (o *Org) grant(r *http.Request, s session) (map[string]any, error) {
 	base := o.base(r)
 	id := base + "/id/" + orgID + "/" + s.user
 	issued := strconv.FormatInt(o.now().UnixMilli(), 10)
-	mac := hmac.New(sha256.New, []byte(o.creds.ClientSecret))
+	mac := hmac.New(sha256.New, []byte(app.ClientSecret))
 	mac.Write([]byte(id + issued))
 	return map[string]any{
 		"access_token": token, "instance_url": base, "id": id, "token_type": "Bearer", "issued_at": issued,
@@ -293,14 +301,19 @@ func (o *Org) base(r *http.Request) string {
 
 // revoke answers POST and GET /services/oauth2/revoke.
 func (o *Org) revoke(w http.ResponseWriter, r *http.Request) {
-	token := r.FormValue("token")
-	known, err := o.sessions.revoke(r.Context(), token)
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET, POST")
+		writeFault(w, methodNotAllowed(r.Method))
+		return
+	}
+	known, err := o.sessions.revoke(r.Context(), r.FormValue("token"))
 	switch {
 	case err != nil:
 		o.refuseToken(w, r, err)
 	case !known:
-		writeOAuthError(w, &oauthError{"invalid_token", "invalid token: " + strconv.Itoa(len(token)) + " characters"})
+		writeOAuthError(w, r, &oauthError{"invalid_token", "invalid token"})
 	default:
+		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusOK)
 	}
 }
@@ -314,40 +327,70 @@ func bearer(r *http.Request) string {
 	return ""
 }
 
-// userinfo answers GET /services/oauth2/userinfo, and identity GET /id/{org}/{user}.
+// userinfo answers GET and POST /services/oauth2/userinfo.
 func (o *Org) userinfo(w http.ResponseWriter, r *http.Request) {
-	s := o.sessions.find(bearer(r), false)
+	s := o.identified(w, r)
 	if s == nil {
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write([]byte("Bad_OAuth_Token"))
 		return
 	}
-	note(w, s)
 	info, err := o.identityOf(r, s.user)
 	if err != nil {
 		o.writeFault(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, userinfoOf(info))
+	writeAs(w, r, http.StatusOK, "user", userinfoOf(info))
 }
 
-func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
-	token := r.URL.Query().Get("oauth_token")
-	if token == "" {
-		token = bearer(r)
+// identified is the session of who asks the identity service: by a header, or by a parameter as older clients do. nil: it was
+// refused, in the service's own words (Salesforce Help, "Identity URLs").
+func (o *Org) identified(w http.ResponseWriter, r *http.Request) *session {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, POST")
+		writeFault(w, methodNotAllowed(r.Method))
+		return nil
 	}
-	s := o.sessions.find(token, false)
+	token := orElse(bearer(r), orElse(r.FormValue("oauth_token"), r.FormValue("access_token")))
+	if token == "" {
+		refuseIdentity(w, "Missing_OAuth_Token")
+		return nil
+	}
+	s := o.sessionOf(r.Context(), token, r.RemoteAddr)
 	if s == nil {
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write([]byte("Bad_OAuth_Token"))
-		return
+		refuseIdentity(w, "Bad_OAuth_Token")
+		return nil
 	}
 	note(w, s)
+	return s
+}
+
+func refuseIdentity(w http.ResponseWriter, word string) {
+	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = w.Write([]byte(word))
+}
+
+// identity answers GET and POST /id/{org}/{user}.
+func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
+	s := o.identified(w, r)
+	if s == nil {
+		return
+	}
 	// The check characters of the org id are not looked at: there is one org.
-	ours := len(segs[0]) >= 15 && strings.EqualFold(segs[0][:15], orgID[:15])
+	if len(segs[0]) < 15 || !strings.EqualFold(segs[0][:15], orgID[:15]) {
+		refuseIdentity(w, "Wrong_Org")
+		return
+	}
 	user, valid := normalID(segs[1])
-	if !valid || !ours {
-		o.writeFault(w, r, notFound())
+	if valid {
+		found, err := o.userByID(r.Context(), user)
+		if err != nil {
+			o.writeFault(w, r, err)
+			return
+		}
+		valid = found != nil
+	}
+	if !valid {
+		refuseIdentity(w, "Bad_Id")
 		return
 	}
 	info, err := o.identityOf(r, user)
@@ -355,7 +398,7 @@ func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
 		o.writeFault(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, info)
+	writeAs(w, r, http.StatusOK, "user", info)
 }
 
 // userinfoOf renames what identity tells to the claims of OpenID Connect Core §5.1, and adds the platform's own.
@@ -416,12 +459,6 @@ func (o *Org) offsetOf(name string) int {
 	return seconds * 1000
 }
 
-// code is an authorization code that waits to be exchanged.
-type code struct {
-	client, user, name, redirect, challenge, scope, nonce string
-	expires                                               time.Time
-}
-
 // authCodes keeps authorization codes, in memory: they live for minutes.
 type authCodes struct {
 	now func() time.Time
@@ -445,7 +482,7 @@ func (c *authCodes) add(x code) string {
 			delete(c.all, k)
 		}
 	}
-	key := "aPrx" + randomText(60)
+	key := "aPrx" + randomText(60) + "==" // which clients have to unescape, as the platform's
 	c.all[key] = x
 	return key
 }

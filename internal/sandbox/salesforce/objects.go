@@ -1,5 +1,7 @@
 package salesforce
 
+import "slices"
+
 // definition is an entity as written down: see parseField for the lines of fields. Id, IsDeleted and the audit fields
 // are added to each.
 type definition struct {
@@ -27,7 +29,7 @@ func definitions() []definition {
 		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields, setup: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
 		{name: "RealtimeAlertEvent", label: "Realtime Alert Event", plural: "Realtime Alert Events", prefix: "e01", fields: realtimeAlertFields, event: true},
-	}, serviceDefinitions()...)
+	}, slices.Concat(serviceDefinitions(), loginDefinitions())...)
 }
 
 const accountFields = `Name string required name

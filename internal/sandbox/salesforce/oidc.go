@@ -82,7 +82,7 @@ func (o *Org) discovery(w http.ResponseWriter, r *http.Request) {
 		"issuer": base, "authorization_endpoint": oauth + "authorize", "token_endpoint": oauth + "token",
 		"revocation_endpoint": oauth + "revoke", "userinfo_endpoint": oauth + "userinfo", "introspection_endpoint": oauth + "introspect",
 		"device_authorization_endpoint": oauth + "token",
-		"jwks_uri":                      base + "/id/keys", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		"jwks_uri":                      base + "/id/keys", "response_types_supported": []string{responseCode, responseToken}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      strings.Fields(fullScope + " openid profile email address phone offline_access introspect_all_tokens"),
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
@@ -128,7 +128,7 @@ func (o *Org) idToken(r *http.Request, client, user, nonce, accessToken string) 
 // introspect answers POST /services/oauth2/introspect (RFC 7662).
 func (o *Org) introspect(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil || r.Method != http.MethodPost {
-		writeOAuthError(w, &oauthError{"invalid_request", "must use HTTP POST with a form"})
+		writeOAuthError(w, r, &oauthError{"invalid_request", "must use HTTP POST with a form"})
 		return
 	}
 	form := r.PostForm

@@ -2,7 +2,8 @@
 // own, with SOQL and SOSL that mean what they mean on the platform, pages for people, and faults on demand.
 //
 // It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token, JWT bearer, token
-// exchange and device, each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
+// exchange, device and user agent, each of which can be switched off, policies of connected apps, login IP ranges, security
+// tokens and lock-out, OpenID Connect, SCIM, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
 // 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. Of the
 // Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
@@ -190,6 +191,9 @@ func (o *Org) start(ctx context.Context) error {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)
+	if err := o.ensureLogins(ctx); err != nil {
+		return err
+	}
 	return errors.Join(o.sessions.load(ctx), o.bulk.load(ctx))
 }
 

@@ -37,7 +37,8 @@ type pageData struct {
 	Users                                               []userRow
 	Profiles, Sets                                      []grantRow
 	Kinds                                               []option
-	Skew                                                int64 // ms
+	Skew                                                int64  // ms
+	App, Login, Scope                                   string // who asks on the page that allows it, for whom and for what
 	// FormTarget is where a form may lead besides this org, for the security policy.
 	FormTarget string
 
@@ -52,6 +53,8 @@ type pageData struct {
 	Faults []kit.Fault
 	Down   bool
 
+	Trusted  string // trusted IP ranges, one a line
+	Security Security
 	Switches []switchRow
 	Apps     []App
 }
@@ -95,6 +98,7 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /setup/connect", s.connectPage)
 	mux.HandleFunc("POST /setup/connect", s.connectPage)
 	mux.HandleFunc("GET /secur/frontdoor.jsp", s.frontDoor)
+	mux.HandleFunc("POST /secur/frontdoor.jsp", s.frontDoor)
 	mux.HandleFunc("GET /sandbox/list/{entity}", s.list)
 	mux.HandleFunc("GET /lightning/o/{entity}/list", s.list)
 	mux.HandleFunc("GET /lightning/r/{entity}/{id}/view", s.record)
@@ -501,86 +505,4 @@ func (s *site) log(w http.ResponseWriter, r *http.Request) {
 		d.Log = append(d.Log, row)
 	}
 	s.show(w, r, http.StatusOK, "log", d)
-}
-
-// authorize answers /services/oauth2/authorize: a person signs in and allows, and the application gets a code.
-func (o *Org) authorize(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
-		return
-	}
-	s := o.site
-	back, err := url.Parse(r.Form.Get("redirect_uri"))
-	app := o.apps.find(r.Form.Get("client_id"))
-	switch {
-	case app == nil:
-		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=invalid_client_id: client identifier invalid"})
-		return
-	case err != nil || !safeTarget(back) || !app.allowsCallback(back.String()):
-		s.show(w, r, http.StatusBadRequest, "home", pageData{Title: "Not available", Query: "-", Problem: "error=redirect_uri_mismatch: redirect_uri must match configuration"})
-		return
-	}
-	d := pageData{Title: "Allow access", Kind: back.String(), FormTarget: back.Scheme + "://" + back.Host}
-	for _, name := range []string{"response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "nonce"} {
-		if v := r.Form.Get(name); v != "" {
-			d.Fields = append(d.Fields, cell{Label: name, Text: v})
-		}
-	}
-	if r.Method != http.MethodPost {
-		s.show(w, r, http.StatusOK, "authorize", d)
-		return
-	}
-	answer := back.Query()
-	if v := r.Form.Get("state"); v != "" {
-		answer.Set("state", v)
-	}
-	if problem := o.allow(r, answer); problem != "" {
-		d.Problem = problem
-		s.show(w, r, http.StatusUnauthorized, "authorize", d)
-		return
-	}
-	back.RawQuery = answer.Encode()
-	w.Header().Set("Location", back.String())
-	w.WriteHeader(http.StatusFound)
-}
-
-// safeTarget refuses addresses a browser would run, and hosts that would end a security policy's list.
-func safeTarget(u *url.URL) bool {
-	switch u.Scheme {
-	case "", "javascript", "data", "vbscript":
-		return false
-	}
-	return !strings.ContainsAny(u.Host, ";, '\"")
-}
-
-// allow fills the answer to the application; a problem is shown to the person instead.
-func (o *Org) allow(r *http.Request, answer url.Values) (problem string) {
-	refuse := func(code, description string) {
-		answer.Set("error", code)
-		answer.Set("error_description", description)
-	}
-	method := r.Form.Get("code_challenge_method")
-	switch {
-	case r.Form.Get("answer") != "allow":
-		refuse("access_denied", "end-user denied authorization")
-		return ""
-	case r.Form.Get("response_type") != "code" || !o.FlowEnabled(FlowAuthorizationCode):
-		refuse("unsupported_response_type", "response type not supported")
-		return ""
-	case r.Form.Get("code_challenge") != "" && method != "" && method != "S256":
-		refuse("invalid_request", "code_challenge_method must be S256")
-		return ""
-	}
-	user, err := o.userByName(r.Context(), r.Form.Get("username"))
-	if err != nil {
-		return o.fail(r.Context(), err).Message
-	}
-	if user == nil || !user.active || user.password == "" || !same(r.Form.Get("password"), user.password) {
-		return "The username or password is wrong."
-	}
-	answer.Set("code", o.codes.add(code{
-		client: r.Form.Get("client_id"), user: user.id, name: user.username, redirect: r.Form.Get("redirect_uri"),
-		challenge: r.Form.Get("code_challenge"), scope: orElse(strings.TrimSpace(r.Form.Get("scope")), fullScope), nonce: r.Form.Get("nonce"),
-	}))
-	return ""
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // SetPassword gives a user a password, and returns the security token that goes after it outside the trusted addresses.
-// An empty password takes both away: the user cannot sign in by password then.
+// An empty password takes both away: the user cannot sign in by password then. As where an administrator of the platform
+// resets a password, the user's sessions end, refresh tokens live on, and who was locked out is so no more.
 func (o *Org) SetPassword(ctx context.Context, username, password string) (token string, err error) {
 	user, err := o.userByName(ctx, username)
 	switch {
@@ -35,7 +36,7 @@ func (o *Org) SetPassword(ctx context.Context, username, password string) (token
 		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 			return fmt.Errorf("storing a secret: %w", err)
 		}
-		return nil
+		return errors.Join(o.unlock(ctx, tx, user.id), o.endSessionsOf(ctx, tx, user.id))
 	})
 }
 
@@ -49,19 +50,21 @@ type userRow struct {
 	ID, Name, Username string
 	Profiles           []option
 	Active, Password   bool
+	Frozen, Locked     bool
 	Own                bool // the administrator, who cannot be locked out
 }
 
 // grantRow is a profile or a permission set on the setup page.
 type grantRow struct {
 	Name, JSON string
+	Ranges     string // login IP ranges, one a line
 	Users      int64
 	Restricted bool
 	Locked     bool // it cannot be restricted
 }
 
-const qUsers = `SELECT u."Id", u."Name", u."Username", u."ProfileId", u."IsActive", x.user_id IS NOT NULL
-FROM "User" u LEFT JOIN secret x ON x.user_id = u."Id" WHERE u."IsDeleted" = 0 ORDER BY u."Name" LIMIT 200`
+const qUsers = `SELECT u."Id", u."Name", u."Username", u."ProfileId", u."IsActive", x.user_id IS NOT NULL, COALESCE(l."IsFrozen", 0), COALESCE(l."IsPasswordLocked", 0)
+FROM "User" u LEFT JOIN secret x ON x.user_id = u."Id" LEFT JOIN "UserLogin" l ON l."UserId" = u."Id" WHERE u."IsDeleted" = 0 ORDER BY u."Name" LIMIT 200`
 
 func (s *site) usersPage(w http.ResponseWriter, r *http.Request, problem, done string) {
 	d := pageData{Title: "Users", Here: "/sandbox/setup", Section: "users", Problem: problem, Done: done}
@@ -85,14 +88,14 @@ func (s *site) userRows(ctx context.Context) ([]userRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := s.rows(ctx, qUsers, 6)
+	raw, err := s.rows(ctx, qUsers, 8)
 	if err != nil {
 		return nil, err
 	}
 	var out []userRow
 	for _, row := range raw {
 		u := userRow{ID: text(row[0]), Name: text(row[1]), Username: text(row[2]), Active: row[4] == int64(1), Password: row[5] == int64(1)}
-		u.Own = u.ID == s.org.admin
+		u.Frozen, u.Locked, u.Own = row[6] == int64(1), row[7] == int64(1), u.ID == s.org.admin
 		for _, p := range profiles {
 			u.Profiles = append(u.Profiles, option{text(p[0]), text(p[1]), text(p[0]) == text(row[3])})
 		}
@@ -146,6 +149,15 @@ func (s *site) changeUser(w http.ResponseWriter, r *http.Request) {
 				done = "The user has no password any more."
 			}
 		}
+	case "token":
+		var token string
+		if token, err = s.org.ResetSecurityToken(ctx, r.PostForm.Get("username")); err == nil {
+			done = "The security token that goes after the password: " + token
+		}
+	case "freeze", "unfreeze":
+		err = s.org.setFrozen(s.asAdmin(ctx), id, r.PostForm.Get("do") == "freeze")
+	case "unlock":
+		err = s.org.Unlock(ctx, r.PostForm.Get("username"))
 	default:
 		err = fmt.Errorf("the action %q is unknown", shorten(r.PostForm.Get("do")))
 	}
@@ -178,6 +190,7 @@ WHERE p."IsDeleted" = 0 GROUP BY p."Id" ORDER BY p."Name"`, 2)
 	for _, row := range raw {
 		g := grantRow{Name: text(row[0]), JSON: grantJSON(Permissions{}), Locked: text(row[0]) == adminProfile}
 		g.Users, _ = row[1].(int64)
+		g.Ranges = strings.Join(a.rules.Ranges[g.Name], "\n")
 		if p, found := a.rules.Profiles[g.Name]; found {
 			g.Restricted, g.JSON = true, grantJSON(p)
 		}
@@ -213,6 +226,14 @@ func (s *site) changeProfile(w http.ResponseWriter, r *http.Request) {
 	set, done := s.org.RestrictProfile, "The profile "+name+" is restricted."
 	if r.PostForm.Get("kind") == "set" {
 		set, done = s.org.SetPermissionSet, "The permission set "+name+" is saved."
+	}
+	if name != "" && r.PostForm.Get("do") == "ranges" {
+		if err := s.org.SetLoginRanges(r.Context(), name, lines(r.PostForm.Get("ranges"))); err != nil {
+			s.profilesPage(w, r, messageOf(err), "")
+			return
+		}
+		s.profilesPage(w, r, "", "The login IP ranges of "+name+" are saved.")
+		return
 	}
 	var p *Permissions
 	var err error

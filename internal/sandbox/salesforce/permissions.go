@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +33,8 @@ type Permissions struct {
 	Fields  map[string]FieldAccess `json:"fields"`  // by Entity.Field
 	// System are the permissions that are not of an entity: BulkApiHardDelete, ManageDataIntegrations.
 	System []string `json:"system,omitempty"`
-	// LoginRanges are the addresses (CIDR) users of a profile may sign in from; empty: any. Permission sets have none.
+	// LoginRanges are the addresses (as SetLoginRanges takes them) users of a profile may sign in from, besides those of
+	// SetLoginRanges; empty: any. Permission sets have none.
 	LoginRanges []string `json:"login_ranges,omitempty"`
 	// Users are the usernames a permission set is assigned to. Profiles are named by their users.
 	Users []string `json:"users,omitempty"`
@@ -53,6 +53,8 @@ type access struct {
 type accessRules struct {
 	Profiles map[string]Permissions `json:"profiles"`
 	Sets     map[string]Permissions `json:"sets"`
+	// Ranges are the login IP ranges of profiles, restricted or not.
+	Ranges map[string][]string `json:"ranges,omitempty"`
 	// Made are the ids of the PermissionSet records that were made for sets, by name: they end with the set.
 	Made map[string]string `json:"made,omitempty"`
 }
@@ -65,7 +67,6 @@ type view struct {
 	objects map[string]Access
 	edit    map[string]bool // Entity.Field
 	system  []string
-	ranges  []netip.Prefix
 }
 
 // The permissions of Permissions.System, by the platform's names.
@@ -110,7 +111,7 @@ func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*acces
 	o.access.mu.RLock()
 	was := o.access.rules
 	o.access.mu.RUnlock()
-	next := accessRules{Profiles: maps.Clone(was.Profiles), Sets: maps.Clone(was.Sets), Made: maps.Clone(was.Made)}
+	next := accessRules{Profiles: maps.Clone(was.Profiles), Sets: maps.Clone(was.Sets), Made: maps.Clone(was.Made), Ranges: was.Ranges}
 	if p == nil {
 		delete(part(&next), name)
 	} else {
@@ -157,12 +158,8 @@ func (o *Org) checkPermissions(p *Permissions) error {
 			return fmt.Errorf("there is no permission %s: use %s or %s", shorten(name), bulkAPIHardDelete, manageDataIntegrations)
 		}
 	}
-	for _, r := range p.LoginRanges {
-		if _, err := netip.ParsePrefix(r); err != nil {
-			return fmt.Errorf("login range %s: %w", shorten(r), err)
-		}
-	}
-	return nil
+	_, err := parseRanges(p.LoginRanges)
+	return err
 }
 
 func (o *Org) loadAccess(ctx context.Context) error {
@@ -222,11 +219,6 @@ func (o *Org) viewOf(ctx context.Context, user string) *view {
 // newView joins what is granted.
 func newView(full *schema, key string, granted []Permissions) *view {
 	v := &view{key: key, objects: map[string]Access{}, edit: map[string]bool{}, schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}}}
-	for _, r := range granted[0].LoginRanges {
-		if p, err := netip.ParsePrefix(r); err == nil {
-			v.ranges = append(v.ranges, p)
-		}
-	}
 	for _, g := range granted {
 		v.system = append(v.system, g.System...)
 	}
@@ -369,17 +361,4 @@ func (o *Org) mayWrite(ctx context.Context, user string, obj *object, kind write
 	return onFields(badRequest("INVALID_FIELD_FOR_INSERT_UPDATE",
 		"Unable to create/update fields: %s. Please check the security settings of this field and verify that it is read/write for your "+
 			"profile or permission set.", strings.Join(locked, ", ")), locked...)
-}
-
-// mayCome reports whether a user may sign in from an address, given as host:port.
-func (o *Org) mayCome(ctx context.Context, user, remote string) bool {
-	v := o.viewOf(ctx, user)
-	if len(v.ranges) == 0 {
-		return true
-	}
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(v.ranges, func(p netip.Prefix) bool { return p.Contains(at.Addr().Unmap()) })
 }

@@ -2,21 +2,14 @@ package salesforce
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"strconv"
 	"strings"
@@ -35,12 +28,11 @@ import (
 // Limits of the Pub/Sub API (guide, "Pub/Sub API Allocations"), and how often a stream without events is heard of: the
 // platform promises 270 seconds.
 const (
-	maxFetch      = 100 // events a client may ask for at once, and of one response
-	maxPublish    = 200 // events of one request
-	maxEvent      = 1 << 20
-	keepAlive     = 4 * time.Minute
-	maxStreams    = 1000
-	certificateOf = 10 * 365 * 24 * time.Hour
+	maxFetch   = 100 // events a client may ask for at once, and of one response
+	maxPublish = 200 // events of one request
+	maxEvent   = 1 << 20
+	keepAlive  = 4 * time.Minute
+	maxStreams = 1000
 )
 
 // PubSub is the running Pub/Sub API of an org.
@@ -59,9 +51,9 @@ type PubSub struct {
 }
 
 // PubSub starts the Pub/Sub API (gRPC, eventbus.v1.PubSub) on addr, such as "127.0.0.1:7443", with TLS by a certificate
-// it makes for itself. Stop it before the org is closed.
+// it makes for itself, and keeps in Options.Dir if there is one. Stop it before the org is closed.
 func (o *Org) PubSub(addr string) (*PubSub, error) {
-	cert, text, err := selfSigned(o.now())
+	cert, text, err := o.certificate()
 	if err != nil {
 		return nil, err
 	}
@@ -106,28 +98,6 @@ func (p *PubSub) Stop(ctx context.Context) error {
 	return err //nolint:wrapcheck // the caller's own deadline
 }
 
-func selfSigned(now time.Time) (tls.Certificate, string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("making a key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("making a certificate: %w", err)
-	}
-	tpl := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "Sandbox Org"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateOf),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("making a certificate: %w", err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(text), nil
-}
-
 // refuse is an error in gRPC's form, with the platform's code in the trailer where its clients look for it.
 func refuse(ctx context.Context, code codes.Code, name, format string, args ...any) error {
 	rpc := rpcID()
@@ -156,7 +126,7 @@ func (p *PubSub) session(ctx context.Context) (*session, error) {
 		}
 		return ""
 	}
-	s := p.org.sessions.find(strings.TrimPrefix(first("accesstoken"), "Bearer "), false)
+	s := p.org.sessionOf(ctx, strings.TrimPrefix(first("accesstoken"), "Bearer "), remoteOf(ctx))
 	if s == nil || !strings.HasPrefix(first("tenantid"), orgID[:15]) || first("instanceurl") == "" {
 		return nil, refuse(ctx, codes.Unauthenticated, "service.auth.error",
 			"Authentication exception occurred: send accesstoken, instanceurl and tenantid (%s) of a session that lives", orgID)

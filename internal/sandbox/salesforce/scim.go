@@ -114,7 +114,7 @@ func (o *Org) scim(w http.ResponseWriter, r *http.Request, segs []string) {
 }
 
 func (o *Org) scimAnswer(w http.ResponseWriter, r *http.Request, segs []string) (*response, error) {
-	s := o.sessions.find(bearer(r), false)
+	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
 	if s == nil {
 		return nil, invalidSession()
 	}
@@ -165,7 +165,7 @@ func (c *scimCall) route(area string) (*response, error) {
 	case "users":
 		return c.users()
 	case "groups":
-		return c.collection(c.groups())
+		return c.groupsArea()
 	case "entitlements":
 		return c.collection(c.entitlements())
 	}

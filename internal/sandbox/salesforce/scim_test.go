@@ -312,7 +312,7 @@ func TestSCIMDeactivation(t *testing.T) {
 	u := asIntegration(t, o)
 	user := "/Users/" + makeID("005", 2)
 	c := o.Credentials()
-	token, err := o.sessions.add(t.Context(), session{user: makeID("005", 2), client: c.ClientID, name: "integration@sandbox.example", refresh: true}, refreshTTL)
+	token, err := o.sessions.add(t.Context(), session{user: makeID("005", 2), client: c.ClientID, name: "integration@sandbox.example", refresh: true}, untilRevoked)
 	if err != nil {
 		t.Fatal(err)
 	}

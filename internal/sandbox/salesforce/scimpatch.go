@@ -5,19 +5,15 @@ import (
 	"strings"
 )
 
-// scimPatch is what the operations of a PATCH (RFC 7644 §3.5.2) change of a user. They take effect together or not at all.
-func scimPatch(body []byte, u record) (scimFields, error) {
-	var patch struct {
-		Operations []scimOperation `json:"Operations"` //nolint:tagliatelle // SCIM's name
-	}
-	if err := decodeSCIM(body, scimPatchURN, &patch); err != nil {
+// scimPatch is what the operations of a PATCH (RFC 7644 §3.5.2) change of a user, who has the permission sets given. They take
+// effect together or not at all.
+func scimPatch(body []byte, u record, sets []string) (scimFields, error) {
+	operations, err := scimOperations(body)
+	if err != nil {
 		return nil, err
 	}
-	if n := len(patch.Operations); n == 0 || n > maxSCIMOps {
-		return nil, badSCIM(scimInvalidSyntax, "a PATCH has 1 to %d Operations", maxSCIMOps)
-	}
-	p := &scimPatcher{user: u, in: scimFields{}}
-	for _, op := range patch.Operations {
+	p := &scimPatcher{user: u, sets: sets, in: scimFields{}}
+	for _, op := range operations {
 		if err := p.apply(op); err != nil {
 			return nil, err
 		}
@@ -34,6 +30,7 @@ type scimOperation struct {
 // scimPatcher applies operations to a user: in is what they changed so far.
 type scimPatcher struct {
 	user record
+	sets []string // ids of the permission sets
 	in   scimFields
 }
 
@@ -53,7 +50,7 @@ func (p *scimPatcher) apply(op scimOperation) error {
 	if err != nil {
 		return err
 	}
-	if verb == "remove" {
+	if verb == "remove" && path.attr != scimEntitlements {
 		op.Value = scimNull
 	}
 	return p.at(verb, path, op.Value)
@@ -91,6 +88,17 @@ func known(attr string) bool {
 
 // at applies an operation to what a path names.
 func (p *scimPatcher) at(verb string, path scimPath, value json.RawMessage) error {
+	switch {
+	case path.attr != scimEntitlements:
+		return p.attribute(verb, path, value)
+	case verb == "replace" && (path.filter != nil || path.sub != ""):
+		return p.elements(verb, path, value)
+	}
+	return p.entitlements(verb, path, value)
+}
+
+// attribute is at for all but the entitlements.
+func (p *scimPatcher) attribute(verb string, path scimPath, value json.RawMessage) error {
 	switch path.attr {
 	case "id", "schemas", "meta", "displayname", "groups", "usertype":
 		return badSCIM(scimMutability, "%s cannot be changed", path.attr)
@@ -98,7 +106,7 @@ func (p *scimPatcher) at(verb string, path scimPath, value json.RawMessage) erro
 		if path.sub == "formatted" {
 			return badSCIM(scimMutability, "name.formatted cannot be changed: change the parts of the name")
 		}
-	case "emails", "phonenumbers", scimEntitlements:
+	case "emails", "phonenumbers":
 		if path.filter != nil || path.sub != "" {
 			return p.elements(verb, path, value)
 		}

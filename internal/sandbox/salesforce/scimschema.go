@@ -66,8 +66,8 @@ func scimSchemas(root string) []map[string]any {
 			scimDefine("department", "string", "Department"), scimDefine("organization", "string", "Company name")),
 		schema(scimGroupURN, "Group", "A public group",
 			scimDefine("displayName", "string", "Name", required, fixed),
-			scimDefine("members", "complex", "Users and groups in it", many, fixed, scimParts(
-				scimDefine("value", "string", "Id", fixed), scimDefine("display", "string", "Name", fixed), scimDefine("type", "string", "User or Group", fixed),
+			scimDefine("members", "complex", "Users and groups in it", many, scimParts(
+				scimDefine("value", "string", "Id", required, scimWith("mutability", "immutable")), scimDefine("display", "string", "Name", fixed), scimDefine("type", "string", "User or Group", fixed),
 				scimDefine("$ref", "reference", "Address", fixed, scimWith("referenceTypes", []string{"User", "Group"})),
 			))),
 		schema(scimEntitlementURN, "Entitlement", "A profile or a permission set",
@@ -97,7 +97,7 @@ func scimUserAttributes() []map[string]any {
 		scimDefine("active", "boolean", "Whether the user may sign in"),
 		scimDefine("emails", "complex", "The e-mail address; of several the primary one is kept", many, required, element("work")),
 		scimDefine("phoneNumbers", "complex", "A phone number of work and a mobile one", many, element("work", "mobile")),
-		scimDefine(scimEntitlements, "complex", "The profile: exactly one", many, required, element("Profile")),
+		scimDefine(scimEntitlements, "complex", "The profile, exactly one, and permission sets", many, required, element("Profile", "PermissionSet")),
 		scimDefine("groups", "complex", "Public groups the user is in", many, fixed, scimParts(
 			scimDefine("value", "string", "Id", fixed), scimDefine("display", "string", "Name", fixed),
 			scimDefine("$ref", "reference", "Address", fixed, scimWith("referenceTypes", []string{"Group"})),

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -114,6 +113,9 @@ type scimElement struct {
 // setElements takes the elements of a multi-valued attribute that the org has a field for: one e-mail address (the primary,
 // or else that of work, or else the first), a phone number of work and a mobile one, and one profile.
 func (in scimFields) setElements(name string, raw json.RawMessage, whole bool) error {
+	if name == scimEntitlements {
+		return in.setEntitlements(raw)
+	}
 	var list []scimElement
 	if !isNull(raw) && json.Unmarshal(raw, &list) != nil {
 		var one scimElement
@@ -127,10 +129,7 @@ func (in scimFields) setElements(name string, raw json.RawMessage, whole bool) e
 			return badSCIM(scimInvalidValue, "an element of %s has no value", name)
 		}
 	}
-	chosen, err := chooseElements(name, list)
-	if err != nil {
-		return err
-	}
+	chosen := chooseElements(name, list)
 	for _, a := range scimAttrs() {
 		if a.name != name {
 			continue
@@ -145,18 +144,12 @@ func (in scimFields) setElements(name string, raw json.RawMessage, whole bool) e
 }
 
 // chooseElements picks the values that are kept, by kind.
-func chooseElements(name string, list []scimElement) (map[string]string, error) {
+func chooseElements(name string, list []scimElement) map[string]string {
 	out := map[string]string{}
 	if len(list) == 0 {
-		return out, nil
+		return out
 	}
 	switch name {
-	case scimEntitlements:
-		if len(list) != 1 || !strings.HasPrefix(list[0].Value, "00e") {
-			return nil, badSCIM(scimInvalidValue, "a user has exactly one profile: send its id (00e...) as the only entitlement; "+
-				"permission sets are given by PermissionSetAssignment records")
-		}
-		out["profile"] = list[0].Value
 	case "emails":
 		out["work"] = mainEmail(list)
 	default:
@@ -170,7 +163,7 @@ func chooseElements(name string, list []scimElement) (map[string]string, error) 
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // mainEmail is the primary address, else the one at work, else the first.
@@ -351,6 +344,16 @@ func (c *scimCall) addLinks(out map[string]any, u record) error {
 		}
 		out[scimEntitlements] = []map[string]any{e}
 	}
+	sets, err := c.setsOf(u["Id"])
+	if err != nil {
+		return err
+	}
+	for _, row := range sets {
+		list, _ := out[scimEntitlements].([]map[string]any)
+		out[scimEntitlements] = append(list, map[string]any{
+			"value": row[0], "display": row[2], "type": "PermissionSet", "primary": false, "$ref": c.root + "/Entitlements/" + text(row[0]),
+		})
+	}
 	rows, err := c.rows(qSCIMGroups, 2, u["Id"], maxSCIMLinks)
 	if err != nil {
 		return err
@@ -389,8 +392,15 @@ func (c *scimCall) createUser() (*response, error) {
 		in["CommunityNickname"] = appendString(nil, firstRunes(nick, 40))
 	}
 	in["Alias"] = appendString(nil, strings.ToLower(firstRunes(first, 1)+firstRunes(last, 4)))
-	obj := c.org.schema.object("User")
-	id, err := c.org.insertOne(c.request, obj, in)
+	sets, _ := in.takeSets()
+	var id string
+	err := c.org.update(c.request, func(tx *sql.Tx) (err error) {
+		inner := c.within(tx)
+		if id, err = c.org.insertOne(inner.request, c.org.schema.object("User"), in); err != nil {
+			return err
+		}
+		return inner.assignSets(id, sets)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -410,44 +420,45 @@ func firstRunes(s string, n int) string {
 	return string(r[:min(n, len(r))])
 }
 
-// changeUser carries out a PUT, PATCH or DELETE as one change, and ends the sessions of a user that is not active any more.
+// changeUser carries out a PUT, PATCH or DELETE as one change.
 func (c *scimCall) changeUser(id string) (*response, error) {
 	seen, err := c.userObject()
 	if err != nil {
 		return nil, err
 	}
-	var was, now record
+	var now record
 	err = c.org.update(c.request, func(tx *sql.Tx) error {
-		inner := *c.request
-		inner.tx = tx
-		if was, err = readRecord(c.ctx, c.org.db(&inner), seen, id); err != nil {
+		inner := c.within(tx)
+		was, err := readRecord(c.ctx, c.org.db(inner.request), seen, id)
+		if err != nil {
 			return err
 		}
-		if err := c.org.precondition(&inner, seen, id); err != nil {
+		if err := c.org.precondition(inner.request, seen, id); err != nil {
 			return err
 		}
-		in, err := c.wanted(was)
+		in, err := inner.wanted(was)
 		if err != nil {
 			return err
 		}
 		if err := c.keepsAdmin(id, in); err != nil {
 			return err
 		}
+		sets, given := in.takeSets()
 		if len(in) > 0 {
-			if err := c.org.updateOne(&inner, c.org.schema.object("User"), id, in); err != nil {
+			if err := c.org.updateOne(inner.request, c.org.schema.object("User"), id, in); err != nil {
 				return err
 			}
 		}
-		now, err = readRecord(c.ctx, c.org.db(&inner), seen, id)
+		if given {
+			if err := inner.assignSets(id, sets); err != nil {
+				return err
+			}
+		}
+		now, err = readRecord(c.ctx, c.org.db(inner.request), seen, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	if was["IsActive"] == int64(1) && now["IsActive"] == int64(0) {
-		if err := c.org.sessions.expire(c.ctx, func(x *session) bool { return x.user == id }); err != nil {
-			return nil, fmt.Errorf("ending the sessions of a user: %w", err)
-		}
 	}
 	return c.userAnswer(http.StatusOK, now)
 }
@@ -458,7 +469,15 @@ func (c *scimCall) wanted(u record) (scimFields, error) {
 	case http.MethodDelete:
 		return scimFields{"IsActive": json.RawMessage("false")}, nil
 	case http.MethodPatch:
-		return scimPatch(c.body, u)
+		rows, err := c.setsOf(u["Id"])
+		if err != nil {
+			return nil, err
+		}
+		sets := make([]string, len(rows))
+		for i, row := range rows {
+			sets[i] = text(row[0])
+		}
+		return scimPatch(c.body, u, sets)
 	}
 	var doc map[string]json.RawMessage
 	if err := decodeSCIM(c.body, scimUserURN, &doc); err != nil {

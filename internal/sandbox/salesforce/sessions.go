@@ -1,12 +1,14 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,14 +24,40 @@ type session struct {
 	created time.Time
 	expires time.Time
 	refresh bool
+	family  string // the same for all that came of one approval: a refresh token, its successors and their access tokens
+	serial  int64  // in the order they were made, of those of one process
+	spent   bool   // a refresh token that was exchanged for its successor
+}
+
+// The kinds of token in the store.
+const (
+	kindAccess  = "access"
+	kindRefresh = "refresh"
+	kindSpent   = "spent"
+)
+
+// addSessionColumns brings the table of an older file up to date.
+func addSessionColumns(ctx context.Context, tx *sql.Tx) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM pragma_table_info('session') WHERE name = 'family'").Scan(&n); err != nil {
+		return fmt.Errorf("reading the columns of session: %w", err)
+	}
+	if n > 0 {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, "ALTER TABLE session ADD COLUMN family TEXT NOT NULL DEFAULT ''"); err != nil {
+		return fmt.Errorf("adding family to session: %w", err)
+	}
+	return nil
 }
 
 // sessions keeps tokens by hash, in memory with the store behind it.
 type sessions struct {
 	store *store
 	now   func() time.Time
-	mu    sync.RWMutex // guards live
+	mu    sync.RWMutex // guards all below
 	live  map[string]*session
+	made  int64 // tokens since the start
 }
 
 // maxSessions bounds the tokens that are kept; the oldest go first.
@@ -44,7 +72,7 @@ func tokenHash(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-const qSessions = `SELECT s.hash, s.kind, s.user_id, s.client_id, s.scope, s.created, s.expires, COALESCE(u."Username", '')
+const qSessions = `SELECT s.hash, s.kind, s.user_id, s.client_id, s.scope, s.created, s.expires, s.family, COALESCE(u."Username", '')
 FROM session s LEFT JOIN "User" u ON u."Id" = s.user_id ORDER BY s.created DESC LIMIT ?`
 
 // load reads the tokens of an earlier run: clients stay signed in over a restart.
@@ -58,23 +86,24 @@ func (s *sessions) load(ctx context.Context) (err error) {
 		var x session
 		var kind string
 		var created, expires int64
-		if err := rows.Scan(&x.hash, &kind, &x.user, &x.client, &x.scope, &created, &expires, &x.name); err != nil {
+		if err := rows.Scan(&x.hash, &kind, &x.user, &x.client, &x.scope, &created, &expires, &x.family, &x.name); err != nil {
 			return fmt.Errorf("reading a session: %w", err)
 		}
-		x.created, x.expires, x.refresh = time.UnixMilli(created), time.UnixMilli(expires), kind == "refresh"
+		x.created, x.expires, x.refresh = time.UnixMilli(created), time.UnixMilli(expires), kind != kindAccess
+		x.spent = kind == kindSpent
 		s.live[x.hash] = &x
 	}
 	return rows.Err() //nolint:wrapcheck // the caller starts the org and says so
 }
 
-const qAddSession = `INSERT INTO session (hash, kind, user_id, client_id, scope, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)`
+const qAddSession = `INSERT INTO session (hash, kind, user_id, client_id, scope, created, expires, family) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
 // add makes a token of the platform's shape: the 15-character org id, "!", and letters, digits and dots.
 func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (string, error) {
 	token := orgID[:15] + "!AQ" + randomText(60) + "." + randomText(32)
-	kind := "access"
+	kind := kindAccess
 	if x.refresh {
-		token, kind = "5Aep"+randomText(80), "refresh"
+		token, kind = "5Aep"+randomText(80), kindRefresh
 	}
 	x.hash, x.created = tokenHash(token), s.now()
 	x.expires = x.created.Add(ttl)
@@ -82,7 +111,7 @@ func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (strin
 		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE expires < ?", x.created.UnixMilli()); err != nil {
 			return fmt.Errorf("dropping old sessions: %w", err)
 		}
-		if _, err := tx.ExecContext(ctx, qAddSession, x.hash, kind, x.user, x.client, x.scope, x.created.UnixMilli(), x.expires.UnixMilli()); err != nil {
+		if _, err := tx.ExecContext(ctx, qAddSession, x.hash, kind, x.user, x.client, x.scope, x.created.UnixMilli(), x.expires.UnixMilli(), x.family); err != nil {
 			return fmt.Errorf("storing a session: %w", err)
 		}
 		return nil
@@ -95,6 +124,8 @@ func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (strin
 	if len(s.live) >= maxSessions {
 		s.makeRoom()
 	}
+	s.made++
+	x.serial = s.made
 	s.live[x.hash] = &x
 	return token, nil
 }
@@ -120,34 +151,134 @@ func (s *sessions) find(token string, refresh bool) *session {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	x := s.live[tokenHash(token)]
-	if x == nil || x.refresh != refresh || !s.now().Before(x.expires) {
+	if x == nil || x.refresh != refresh || x.spent || !s.now().Before(x.expires) {
 		return nil
 	}
 	return x
 }
 
-// revoke ends a token, and with a refresh token the access tokens of the same user and client. It reports whether the
-// token was known.
+// spentBy returns the refresh token that was exchanged for another before, nil when the token is none.
+func (s *sessions) spentBy(token string) *session {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if x := s.live[tokenHash(token)]; x != nil && x.spent {
+		return x
+	}
+	return nil
+}
+
+// approved reports whether a user has let an application in: it holds a refresh token that lives.
+func (s *sessions) approved(user, client string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, x := range s.live {
+		if x.refresh && !x.spent && x.user == user && x.client == client && s.now().Before(x.expires) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxApprovals is how often a user can let one application in at the same time: another approval ends the oldest, as on the
+// platform.
+const maxApprovals = 5
+
+// limitApprovals ends the oldest approvals of a user and an application beyond the limit.
+func (s *sessions) limitApprovals(ctx context.Context, user, client string) error {
+	s.mu.RLock()
+	var have []*session
+	for _, x := range s.live {
+		if x.refresh && !x.spent && x.user == user && x.client == client && s.now().Before(x.expires) {
+			have = append(have, x)
+		}
+	}
+	s.mu.RUnlock()
+	if len(have) <= maxApprovals {
+		return nil
+	}
+	slices.SortFunc(have, func(a, b *session) int { return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.serial, b.serial)) })
+	oldest := have[:len(have)-maxApprovals]
+	return s.end(ctx, func(x *session) bool {
+		return slices.ContainsFunc(oldest, func(old *session) bool { return x == old || old.family != "" && old.sameFamily(x) })
+	})
+}
+
+// sameFamily reports whether two tokens came of one approval. Those of before families were kept are taken together by user
+// and client.
+func (x *session) sameFamily(y *session) bool {
+	if x.family == "" {
+		return x.user == y.user && x.client == y.client
+	}
+	return x.family == y.family
+}
+
+// revoke ends a token, and with a refresh token all access tokens that came of it. It reports whether the token lived.
 func (s *sessions) revoke(ctx context.Context, token string) (bool, error) {
 	s.mu.Lock()
 	x := s.live[tokenHash(token)]
-	if x == nil {
+	if x == nil || x.spent || !s.now().Before(x.expires) {
 		s.mu.Unlock()
 		return false, nil
 	}
-	hashes := []string{x.hash}
+	s.mu.Unlock()
 	if x.refresh {
-		for hash, y := range s.live {
-			if !y.refresh && y.user == x.user && y.client == x.client {
-				hashes = append(hashes, hash)
-			}
+		return true, s.end(ctx, x.sameFamily)
+	}
+	return true, s.end(ctx, func(y *session) bool { return y == x })
+}
+
+// end ends the tokens that are chosen, in memory and, so that a restart does not bring them back, in the store.
+func (s *sessions) end(ctx context.Context, chosen func(*session) bool) error {
+	s.mu.Lock()
+	var hashes []string
+	for hash, x := range s.live {
+		if chosen(x) {
+			delete(s.live, hash)
+			hashes = append(hashes, hash)
 		}
 	}
-	for _, h := range hashes {
-		delete(s.live, h)
-	}
 	s.mu.Unlock()
-	return true, s.forget(ctx, hashes)
+	return s.forget(ctx, hashes)
+}
+
+// rotate adds the successor of a refresh token, which is dead from now on: of two who send it at once one is refused. The
+// old one is kept as spent, so that another use of it is noticed.
+func (s *sessions) rotate(ctx context.Context, old *session, ttl time.Duration) (string, error) {
+	spent := *old
+	spent.spent = true
+	s.mu.Lock()
+	if s.live[old.hash] != old {
+		s.mu.Unlock()
+		return "", invalidGrant("expired access/refresh token")
+	}
+	s.live[old.hash] = &spent
+	s.mu.Unlock()
+	err := s.store.update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE session SET kind = ? WHERE hash = ?", kindSpent, old.hash); err != nil {
+			return fmt.Errorf("spending a refresh token: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	next := *old
+	return s.add(ctx, next, ttl)
+}
+
+// prolong lets a token live longer.
+func (s *sessions) prolong(ctx context.Context, old *session, ttl time.Duration) error {
+	next := *old
+	next.expires = s.now().Add(ttl)
+	s.mu.Lock()
+	s.live[old.hash] = &next
+	s.mu.Unlock()
+	return s.store.update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE session SET expires = ? WHERE hash = ?", next.expires.UnixMilli(), old.hash); err != nil {
+			return fmt.Errorf("prolonging a token: %w", err)
+		}
+		return nil
+	})
 }
 
 func (s *sessions) forget(ctx context.Context, hashes []string) error {
@@ -169,44 +300,5 @@ func (s *sessions) expireAll(ctx context.Context, user string) error {
 
 // expire ends the access tokens that are chosen.
 func (s *sessions) expire(ctx context.Context, chosen func(*session) bool) error {
-	s.mu.Lock()
-	var hashes []string
-	for hash, x := range s.live {
-		if !x.refresh && chosen(x) {
-			delete(s.live, hash)
-			hashes = append(hashes, hash)
-		}
-	}
-	s.mu.Unlock()
-	return s.forget(ctx, hashes)
-}
-
-// drop ends one token by its hash.
-func (s *sessions) drop(ctx context.Context, hash string) error {
-	s.mu.Lock()
-	delete(s.live, hash)
-	s.mu.Unlock()
-	return s.forget(ctx, []string{hash})
-}
-
-// account is what signing in needs of a user.
-type account struct {
-	id, username, password, token string
-	active                        bool
-}
-
-const qAccount = `SELECT u."Id", u."Username", u."IsActive", COALESCE(x.password, ''), COALESCE(x.token, '')
-FROM "User" u LEFT JOIN secret x ON x.user_id = u."Id" WHERE u."Username~" = ? AND u."IsDeleted" = 0`
-
-// userByName returns nil when there is no such user.
-func (o *Org) userByName(ctx context.Context, name string) (*account, error) {
-	var a account
-	err := o.store.read.QueryRowContext(ctx, qAccount, strings.ToLower(name)).Scan(&a.id, &a.username, &a.active, &a.password, &a.token)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil //nolint:nilnil // documented
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a user: %w", err)
-	}
-	return &a, nil
+	return s.end(ctx, func(x *session) bool { return !x.refresh && chosen(x) })
 }

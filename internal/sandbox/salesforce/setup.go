@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,10 @@ import (
 //	POST /sandbox/api/apps                   adds or replaces an App
 //	POST /sandbox/api/apps/{client_id}/keys  adds a certificate or public key, a PEM text as the body; "own" is the org's app
 //	PUT, DELETE /sandbox/api/profiles/{name}        restricts a profile to Permissions, or lifts that
+//	PUT  /sandbox/api/profiles/{name}/login-ranges  {"ranges": ["0.0.0.0-255.255.255.255"]}: where its users may come from
 //	PUT, DELETE /sandbox/api/permissionsets/{name}  sets or removes a permission set, with its users
+//	GET, POST /sandbox/api/users/{username}/security-token  the token that goes after the password; POST makes another
+//	GET, PUT /sandbox/api/security           Security: trusted ranges, login ranges on every request, lock-out
 func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sandbox/api/flows", func(w http.ResponseWriter, _ *http.Request) { o.writeFlows(w) })
 	mux.HandleFunc("PUT /sandbox/api/flows", o.setFlows)
@@ -30,6 +34,11 @@ func (o *Org) setupSwitches(mux *http.ServeMux) {
 	mux.HandleFunc("POST /sandbox/api/apps/{id}/keys", o.postKey)
 	mux.HandleFunc("PUT /sandbox/api/profiles/{name}", o.putPermissions(o.RestrictProfile))
 	mux.HandleFunc("DELETE /sandbox/api/profiles/{name}", o.dropPermissions(o.RestrictProfile))
+	mux.HandleFunc("PUT /sandbox/api/profiles/{name}/login-ranges", o.putLoginRanges)
+	mux.HandleFunc("GET /sandbox/api/users/{username}/security-token", o.securityToken)
+	mux.HandleFunc("POST /sandbox/api/users/{username}/security-token", o.securityToken)
+	mux.HandleFunc("GET /sandbox/api/security", o.getSecurity)
+	mux.HandleFunc("PUT /sandbox/api/security", o.putSecurity)
 	mux.HandleFunc("PUT /sandbox/api/permissionsets/{name}", o.putPermissions(o.SetPermissionSet))
 	mux.HandleFunc("DELETE /sandbox/api/permissionsets/{name}", o.dropPermissions(o.SetPermissionSet))
 	o.apexSwitches(mux)
@@ -142,7 +151,8 @@ type switchRow struct {
 }
 
 func (s *site) setupPage(w http.ResponseWriter, r *http.Request, problem string) {
-	d := pageData{Title: "Setup", Section: "apps", Problem: problem, Apps: s.org.Apps()}
+	d := pageData{Title: "Setup", Section: "apps", Problem: problem, Apps: s.org.Apps(), Security: s.org.Security()}
+	d.Trusted = strings.Join(d.Security.TrustedRanges, "\n")
 	for _, f := range Flows() {
 		d.Switches = append(d.Switches, switchRow{string(f), flowLabel(f), s.org.FlowEnabled(f)})
 	}
@@ -172,6 +182,8 @@ func flowLabel(f Flow) string {
 		return "OAuth token exchange flow"
 	case FlowDevice:
 		return "OAuth device flow"
+	case FlowUserAgent:
+		return "OAuth user-agent flow"
 	}
 	return string(f)
 }
@@ -197,7 +209,11 @@ func (s *site) setup(w http.ResponseWriter, r *http.Request) {
 	case "app":
 		_, err = s.org.AddApp(ctx, App{
 			Name: strings.TrimSpace(name), Username: strings.TrimSpace(r.PostForm.Get("username")), CallbackURLs: strings.Fields(r.PostForm.Get("callback_urls")),
+			Scopes: strings.Fields(r.PostForm.Get("scopes")), PermittedUsers: r.PostForm.Get("permitted"), Profiles: lines(r.PostForm.Get("profiles")),
+			RequirePKCE: r.PostForm.Get("pkce") != "",
 		})
+	case "security":
+		err = s.saveSecurity(r)
 	default:
 		err = fmt.Errorf("the action %q is unknown", shorten(r.PostForm.Get("do")))
 	}
@@ -206,4 +222,27 @@ func (s *site) setup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/sandbox/setup", http.StatusSeeOther)
+}
+
+// lines are the lines of a text that hold anything.
+func lines(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// saveSecurity carries out the form of sign-in security.
+func (s *site) saveSecurity(r *http.Request) error {
+	attempts, err := strconv.Atoi(strings.TrimSpace(r.PostForm.Get("attempts")))
+	minutes, minutesErr := strconv.Atoi(strings.TrimSpace(r.PostForm.Get("minutes")))
+	if err != nil || minutesErr != nil {
+		return errors.New("the attempts and minutes must be whole numbers")
+	}
+	return s.org.SetSecurity(r.Context(), Security{
+		TrustedRanges: lines(r.PostForm.Get("trusted")), EnforceRanges: r.PostForm.Get("enforce") != "", MaxAttempts: attempts, LockoutMinutes: minutes,
+	})
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The SOAP API in as far as clients sign in by it: login, logout and getUserInfo, in the partner (u) and enterprise (c)
+// The SOAP API in as far as clients sign in by it: login, logout, getUserInfo and getServerTimestamp, in the partner (u) and enterprise (c)
 // dialects. login ended with 64.0 (release notes of Summer '25).
 const (
 	maxSOAP      = 64 << 10 // bytes of an envelope
@@ -31,6 +31,7 @@ type soapEnvelope struct {
 		} `xml:"login"`
 		Logout      *struct{} `xml:"logout"`
 		GetUserInfo *struct{} `xml:"getUserInfo"`
+		Timestamp   *struct{} `xml:"getServerTimestamp"`
 	} `xml:"Body"`
 }
 
@@ -64,8 +65,17 @@ func (o *Org) soap(w http.ResponseWriter, r *http.Request, segs []string) {
 		"</sf:exceptionMessage></sf:"+soapDetail(f.code)+"></detail></soapenv:Fault>")
 }
 
+// The platform's words for a login that is refused.
+const (
+	invalidLogin = "INVALID_LOGIN"
+	badLogin     = "Invalid username, password, security token; or user locked out."
+	needsToken   = " Are you at a new location? When accessing Salesforce--either via a desktop client or the API--from outside of your company's " +
+		"trusted networks, you must add a security token to your password to log in. To get your new security token, log in to Salesforce. " +
+		"From your personal settings, enter Reset My Security Token in the Quick Find box, then select Reset My Security Token."
+)
+
 func soapDetail(code string) string {
-	if code == "INVALID_LOGIN" {
+	if code == invalidLogin || strings.HasPrefix(code, "LOGIN_") {
 		return "LoginFault"
 	}
 	return "UnexpectedErrorFault"
@@ -93,12 +103,12 @@ func (o *Org) soapAnswer(w http.ResponseWriter, r *http.Request, segs []string) 
 	switch {
 	case env.Body.Login != nil:
 		return o.soapLogin(w, r, segs, version, env.Body.Login.Username, env.Body.Login.Password)
-	case env.Body.Logout != nil, env.Body.GetUserInfo != nil:
+	case env.Body.Logout != nil, env.Body.GetUserInfo != nil, env.Body.Timestamp != nil:
 	default:
-		return "", &soapFault{"INVALID_OPERATION", "this org answers login, logout and getUserInfo by SOAP: use the REST API for all else"}
+		return "", &soapFault{"INVALID_OPERATION", "this org answers login, logout, getUserInfo and getServerTimestamp by SOAP: use the REST API for all else"}
 	}
 	token := strings.TrimSpace(env.Header.Session.ID)
-	s := o.sessions.find(token, false)
+	s := o.sessionOf(r.Context(), token, r.RemoteAddr)
 	if s == nil {
 		return "", &soapFault{"INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash"}
 	}
@@ -106,6 +116,10 @@ func (o *Org) soapAnswer(w http.ResponseWriter, r *http.Request, segs []string) 
 	if env.Body.Logout != nil {
 		_, err := o.sessions.revoke(r.Context(), token)
 		return "<logoutResponse/>", err
+	}
+	if env.Body.Timestamp != nil {
+		return "<getServerTimestampResponse><result><timestamp>" + o.now().UTC().Format("2006-01-02T15:04:05.000Z") +
+			"</timestamp></result></getServerTimestampResponse>", nil
 	}
 	info, err := o.soapUserInfo(r, s.user)
 	return "<getUserInfoResponse><result>" + info + "</result></getUserInfoResponse>", err
@@ -129,15 +143,16 @@ func (o *Org) soapLogin(w http.ResponseWriter, r *http.Request, segs []string, v
 	case !o.FlowEnabled(FlowSOAPLogin):
 		return "", &soapFault{"INVALID_OPERATION", "SOAP API login() is disabled by default in this org."}
 	}
-	user, err := o.userByName(r.Context(), strings.TrimSpace(username))
-	if err != nil {
+	user, result, err := o.byPassword(r, username, password, true)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if user == nil || !user.active || !o.passwordMatches(r, user, password) {
-		return "", &soapFault{"INVALID_LOGIN", "Invalid username, password, security token; or user locked out."}
-	}
-	if !o.mayCome(r.Context(), user.id, r.RemoteAddr) {
-		return "", &soapFault{"LOGIN_MUST_USE_SECURITY_TOKEN", "the profile's login IP ranges do not hold this address"}
+	case result == loginNeedsToken:
+		return "", &soapFault{"LOGIN_MUST_USE_SECURITY_TOKEN", badLogin + needsToken}
+	case result != loginOK:
+		return "", &soapFault{invalidLogin, badLogin}
+	case !o.mayCome(r.Context(), user.id, r.RemoteAddr):
+		return "", &soapFault{"LOGIN_DURING_RESTRICTED_DOMAIN", "Users not allowed to log in from this IP address"}
 	}
 	s := session{user: user.id, client: "soap", scope: fullScope, name: user.username}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)

@@ -96,6 +96,8 @@ func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
 	}
 	id, valid := normalID(rest[0])
 	switch {
+	case valid && obj.name == "User" && len(rest) == 2 && strings.EqualFold(rest[1], "password"):
+		return o.userPassword(rq, id)
 	case valid && id[:3] == obj.prefix:
 		return o.byIDAndPath(rq, obj, id, rest[1:])
 	case len(rest) > 1:

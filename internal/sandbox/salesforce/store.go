@@ -49,6 +49,8 @@ type txnState struct {
 
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting
+
+	after []func() // run once the transaction took effect
 }
 
 // The writer keeps what a bulk load touches, the inner pages of all indexes, and moves the log into the file every 64 MiB
@@ -144,11 +146,11 @@ CREATE TABLE IF NOT EXISTS app (client_id TEXT PRIMARY KEY, data TEXT NOT NULL) 
 CREATE TABLE IF NOT EXISTS secret (user_id TEXT PRIMARY KEY, password TEXT NOT NULL, token TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session (
   hash TEXT PRIMARY KEY, kind TEXT NOT NULL, user_id TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL,
-  created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  created INTEGER NOT NULL, expires INTEGER NOT NULL, family TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
 -- by the last digits of numbers, and with a + after the entity by those of texts (see phoneKeys)
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable + qAttemptTable
 
 // storedColumn is one column of a table; text fields have a folded one besides their own.
 type storedColumn struct{ name, sqlType string }
@@ -241,9 +243,12 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		}
 		return err
 	}
-	logged, texts := s.txn.changes > 0, s.txn.stmts // the next transaction may begin as soon as this one ends
+	logged, texts, after := s.txn.changes > 0, s.txn.stmts, s.txn.after // the next transaction may begin as soon as this one ends
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
+	}
+	for _, fn := range after {
+		fn()
 	}
 	if logged {
 		s.bell.ring()
@@ -255,6 +260,9 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	return nil
 }
+
+// afterCommit runs fn when the transaction under way has taken effect. fn must not write to the store.
+func (s *store) afterCommit(fn func()) { s.txn.after = append(s.txn.after, fn) }
 
 // maxReadyText keeps what is made for one statement alone, such as a list of rows, from staying prepared.
 const maxReadyText = 32 << 10

@@ -37,6 +37,9 @@ func makeTables(ctx context.Context, tx *sql.Tx, sc *schema, ddl, sum string) er
 	if _, err := tx.ExecContext(ctx, qSystemTables); err != nil {
 		return fmt.Errorf("making the system tables: %w", err)
 	}
+	if err := addSessionColumns(ctx, tx); err != nil {
+		return err
+	}
 	for _, o := range sc.objects {
 		if err := addColumns(ctx, tx, o); err != nil {
 			return err

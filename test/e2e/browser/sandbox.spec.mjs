@@ -1,6 +1,8 @@
 // The pages of the stand-in org, as a person uses them: the real process, light and dark, large and small.
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
 import { startHub } from "./hub.mjs";
 
 let hub;
@@ -77,4 +79,90 @@ test("a fault is set, strikes and is deleted", async ({ page }) => {
   expect((await page.request.get(`${base}/services/data/v60.0/limits`)).status()).toBe(401);
   await page.goto(`${base}/sandbox/log?only=failed&path=limits`);
   await expect(page.getByRole("row")).toHaveCount(3);
+});
+
+const VERIFIER = "a-verifier-of-more-than-forty-three-characters-000";
+
+/** An application that waits for the browser to come back, and remembers what with. */
+async function application() {
+  const back = [];
+  const server = createServer((request, response) => {
+    if (request.url.startsWith("/cb")) back.push(new URL(request.url, "http://app").searchParams);
+    response.end("Back at the application");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const redirect = `http://127.0.0.1:${server.address().port}/cb`;
+  const query = new URLSearchParams({
+    response_type: "code",
+    client_id: hub.ready.org.client_id,
+    redirect_uri: redirect,
+    state: "a state",
+    scope: "api refresh_token",
+    login_hint: hub.ready.org.username,
+    code_challenge: createHash("sha256").update(VERIFIER).digest("base64url"),
+    code_challenge_method: "S256",
+  });
+  return { back, redirect, address: `${base}/services/oauth2/authorize?${query}`, close: () => new Promise((resolve) => server.close(resolve)) };
+}
+
+test("a person signs in, is told of a wrong password, and allows or denies", async ({ page }) => {
+  const app = await application();
+  await page.goto(app.address);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Allow access?");
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(inWords)).toEqual([]);
+  await expect(page.getByLabel("Username")).toHaveValue(hub.ready.org.username);
+  await page.getByRole("button", { name: "Deny" }).click();
+  await expect(page.getByText("Back at the application")).toBeVisible();
+  expect(Object.fromEntries(app.back.pop())).toEqual({ error: "access_denied", error_description: "end-user denied authorization", state: "a state" });
+
+  await page.goto(app.address);
+  await page.getByLabel("Password").fill("wrong");
+  await page.getByRole("button", { name: "Allow" }).click();
+  await expect(page.getByText("The username or password is wrong")).toBeVisible();
+  expect(app.back).toEqual([]);
+  await page.getByLabel("Password").fill(hub.ready.org.password);
+  await page.getByRole("button", { name: "Allow" }).click();
+  await expect(page.getByText("Back at the application")).toBeVisible();
+  const answer = app.back.pop();
+  expect(answer.get("state")).toBe("a state");
+  const body = new URLSearchParams({
+    grant_type: "authorization_code",
+    client_id: hub.ready.org.client_id,
+    redirect_uri: app.redirect,
+    code: answer.get("code"),
+    code_verifier: VERIFIER,
+  });
+  const tokens = await (await fetch(`${base}/services/oauth2/token`, { method: "POST", body })).json();
+  expect(tokens).toMatchObject({ token_type: "Bearer", scope: "api refresh_token", instance_url: base });
+  expect(tokens.refresh_token).toMatch(/^5Aep/);
+  await app.close();
+});
+
+test("an address the app has not is shown, and nobody is sent there", async ({ page }) => {
+  const app = await application();
+  await page.goto(app.address.replace(encodeURIComponent(app.redirect), encodeURIComponent("javascript:alert(1)")));
+  await expect(page.getByText("redirect_uri_mismatch")).toBeVisible();
+  await page.goto(app.address.replace("client_id=", "client_id=x"));
+  await expect(page.getByText("invalid_client_id")).toBeVisible();
+  expect(app.back).toEqual([]);
+  await app.close();
+});
+
+test("a user is frozen and let in again, and login IP ranges are kept", async ({ page }) => {
+  await page.goto(`${base}/sandbox/setup/users`);
+  await page.getByRole("button", { name: "Freeze Ana Silva", exact: true }).click();
+  await expect(page.getByRole("row", { name: /Ana Silva/ })).toContainText("Frozen");
+  await page.getByRole("button", { name: "Unfreeze Ana Silva" }).click();
+  await expect(page.getByRole("button", { name: "Freeze Ana Silva", exact: true })).toBeVisible();
+  await page.goto(`${base}/sandbox/setup/profiles`);
+  await page.getByText("Standard User", { exact: true }).click();
+  await page.getByLabel(/^Login IP ranges of Standard User/).fill("0.0.0.0-255.255.255.255");
+  await page.getByRole("button", { name: "Save the ranges" }).click();
+  await page.getByText("Standard User", { exact: true }).click();
+  await expect(page.getByLabel(/^Login IP ranges of Standard User/)).toHaveValue("0.0.0.0-255.255.255.255");
+  await page.goto(`${base}/sandbox/setup`);
+  await page.getByLabel(/^Trusted IP ranges/).fill("127.0.0.1\nnonsense");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText(/IP range nonsense/)).toBeVisible();
 });

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"net/http"
 	"strings"
@@ -162,6 +163,53 @@ func FuzzChangeEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if ch, overflow, err := codec.decode(payload); err == nil && !overflow && ch.Kind == "" {
 			t.Errorf("a change of no kind: %+v", ch)
+		}
+	})
+}
+
+func FuzzSOAPLogin(f *testing.F) {
+	for _, s := range []string{
+		`<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><loginResponse><result><passwordExpired>false</passwordExpired><serverUrl>https://na1.example/services/Soap/u/64.0/00D</serverUrl><sessionId>00D!x</sessionId><userId>005</userId><userInfo><organizationId>00D</organizationId></userInfo></result></loginResponse></Body></Envelope>`,
+		`<e:Envelope xmlns:e="x"><e:Body><e:Fault><faultcode>sf:INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: no</faultstring></e:Fault></e:Body></e:Envelope>`,
+		`<Envelope><Body><loginResponse><result><sessionId>a&#13;&#10;b</sessionId><userId>../x</userId></result></loginResponse></Body></Envelope>`, `<!DOCTYPE x [<!ENTITY a "b">]><Envelope>&a;</Envelope>`, `<`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, fault, ok := parseSOAPLogin(body)
+		switch {
+		case !ok:
+		case fault != nil:
+			if len(fault.Message) > maxErrorText+4 || len(fault.Code) > maxErrorText+4 || soapError(fault) == nil {
+				t.Errorf("%q gave %+v", body, fault)
+			}
+		default:
+			if !usableToken(s.token) || strings.ContainsAny(s.user+s.org, "/?#") {
+				t.Errorf("%q gave %+v", body, s)
+			}
+		}
+	})
+}
+
+// FuzzSOAPEnvelope: whatever the user name and the password are, they arrive as they are and add no element.
+func FuzzSOAPEnvelope(f *testing.F) {
+	f.Add("ada@example.com", `<"&'>`)
+	f.Add("</urn:username><urn:username>root", "]]>")
+	f.Fuzz(func(t *testing.T, username, password string) {
+		var env struct {
+			Login []struct {
+				Username []string `xml:"username"`
+				Password []string `xml:"password"`
+			} `xml:"Body>login"`
+		}
+		if err := xml.Unmarshal(soapLogin(username, password), &env); err != nil || len(env.Login) != 1 || len(env.Login[0].Username) != 1 || len(env.Login[0].Password) != 1 {
+			t.Fatalf("%q, %q gave %+v, %v", username, password, env, err)
+		}
+		clean := func(s string) bool {
+			return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF })
+		}
+		if l := env.Login[0]; clean(username) && l.Username[0] != username || clean(password) && l.Password[0] != password {
+			t.Errorf("%q, %q arrive as %q", username, password, l)
 		}
 	})
 }

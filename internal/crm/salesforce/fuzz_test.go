@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/tandemcc/tandem/internal/crm"
 )
 
 func FuzzLimits(f *testing.F) {
@@ -163,6 +165,26 @@ func FuzzChangeEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if ch, overflow, err := codec.decode(payload); err == nil && !overflow && ch.Kind == "" {
 			t.Errorf("a change of no kind: %+v", ch)
+		}
+	})
+}
+
+func FuzzDeletions(f *testing.F) {
+	for _, s := range []string{
+		`{"deletedRecords":[{"id":"500000000000001AAA","deletedDate":"2026-11-22T03:13:26.000+0000"}],"earliestDateAvailable":"2026-11-07T00:00:00.000+0000","latestDateCovered":"2026-11-22T03:14:00.000+0000"}`,
+		`{"deletedRecords":[{"id":"x"}],"latestDateCovered":"2026-11-22T03:14:00.000+0000"}`, `{"latestDateCovered":""}`, `[]`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, _, covered, err := parseDeleted(body)
+		if err == nil && covered.IsZero() && !bytes.Contains(body, []byte("0001")) {
+			t.Errorf("%q covers nothing", body)
+		}
+		for _, ch := range list {
+			if len(ch.IDs) != 1 || !recordID.MatchString(ch.IDs[0]) || ch.Kind != crm.Deleted {
+				t.Errorf("%q gave %+v", body, ch)
+			}
 		}
 	})
 }

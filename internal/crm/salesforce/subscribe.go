@@ -59,7 +59,7 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 	if err != nil {
 		return err
 	}
-	sub := &subscriber{c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{}}
+	sub := newSubscriber(c, s, cur)
 	longest := c.o.Streams.Reconnect
 	if longest <= 0 {
 		longest = maxReconnect
@@ -97,6 +97,22 @@ type subscriber struct {
 	cur     crm.Cursor
 	schemas map[string]*eventCodec
 	window  map[string]map[string]sighting // by object and id: the changes that the last comparison saw
+	told    map[string]bool                // ids whose deletion was told
+	asked   map[string]time.Time           // by object: when the log of deletions was asked
+	noLog   map[string]bool                // objects without one
+}
+
+func newSubscriber(c *Client, s crm.Subscription, cur crm.Cursor) *subscriber {
+	if cur.Seen == nil {
+		cur.Seen = map[string]time.Time{}
+	}
+	if cur.Covered == nil {
+		cur.Covered = map[string]time.Time{}
+	}
+	return &subscriber{
+		c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{},
+		told: map[string]bool{}, asked: map[string]time.Time{}, noLog: map[string]bool{},
+	}
 }
 
 // received is what the goroutine that reads the stream hands on.
@@ -244,6 +260,7 @@ func (u *subscriber) take(ctx context.Context, api pubsubpb.PubSubClient, resp *
 		if err := u.s.Handle(ctx, list); err != nil {
 			return err
 		}
+		u.remember(list)
 	}
 	if lost {
 		if err := u.repair(ctx); err != nil {

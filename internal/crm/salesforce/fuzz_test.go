@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tandemcc/tandem/internal/crm"
@@ -232,6 +233,26 @@ func FuzzSOAPEnvelope(f *testing.F) {
 		}
 		if l := env.Login[0]; clean(username) && l.Username[0] != username || clean(password) && l.Password[0] != password {
 			t.Errorf("%q, %q arrive as %q", username, password, l)
+		}
+	})
+}
+
+// FuzzTypedNumber: whatever was typed into a field, it is the caller's number only if it has that number's last digits.
+func FuzzTypedNumber(f *testing.F) {
+	for _, s := range []string{"(415) 555-0101 ext. 12", "+44 (0)20 7946 0101", "Tel. 415 555 0101, fax 415 555 0102", "0039 06 6982 0107", "", "+", "1-800-FLOWERS"} {
+		f.Add(s, "+14155550101", "US")
+		f.Add(s, "anonymous", "GB")
+	}
+	f.Fuzz(func(t *testing.T, text, caller, region string) {
+		n := numberOf(caller, region)
+		has, sure := n.is(text)
+		if sure && !has && n.e164 != "" {
+			t.Errorf("%q is surely not %q", text, caller)
+		}
+		if has && n.e164 != "" && !strings.ContainsFunc(text, func(r rune) bool { return r > '~' || unicode.IsLetter(r) }) {
+			if last := n.national[max(0, len(n.national)-4):]; !strings.Contains(crm.Digits(text), last) {
+				t.Errorf("%q counts as %s", text, n.e164)
+			}
 		}
 	})
 }

@@ -94,6 +94,31 @@ func TestTwoContactsWithOneNumber(t *testing.T) {
 	}
 }
 
+// TestAccountAlone: nobody's number but a company's: the company and its open cases are shown, and of two companies that it cannot be told
+// which.
+func TestAccountAlone(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	const number = "+15005550177"
+	company := map[string]string{"Name": "Switchboard Ltd", "Phone": "(500) 555-0177 ext. 12"}
+	var made struct{ ID string }
+	h.CRM("POST", "/sobjects/Account", company, &made)
+	h.CRM("POST", "/sobjects/Case", map[string]string{"AccountId": made.ID, "Subject": "Of the company", "Status": "New", "Origin": "Phone"}, nil)
+	ada, call, id := take(t, h, number)
+	if c := customer(h, ada, "found"); len(c.Customer.Contacts) != 0 || len(c.Customer.Accounts) != 1 || c.Customer.Accounts[0].Title != "Switchboard Ltd" || len(c.Customer.Cases) != 1 {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+	closed(t, h, id)
+	h.CRM("POST", "/sobjects/Account", map[string]string{"Name": "Neighbour Ltd", "Fax": "500.555.0177"}, nil)
+	call = dial(h, number, "1000", callerTone)
+	id = ada.accepts()
+	if c := customer(h, ada, "ambiguous"); len(c.Customer.Accounts) != 2 || c.Customer.Message == "" {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+}
+
 // TestDeskFollowsTheCRM: what changes in the CRM during a call shows on the desk, a new case and one that is closed.
 func TestDeskFollowsTheCRM(t *testing.T) {
 	t.Parallel()

@@ -148,6 +148,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	secrets []string // of the connection: errors never repeat them
 }
 
 // New returns a client; it sends nothing yet. It fails with Invalid when something that the grant needs is missing.
@@ -278,7 +280,7 @@ func (c *Client) send(ctx context.Context, s *session, r Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	out := &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body}
+	out := &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body, secrets: c.secrets(s.token)}
 	var e APIError
 	if resp.Status >= http.StatusBadRequest {
 		e = *parseError(out)

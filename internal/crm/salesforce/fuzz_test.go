@@ -203,7 +203,7 @@ func FuzzSOAPLogin(f *testing.F) {
 		switch {
 		case !ok:
 		case fault != nil:
-			if len(fault.Message) > maxErrorText+4 || len(fault.Code) > maxErrorText+4 || soapError(fault) == nil {
+			if soapError(fault) == nil {
 				t.Errorf("%q gave %+v", body, fault)
 			}
 		default:

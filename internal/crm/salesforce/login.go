@@ -189,7 +189,7 @@ func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, 
 		return nil, "", errs.Wrap(errs.CodeOf(err), err, "Salesforce cannot be reached for the login: %s", errs.Message(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, "", c.loginError(resp.Status, resp.Body)
+		return nil, "", c.loginError(resp.Status, resp.Body, form.Get("assertion"))
 	}
 	body, ok := parseToken(resp.Body)
 	if !ok {

@@ -65,7 +65,7 @@ func (c *Client) requestSOAPSession(ctx context.Context) (*session, error) {
 	case !ok:
 		return nil, c.notSalesforce()
 	case e != nil:
-		e.Status = resp.Status
+		e.Status, e.Code, e.Message = resp.Status, shorten(hide(e.Code, c.secrets())), shorten(hide(e.Message, c.secrets()))
 		return nil, soapError(e)
 	}
 	if a.passwordExpired {
@@ -104,7 +104,7 @@ func parseSOAPLogin(body []byte) (s soapSession, fault *APIError, ok bool) {
 	}
 	if f := a.Body.Fault; f != nil {
 		code := f.Code[strings.LastIndexByte(f.Code, ':')+1:]
-		return s, &APIError{Code: shorten(code), Message: shorten(strings.TrimPrefix(f.Text, code+": "))}, true
+		return s, &APIError{Code: code, Message: strings.TrimPrefix(f.Text, code+": ")}, true
 	}
 	if a.Body.Login == nil {
 		return s, nil, false

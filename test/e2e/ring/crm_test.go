@@ -193,6 +193,41 @@ func TestSessionExpired(t *testing.T) {
 	noted(t, h, list[1], id)
 }
 
+// TestNoRequestsLeft: the org has used up its API requests. The caller reaches the agent all the same, the connector's page says why
+// nothing is written, and the write-back goes out once some requests are free.
+func TestNoRequestsLeft(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	list := cases(t, h, 2)
+	ada, call, id := take(t, h, list[0].number)
+	popped(h, ada)
+	h.Fault(map[string]any{"kind": "status", "status": 403, "code": "REQUEST_LIMIT_EXCEEDED", "match": "/services/data"})
+	hangUp(ada, call, id)
+	var connectors struct{ Items []struct{ ID, Kind string } }
+	h.API().Must("GET", "/connectors", nil, &connectors)
+	h.Eventually("the page says that requests are kept back", func() bool {
+		for _, c := range connectors.Items {
+			var st struct{ PausedUntil *time.Time }
+			h.API().Must("GET", "/connectors/"+c.ID+"/status", nil, &st)
+			if st.PausedUntil != nil {
+				return true
+			}
+		}
+		return false
+	})
+	call = dial(h, list[1].number, "1000", callerTone) // live calls go on
+	second := ada.accepts()
+	customer(h, ada, "error")
+	hangUp(ada, call, second)
+	closed(t, h, second)
+	h.NoFaults()
+	if r := h.Record(id); r.WriteBack != "pending" {
+		t.Errorf("the write-back of the first call is %s", r.WriteBack)
+	}
+	h.Advance(2 * time.Minute)
+	noted(t, h, list[0], id)
+}
+
 // TestErrorsThenWell: three answers 500 under the dips; the caller reaches the agent, and what comes after is well.
 func TestErrorsThenWell(t *testing.T) {
 	t.Parallel()

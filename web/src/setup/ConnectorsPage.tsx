@@ -251,7 +251,7 @@ function Status({ id }: { id: string }) {
       </div>
       {known.problem && <Note bad>{known.problem}</Note>}
       {known.limitsAt && <Requests status={known} />}
-      {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: none are sent until ${formatClock(known.pausedUntil)}.`}</Note>}
+      {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: write-backs wait until ${formatClock(known.pausedUntil)}, live calls try again sooner.`}</Note>}
       {!known.pausedUntil && known.tight && <Note>What is left of the API requests is kept for live calls; write-backs wait.</Note>}
     </div>
   );

@@ -75,9 +75,7 @@ if wanted go; then
 	GO_PACKAGES=${GO_PACKAGES:-$(go list -tags flite ./... | grep -v /test/clients)}
 	export TANDEM_RECORD_DECISIONS="$scratch/decisions"
 	spoken=$(printf '%s\n' $GO_PACKAGES | grep -E '/test/(e2e/ring|sipp)$' || true)
-	silent=$(printf '%s\n' $GO_PACKAGES | grep -vE '/test/(e2e/(ring|writes)|sipp)$' || true)
-	# Thousands of writes with kills at random moments, as the program is built; its parts run with the race detector in their own tests.
-	writes=$(printf '%s\n' $GO_PACKAGES | grep -E '/test/e2e/writes$' || true)
+	silent=$(printf '%s\n' $GO_PACKAGES | grep -vE '/test/(e2e/ring|sipp)$' || true)
 	# go_suite NAME MINUTES PACKAGES FLAGS: what fails beside the load of everything else is run once more, alone; what fails then has failed.
 	go_suite() {
 		[ -n "$3" ] || return 0
@@ -90,20 +88,16 @@ if wanted go; then
 		if [ -f build/test/again ]; then cat build/test/again >>build/test/again-all; fi
 	}
 	: >build/test/again-all
-	go_suite go 20 "$silent" "-race"
+	go_suite go 25 "$silent" "-race"
 	go_suite calls 14 "$spoken" "-race -p 1"
-	go_suite writes 6 "$writes" ""
 	if [ -s build/test/again-all ]; then
 		failed=${failed/ go/}
 		failed=${failed/ calls/}
-		failed=${failed/ writes/}
 		while read -r package pattern; do
 			echo "once more: $package $pattern (a test that is right one time of two is a bug: look into it)"
-			race=-race
-			case $package in */test/e2e/writes) race= ;; esac
-			export package pattern race
+			export package pattern
 			suite "$package" 10 bash -c 'set -o pipefail
-				TMPDIR=$scratch go test $race -json -tags flite -timeout 9m -run "$pattern" "$package" 2>&1 | ./build/testcount -add build/test/counts'</dev/null
+				TMPDIR=$scratch go test -race -json -tags flite -timeout 9m -run "$pattern" "$package" 2>&1 | ./build/testcount -add build/test/counts'</dev/null
 		done <build/test/again-all
 	fi
 	postgres_stop

@@ -84,13 +84,21 @@ func (c *connectors) Do(ctx context.Context, tenant string, req flow.HTTP) (*flo
 	return result(res.Status, res.Header, res.Body), nil
 }
 
-// maxAnswer is what a flow is given of an answer, in bytes.
-const maxAnswer = 1 << 20
+// maxAnswer is what a flow is given of an answer, in bytes, and maxWait how long it can wait for one.
+const (
+	maxAnswer = 1 << 20
+	maxWait   = 10 * time.Second
+)
+
+// waitOf is how long a flow waits for an answer.
+func waitOf(req flow.HTTP) time.Duration {
+	return min(time.Duration(req.TimeoutMS)*time.Millisecond, maxWait)
+}
 
 func crmRequest(req flow.HTTP) salesforce.Request {
 	return salesforce.Request{
 		Method: req.Method, Path: req.URL + req.Path, Query: query(req.Query), Header: header(req), Body: []byte(req.Body),
-		Retry: retry(req), Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, MaxResponseBytes: maxAnswer,
+		Retry: retry(req), Timeout: waitOf(req), MaxResponseBytes: maxAnswer,
 	}
 }
 
@@ -106,7 +114,7 @@ func (c *connectors) plain(ctx context.Context, via *httpx.Client, tenant string
 	maps.Copy(h, auth)
 	res, err := via.Do(ctx, &httpx.Request{
 		Method: req.Method, URL: target, Header: h, Body: []byte(req.Body), Retry: retry(req),
-		Timeout: time.Duration(req.TimeoutMS) * time.Millisecond, Scope: tenant, MaxResponseBytes: maxAnswer,
+		Timeout: waitOf(req), Scope: tenant, MaxResponseBytes: maxAnswer,
 	})
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func (c *customers) Find(ctx context.Context, tenant, number string) contact.Cus
 	if err != nil || id == "" {
 		return out
 	}
-	if len(crm.Digits(number)) < minSearch {
+	if crm.Withheld(number) || len(crm.Digits(number)) < minSearch {
 		out.Status, out.Message = "none", "The caller's number is withheld or too short to look up"
 		return out
 	}
@@ -73,7 +73,7 @@ func (c *customers) connector(ctx context.Context, tenant string) (string, error
 	return "", nil
 }
 
-// fill adds the contacts and accounts with the number, and the contacts' open cases.
+// fill adds the contacts and accounts with the number, and their open cases.
 func (c *customers) fill(ctx context.Context, cl *client, number string, out *contact.Customer) error {
 	region := cl.spec.Region
 	if region == "" {
@@ -105,13 +105,18 @@ func (c *customers) fill(ctx context.Context, cl *client, number string, out *co
 		return nil
 	case len(contactIDs) > 1:
 		out.Status, out.Message = "ambiguous", "Several contacts have this number"
+	case len(contactIDs) == 0 && len(accountIDs) > 1:
+		out.Status, out.Message = "ambiguous", "Several accounts have this number"
 	default:
 		out.Status = "found"
 	}
 	if err := c.accounts(ctx, cl, accountIDs, out); err != nil {
 		return err
 	}
-	return c.cases(ctx, cl, contactIDs, out)
+	if len(contactIDs) == 0 { // only an account has the number: its cases may be what the call is about
+		return c.cases(ctx, cl, "AccountId", accountIDs, out)
+	}
+	return c.cases(ctx, cl, "ContactId", contactIDs, out)
 }
 
 func (c *customers) accounts(ctx context.Context, cl *client, ids []string, out *contact.Customer) error {
@@ -124,12 +129,10 @@ func (c *customers) accounts(ctx context.Context, cl *client, ids []string, out 
 	})
 }
 
-func (c *customers) cases(ctx context.Context, cl *client, contactIDs []string, out *contact.Customer) error {
-	if len(contactIDs) == 0 {
-		return nil
-	}
+// cases adds the open cases whose field owner is one of the ids, the newest first.
+func (c *customers) cases(ctx context.Context, cl *client, owner string, ids []string, out *contact.Customer) error {
 	q := soql.Build("Case").Select("Id", "CaseNumber", "Subject", "Status", "Priority").
-		Where("IsClosed", "=", false).In("ContactId", contactIDs...).OrderBy("CreatedDate", true).Limit(20)
+		Where("IsClosed", "=", false).In(owner, ids...).OrderBy("CreatedDate", true).Limit(20)
 	return each(ctx, cl, q, func(r salesforce.Record) {
 		rec := cl.record(r, "Case", r.Text("Subject"), field(r, "Status", "Status"), field(r, "Priority", "Priority"))
 		rec.Title = r.Text("CaseNumber")

@@ -258,8 +258,12 @@ func Exporters() flow.Exporters {
 	return flow.Exporters{webex.Exporter{}, webex.V2Exporter{}, connect.Exporter{}, yaml.Exporter{}}
 }
 
-// maxBulk bounds a part of a bulk load or read, in bytes; what flows are given of an answer is far less, see maxAnswer.
-const maxBulk = 110 << 20
+// maxBulk bounds a part of a bulk load or read, in bytes, and maxBulkTime how long it takes; what flows are given is far less, see
+// maxAnswer and maxWait.
+const (
+	maxBulk     = 110 << 20
+	maxBulkTime = 5 * time.Minute
+)
 
 // buildVoice makes the telephone, routing and what conducts calls.
 func (h *Hub) buildVoice(ctx context.Context) error {
@@ -268,12 +272,13 @@ func (h *Hub) buildVoice(ctx context.Context) error {
 		observe = tracedRequests(h.tracing.Tracer(scope), observe)
 	}
 	var err error
-	if h.public, err = httpx.New(httpx.Options{Observe: observe, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk}); err != nil {
+	transport := func(allow ...string) (*httpx.Client, error) {
+		return httpx.New(httpx.Options{Observe: observe, Allow: allow, PerHost: 64, MaxTimeout: maxBulkTime, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk})
+	}
+	if h.public, err = transport(); err != nil {
 		return err
 	}
-	h.dips = newConnectors(h.connectors, h.decider, h.public, func(host string) (*httpx.Client, error) {
-		return httpx.New(httpx.Options{Observe: observe, Allow: []string{host}, PerHost: 64, MaxRequestBytes: maxBulk, MaxResponseBytes: maxBulk})
-	}, h.log)
+	h.dips = newConnectors(h.connectors, h.decider, h.public, func(host string) (*httpx.Client, error) { return transport(host) }, h.log)
 	h.dips.now = h.clock.Now
 	if h.dips.stream, err = streamClient(); err != nil {
 		return err

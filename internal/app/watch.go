@@ -126,9 +126,13 @@ func touches(ch crm.Change, c contact.Customer) bool {
 	if ch.Object != "Case" {
 		return false
 	}
-	owner, told := ch.Fields["ContactId"].(string)
+	for _, name := range []string{"ContactId", "AccountId"} {
+		if owner, told := ch.Fields[name].(string); told && shown[shortID(owner)] {
+			return true
+		}
+	}
 	// A comparison does not tell whose the case is; it may be theirs.
-	return told && shown[shortID(owner)] || ch.Fields == nil && len(c.Contacts) > 0
+	return ch.Fields == nil && len(c.Contacts)+len(c.Accounts) > 0
 }
 
 // shortID is an id without its check characters, which not every source writes.

@@ -38,7 +38,9 @@ type Change struct {
 type Cursor struct {
 	Replay []byte               `json:"replay,omitempty"` // place in the stream; none: from now on
 	Seen   map[string]time.Time `json:"seen,omitempty"`   // by object: the newest change that a comparison has seen, in the CRM's time
-	At     time.Time            `json:"at,omitzero"`      // when changes were last compared, in the hub's time
+	// Covered is by object how far the CRM's log of deletions was read, in its time.
+	Covered map[string]time.Time `json:"covered,omitempty"`
+	At      time.Time            `json:"at,omitzero"` // when changes were last compared, in the hub's time
 }
 
 // Cursors keep cursors durably. They are safe for concurrent use.

@@ -11,3 +11,13 @@ func Digits(number string) string {
 		return -1
 	}, number)
 }
+
+// Withheld reports whether a caller's number is none: empty, a word, or one of the numbers that spell such a word on a keypad, which
+// networks send instead (266696687 is ANONYMOUS).
+func Withheld(number string) bool {
+	switch Digits(number) {
+	case "", "266696687", "7378742833", "2562533", "8656696", "86282452253": // anonymous, restricted, blocked, unknown, unavailable
+		return true
+	}
+	return false
+}

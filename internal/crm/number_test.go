@@ -12,3 +12,14 @@ func TestDigits(t *testing.T) {
 		}
 	}
 }
+
+func TestWithheld(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]bool{
+		"": true, "anonymous": true, "+266696687": true, "Restricted": true, "7378742833": true, "+86282452253": true, "+14155550101": false, "911": false,
+	} {
+		if got := Withheld(number); got != want {
+			t.Errorf("Withheld(%q) = %v", number, got)
+		}
+	}
+}

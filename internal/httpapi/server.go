@@ -51,7 +51,7 @@ type ConnectorStatus struct {
 	RequestsUsed int        `json:"requestsUsed" doc:"API requests of the last 24 hours"`
 	RequestsMax  int        `json:"requestsMax"`
 	LimitsAt     *time.Time `json:"limitsAt" doc:"when the org said so; null before it has"`
-	PausedUntil  *time.Time `json:"pausedUntil" doc:"no requests are sent before, since the org refused some for their number"`
+	PausedUntil  *time.Time `json:"pausedUntil" doc:"write-backs and comparisons are not sent before, since the org refused requests for their number"`
 	Tight        bool       `json:"tight" doc:"only the reserve for live calls is left: write-backs wait"`
 }
 

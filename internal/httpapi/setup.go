@@ -92,7 +92,7 @@ type connectorBody struct {
 	Name          string `json:"name" minLength:"1" maxLength:"200"`
 	Kind          string `json:"kind" enum:"salesforce,http"`
 	BaseURL       string `json:"baseUrl" maxLength:"2000"`
-	Grant         string `json:"grant" enum:"password,client_credentials,refresh_token,jwt_bearer,none,basic,bearer"`
+	Grant         string `json:"grant" enum:"password,client_credentials,refresh_token,jwt_bearer,soap_login,none,basic,bearer"`
 	ClientID      string `json:"clientId,omitempty" maxLength:"500"`
 	Username      string `json:"username,omitempty" maxLength:"500"`
 	AllowPrivate  bool   `json:"allowPrivate,omitempty"`

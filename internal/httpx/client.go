@@ -110,7 +110,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 	timeout := c.o.Timeout
 	if r.Timeout > 0 {
-		timeout = min(timeout, r.Timeout)
+		timeout = min(max(timeout, c.o.MaxTimeout), r.Timeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

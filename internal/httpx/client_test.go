@@ -362,6 +362,38 @@ func TestRetryWaits(t *testing.T) {
 	})
 }
 
+// patience answers nothing until the request's time is over.
+type patience struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (patience) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestTimeouts: a request may ask for less time than the client's own, and for more only as far as the client permits.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ own, most, asked, want time.Duration }{
+		{0, 0, 0, 10 * time.Second},
+		{0, 0, time.Second, time.Second},
+		{0, 0, time.Minute, 10 * time.Second},
+		{0, 5 * time.Minute, 0, 10 * time.Second},
+		{0, 5 * time.Minute, time.Minute, time.Minute},
+		{0, 5 * time.Minute, time.Hour, 5 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			cl := client(t, Options{Timeout: c.own, MaxTimeout: c.most})
+			cl.rt = patience{}
+			began := time.Now()
+			_, err := cl.Do(t.Context(), &Request{URL: "https://example.com/", Timeout: c.asked, Retry: RetryNever})
+			if !errs.Is(err, errs.Unavailable) || time.Since(began) != c.want {
+				t.Errorf("%+v: %v after %v", c, err, time.Since(began))
+			}
+		})
+	}
+}
+
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Timeout bounds one request with its retries, redirects, waits and body; 10 s.
 	Timeout time.Duration
+	// MaxTimeout bounds what a request may ask for with its own Timeout; 0: no more than Timeout.
+	MaxTimeout time.Duration
 	// ConnectTimeout bounds one connection attempt with its TLS handshake; 5 s.
 	ConnectTimeout time.Duration
 	// MaxRequestBytes bounds a request's body; 1 MiB.
@@ -89,7 +91,7 @@ type Request struct {
 	Body   []byte
 	// Retry says whether the request may be repeated after a transport error, 429, 500, 502, 503 or 504.
 	Retry Retry
-	// Timeout shortens the client's own.
+	// Timeout shortens the client's own, or lengthens it up to Options.MaxTimeout.
 	Timeout time.Duration
 	// MaxResponseBytes lowers the client's own.
 	MaxResponseBytes int64

@@ -83,7 +83,7 @@ func SameNumber(e164 func(string) string) func(o, other Object[EntryPoint]) erro
 type Connector struct {
 	Type         string `json:"kind"`    // "salesforce" or "http"
 	BaseURL      string `json:"baseUrl"` // of a Salesforce org: its login or My Domain URL
-	Grant        string `json:"grant"`   // jwt_bearer, client_credentials, refresh_token, password; none, basic, bearer
+	Grant        string `json:"grant"`   // jwt_bearer, client_credentials, refresh_token, password, soap_login; none, basic, bearer
 	ClientID     string `json:"clientId"`
 	Username     string `json:"username"`
 	AllowPrivate bool   `json:"allowPrivate"` // may be on a private or loopback address
@@ -125,7 +125,7 @@ func CheckConnector(_ string, c *Connector) error {
 		return errs.New(errs.Invalid, "the base URL must look like https://host, without credentials in it")
 	}
 	grants := map[string][]string{
-		"salesforce": {"jwt_bearer", "client_credentials", "refresh_token", "password"},
+		"salesforce": {"jwt_bearer", "client_credentials", "refresh_token", "password", "soap_login"},
 		"http":       {"none", "basic", "bearer"},
 	}
 	list, ok := grants[c.Type]

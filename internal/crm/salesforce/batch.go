@@ -197,7 +197,7 @@ func (b *batcher) distribute(group []*batched, resp *Response) {
 		for name, v := range s.HTTPHeaders {
 			h.Set(name, v)
 		}
-		part := &Response{Status: s.HTTPStatusCode, Header: h}
+		part := &Response{Status: s.HTTPStatusCode, Header: h, secrets: resp.secrets}
 		if len(s.Body) > 0 && string(s.Body) != "null" {
 			h.Set("Content-Type", "application/json;charset=UTF-8")
 			part.Body = s.Body

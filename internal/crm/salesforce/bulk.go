@@ -9,7 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,8 +50,31 @@ type bulkJob struct {
 	Message   string `json:"errorMessage"`
 }
 
+// The states of a job that matter here (Bulk API 2.0 guide, "Get Job Info").
+const (
+	jobOpen     = "Open"
+	jobComplete = "JobComplete"
+	jobFailed   = "Failed"
+	jobAborted  = "Aborted"
+)
+
+// failure is why a job that is over did not end well, nil when it did: Invalid for what would fail again, such as a field that is
+// not there, else Unavailable.
+func (j bulkJob) failure() error {
+	if j.State == jobComplete {
+		return nil
+	}
+	code := errs.Unavailable
+	if j.State == jobFailed && strings.HasPrefix(strings.ToLower(j.Message), "invalid") {
+		code = errs.Invalid
+	}
+	return errs.New(code, "the bulk job %s ended as %s: %s", j.ID, j.State, shorten(j.Message))
+}
+
 // BulkQuery runs the query and calls row with each record's values by column name. Calls do not overlap; records come in no
-// order, since pages are read in parallel. An error of row ends it. It returns how many records there were.
+// order, since pages are read in parallel. An error of row ends it. It returns how many records there were. A query changes
+// nothing in the org: after an error, or a crash, it is run again from its beginning, so that a backfill asks for a span of time
+// that it can afford to read twice.
 func (c *Client) BulkQuery(ctx context.Context, q BulkQuery, row func(map[string]string) error) (n int, err error) {
 	operation := "query"
 	if q.All {
@@ -67,7 +89,10 @@ func (c *Client) BulkQuery(ctx context.Context, q BulkQuery, row func(map[string
 	defer func() {
 		_, _ = c.bulkDo(context.WithoutCancel(ctx), Request{Method: http.MethodDelete, Path: bulkPath(base)})
 	}()
-	if _, err := c.bulkWait(ctx, base); err != nil {
+	if job, err = c.bulkWait(ctx, base); err != nil {
+		return 0, err
+	}
+	if err := job.failure(); err != nil {
 		return 0, err
 	}
 	if q.PageSize <= 0 {
@@ -81,6 +106,10 @@ func (c *Client) BulkQuery(ctx context.Context, q BulkQuery, row func(map[string
 		resp, err := c.bulkDo(ctx, Request{Path: path, Header: http.Header{"Accept": {"text/csv"}}})
 		if err != nil {
 			return err
+		}
+		// A page is whole or not read: what row is called with is in n.
+		if want, err := strconv.Atoi(resp.Header.Get("Sforce-NumberOfRecords")); err == nil && want != countCSV(resp.Body) {
+			return errs.New(errs.Unavailable, "a page of the bulk query's result is not whole: run the query again")
 		}
 		return parseCSV(bytes.NewReader(resp.Body), func(r map[string]string) error {
 			mu.Lock()
@@ -175,7 +204,7 @@ func (c *Client) bulkCall(ctx context.Context, method, below string, body any, r
 	return job, nil
 }
 
-// bulkWait waits until the job is over.
+// bulkWait waits until the job is over, well or not.
 func (c *Client) bulkWait(ctx context.Context, base string) (bulkJob, error) {
 	for wait := bulkPoll; ; wait = min(wait*3/2, bulkPollMax) {
 		job, err := c.bulkCall(ctx, http.MethodGet, base, nil, httpx.RetryIdempotent)
@@ -183,10 +212,8 @@ func (c *Client) bulkWait(ctx context.Context, base string) (bulkJob, error) {
 			return job, err
 		}
 		switch job.State {
-		case "JobComplete":
+		case jobComplete, jobFailed, jobAborted:
 			return job, nil
-		case "Failed", "Aborted":
-			return job, errs.New(errs.Unavailable, "the bulk job ended as %s: %s", job.State, shorten(job.Message))
 		}
 		timer := time.NewTimer(wait - rand.N(wait/4))
 		select {
@@ -198,108 +225,12 @@ func (c *Client) bulkWait(ctx context.Context, base string) (bulkJob, error) {
 	}
 }
 
-// BulkLoad is a load of many records.
-type BulkLoad struct {
-	Object     string
-	Operation  string // "upsert" by ExternalID, which may be repeated without harm; "insert", "update", "delete"
-	ExternalID string
-	Columns    []string
-}
-
-// BulkFailure is a record that the org did not take.
-type BulkFailure struct {
-	Row   map[string]string // the values as they were sent
-	Error string            // in the org's words; "unprocessed" when it never came to it
-}
-
-// BulkResult says what became of a load.
-type BulkResult struct {
-	Jobs      []string // ids
-	Processed int
-	Failures  []BulkFailure
-}
-
-// BulkLoad sends the rows, which next returns until it returns nil, in jobs of at most 90 MB, one after the other, so that a
-// record that comes twice ends as it came last. Records that fail are in the result and are no error.
-func (c *Client) BulkLoad(ctx context.Context, l BulkLoad, next func() []string) (res BulkResult, err error) {
-	var part bytes.Buffer
-	w := csv.NewWriter(&part)
-	begin := func() error { part.Reset(); return w.Write(l.Columns) }
-	if err := begin(); err != nil {
-		return res, errs.Wrap(errs.Internal, err, "encoding a bulk load")
+// countCSV counts the records of a result, -1 when it cannot be read.
+func countCSV(body []byte) (n int) {
+	if parseCSV(bytes.NewReader(body), func(map[string]string) error { n++; return nil }) != nil {
+		return -1
 	}
-	rows := 0
-	for row := next(); row != nil; row = next() {
-		if len(row) != len(l.Columns) {
-			return res, errs.New(errs.Invalid, "a row has %d values for %d columns", len(row), len(l.Columns))
-		}
-		if err := w.Write(row); err != nil {
-			return res, errs.Wrap(errs.Internal, err, "encoding a bulk load")
-		}
-		if w.Flush(); part.Len() >= bulkPart {
-			if err := c.bulkPart(ctx, l, part.Bytes(), &res); err != nil {
-				return res, err
-			}
-			if err := begin(); err != nil {
-				return res, errs.Wrap(errs.Internal, err, "encoding a bulk load")
-			}
-			rows = -1
-		}
-		rows++
-	}
-	if w.Flush(); rows > 0 {
-		err = c.bulkPart(ctx, l, part.Bytes(), &res)
-	}
-	return res, err
-}
-
-// bulkPart runs one ingest job.
-func (c *Client) bulkPart(ctx context.Context, l BulkLoad, data []byte, res *BulkResult) error {
-	in := map[string]string{"object": l.Object, "operation": l.Operation, "contentType": "CSV", "lineEnding": "LF"}
-	if l.ExternalID != "" {
-		in["externalIdFieldName"] = l.ExternalID
-	}
-	job, err := c.bulkCall(ctx, http.MethodPost, "/jobs/ingest", in, httpx.RetryNever)
-	if err != nil {
-		return err
-	}
-	base := "/jobs/ingest/" + job.ID
-	res.Jobs = append(res.Jobs, job.ID)
-	// A second upload to the same job is refused, so none is taken twice.
-	if _, err := c.bulkDo(ctx, Request{Method: http.MethodPut, Path: bulkPath(base) + "/batches", Body: data, Header: http.Header{"Content-Type": {"text/csv"}}, Retry: httpx.RetryNever}); err != nil {
-		return err
-	}
-	if _, err := c.bulkCall(ctx, http.MethodPatch, base, map[string]string{"state": "UploadComplete"}, httpx.RetrySafe); err != nil {
-		return err
-	}
-	job, err = c.bulkWait(ctx, base)
-	if err != nil {
-		return err
-	}
-	res.Processed += job.Processed
-	for _, kind := range []string{"failedResults", "unprocessedrecords"} {
-		if kind == "failedResults" && job.Failed == 0 {
-			continue
-		}
-		resp, err := c.bulkDo(ctx, Request{Path: bulkPath(base) + "/" + url.PathEscape(kind)})
-		if err != nil {
-			return err
-		}
-		err = parseCSV(bytes.NewReader(resp.Body), func(row map[string]string) error {
-			f := BulkFailure{Row: row, Error: row["sf__Error"]}
-			if f.Error == "" {
-				f.Error = "unprocessed"
-			}
-			delete(row, "sf__Error")
-			delete(row, "sf__Id")
-			res.Failures = append(res.Failures, f)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return n
 }
 
 // parseCSV reads a result and hands its rows on by column name.

@@ -36,12 +36,19 @@ const (
 	RefreshToken Grant = "refresh_token"
 	// JWTBearer signs a request for the user with a key whose certificate the app holds: no secret ever travels.
 	JWTBearer Grant = "jwt_bearer"
+	// SOAPLogin is no OAuth flow: the user's name and password go to the SOAP API, without an app. Salesforce has it off by
+	// default in new orgs and ends it on SOAPLoginEnds.
+	SOAPLogin Grant = "soap_login"
 )
 
 // Advice says what is to be known of a login flow before it is chosen; empty when there is nothing to warn of.
 func (g Grant) Advice() string {
-	if g == Password {
-		return "Salesforce has the username-password flow off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials. SOAP login, which older programs use, ends with API version 64.0 on 1 June 2027; the hub never uses it."
+	switch g {
+	case Password:
+		return "Salesforce has the username-password flow off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials."
+	case SOAPLogin:
+		return "Salesforce ends SOAP login on " + SOAPLoginEnds.Format("2 January 2006") + " and has it off in new orgs; this connector stops working then. The password travels with each login, and no app limits what the session may do. Use JWT bearer or client credentials."
+	case ClientCredentials, RefreshToken, JWTBearer:
 	}
 	return ""
 }
@@ -53,7 +60,7 @@ type Options struct {
 	Grant        Grant
 	ClientID     string
 	ClientSecret string
-	// Username, Password and SecurityToken belong to the grant Password; the token is appended to the password and may
+	// Username, Password and SecurityToken belong to the grants Password and SOAPLogin; the token is appended to the password and may
 	// be empty when the hub's address is trusted by the org.
 	Username      string
 	Password      string
@@ -141,6 +148,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	secrets []string // of the connection: errors never repeat them
 }
 
 // New returns a client; it sends nothing yet. It fails with Invalid when something that the grant needs is missing.
@@ -178,6 +187,8 @@ func New(o Options) (*Client, error) {
 func (o Options) check() error {
 	need := []struct{ value, name string }{{o.ClientID, "the client id (consumer key)"}}
 	switch o.Grant {
+	case SOAPLogin:
+		need = []struct{ value, name string }{{o.Username, "the user name"}, {o.Password, "the password"}}
 	case Password:
 		need = append(need, []struct{ value, name string }{
 			{o.ClientSecret, "the client secret (consumer secret)"}, {o.Username, "the user name"}, {o.Password, "the password"},
@@ -189,7 +200,7 @@ func (o Options) check() error {
 	case RefreshToken:
 		need = append(need, struct{ value, name string }{o.RefreshToken, "the refresh token"})
 	default:
-		return errs.New(errs.Invalid, "the login flow %q is unknown: use jwt_bearer, client_credentials, refresh_token or password", o.Grant)
+		return errs.New(errs.Invalid, "the login flow %q is unknown: use jwt_bearer, client_credentials, refresh_token, password or soap_login", o.Grant)
 	}
 	for _, n := range need {
 		if strings.TrimSpace(n.value) == "" {
@@ -269,7 +280,7 @@ func (c *Client) send(ctx context.Context, s *session, r Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	out := &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body}
+	out := &Response{Status: resp.Status, Header: resp.Header, Body: resp.Body, secrets: c.secrets(s.token)}
 	var e APIError
 	if resp.Status >= http.StatusBadRequest {
 		e = *parseError(out)

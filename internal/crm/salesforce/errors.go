@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/tandemcc/tandem/internal/errs"
@@ -99,8 +100,33 @@ func parseError(r *Response) *APIError {
 	if e.Message == "" {
 		e.Message = first.Description
 	}
-	e.Code, e.Message = shorten(e.Code), shorten(e.Message)
+	e.Code, e.Message = shorten(hide(e.Code, r.secrets)), shorten(hide(e.Message, r.secrets))
 	return e
+}
+
+// minSecret is how long a secret must be to be looked for in a foreign text: shorter ones would tear words apart.
+const minSecret = 4
+
+// hide takes secrets out of a foreign text: gateways before an org, and test servers, repeat what they were sent.
+func hide(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) < minSecret {
+			continue
+		}
+		text = strings.ReplaceAll(text, s, "…")
+		if coded := url.QueryEscape(s); coded != s {
+			text = strings.ReplaceAll(text, coded, "…")
+		}
+	}
+	return text
+}
+
+// secrets are what the connection signs in with, and others, the longest first where one holds another.
+func (c *Client) secrets(others ...string) []string {
+	c.mu.Lock()
+	refresh := c.refresh
+	c.mu.Unlock()
+	return append(others, refresh, c.o.RefreshToken, c.o.Password+c.o.SecurityToken, c.o.Password, c.o.SecurityToken, c.o.ClientSecret)
 }
 
 func shorten(s string) string {
@@ -111,10 +137,10 @@ func shorten(s string) string {
 	return s
 }
 
-// loginError says in words why Salesforce refused a login. The texts come with its error codes; see "OAuth 2.0
+// loginError says in words why Salesforce refused a login, without the secrets that were sent. The texts come with its error codes; see "OAuth 2.0
 // Authorization Errors" in its help.
-func (c *Client) loginError(status int, body []byte) error {
-	e := parseError(&Response{Status: status, Body: body})
+func (c *Client) loginError(status int, body []byte, sent ...string) error {
+	e := parseError(&Response{Status: status, Body: body, secrets: c.secrets(sent...)})
 	switch {
 	case status >= http.StatusInternalServerError:
 		return errs.Wrap(errs.Unavailable, e, "Salesforce is not available for logins now: try again later, and see status.salesforce.com")

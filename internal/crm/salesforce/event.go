@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/linkedin/goavro/v2"
@@ -22,7 +23,14 @@ type eventCodec struct {
 	names []string // of the schema's fields in order, which the bitmaps of the header count by
 }
 
+// maxItems bounds a list within an event. The library makes room for as many items as a list says it has before it reads one.
+const maxItems = 100_000
+
+// boundAvro sets the library's bounds, which are its own for the whole program.
+var boundAvro = sync.OnceFunc(func() { goavro.MaxBlockCount, goavro.MaxBlockSize = maxItems, maxPayload }) //nolint:gochecknoglobals // once
+
 func newEventCodec(schema string) (*eventCodec, error) {
+	boundAvro()
 	codec, err := goavro.NewCodec(schema)
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "the schema of an event cannot be read")

@@ -3,11 +3,15 @@ package salesforce
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/tandemcc/tandem/internal/crm"
 )
 
 func FuzzLimits(f *testing.F) {
@@ -162,6 +166,93 @@ func FuzzChangeEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if ch, overflow, err := codec.decode(payload); err == nil && !overflow && ch.Kind == "" {
 			t.Errorf("a change of no kind: %+v", ch)
+		}
+	})
+}
+
+func FuzzDeletions(f *testing.F) {
+	for _, s := range []string{
+		`{"deletedRecords":[{"id":"500000000000001AAA","deletedDate":"2026-11-22T03:13:26.000+0000"}],"earliestDateAvailable":"2026-11-07T00:00:00.000+0000","latestDateCovered":"2026-11-22T03:14:00.000+0000"}`,
+		`{"deletedRecords":[{"id":"x"}],"latestDateCovered":"2026-11-22T03:14:00.000+0000"}`, `{"latestDateCovered":""}`, `[]`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, _, covered, err := parseDeleted(body)
+		if err == nil && covered.IsZero() && !bytes.Contains(body, []byte("0001")) {
+			t.Errorf("%q covers nothing", body)
+		}
+		for _, ch := range list {
+			if len(ch.IDs) != 1 || !recordID.MatchString(ch.IDs[0]) || ch.Kind != crm.Deleted {
+				t.Errorf("%q gave %+v", body, ch)
+			}
+		}
+	})
+}
+
+func FuzzSOAPLogin(f *testing.F) {
+	for _, s := range []string{
+		`<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><loginResponse><result><passwordExpired>false</passwordExpired><serverUrl>https://na1.example/services/Soap/u/64.0/00D</serverUrl><sessionId>00D!x</sessionId><userId>005</userId><userInfo><organizationId>00D</organizationId></userInfo></result></loginResponse></Body></Envelope>`,
+		`<e:Envelope xmlns:e="x"><e:Body><e:Fault><faultcode>sf:INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: no</faultstring></e:Fault></e:Body></e:Envelope>`,
+		`<Envelope><Body><loginResponse><result><sessionId>a&#13;&#10;b</sessionId><userId>../x</userId></result></loginResponse></Body></Envelope>`, `<!DOCTYPE x [<!ENTITY a "b">]><Envelope>&a;</Envelope>`, `<`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, fault, ok := parseSOAPLogin(body)
+		switch {
+		case !ok:
+		case fault != nil:
+			if soapError(fault) == nil {
+				t.Errorf("%q gave %+v", body, fault)
+			}
+		default:
+			if !usableToken(s.token) || strings.ContainsAny(s.user+s.org, "/?#") {
+				t.Errorf("%q gave %+v", body, s)
+			}
+		}
+	})
+}
+
+// FuzzSOAPEnvelope: whatever the user name and the password are, they arrive as they are and add no element.
+func FuzzSOAPEnvelope(f *testing.F) {
+	f.Add("ada@example.com", `<"&'>`)
+	f.Add("</urn:username><urn:username>root", "]]>")
+	f.Fuzz(func(t *testing.T, username, password string) {
+		var env struct {
+			Login []struct {
+				Username []string `xml:"username"`
+				Password []string `xml:"password"`
+			} `xml:"Body>login"`
+		}
+		if err := xml.Unmarshal(soapLogin(username, password), &env); err != nil || len(env.Login) != 1 || len(env.Login[0].Username) != 1 || len(env.Login[0].Password) != 1 {
+			t.Fatalf("%q, %q gave %+v, %v", username, password, env, err)
+		}
+		clean := func(s string) bool {
+			return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF })
+		}
+		if l := env.Login[0]; clean(username) && l.Username[0] != username || clean(password) && l.Password[0] != password {
+			t.Errorf("%q, %q arrive as %q", username, password, l)
+		}
+	})
+}
+
+// FuzzTypedNumber: whatever was typed into a field, it is the caller's number only if it has that number's last digits.
+func FuzzTypedNumber(f *testing.F) {
+	for _, s := range []string{"(415) 555-0101 ext. 12", "+44 (0)20 7946 0101", "Tel. 415 555 0101, fax 415 555 0102", "0039 06 6982 0107", "", "+", "1-800-FLOWERS"} {
+		f.Add(s, "+14155550101", "US")
+		f.Add(s, "anonymous", "GB")
+	}
+	f.Fuzz(func(t *testing.T, text, caller, region string) {
+		n := numberOf(caller, region)
+		has, sure := n.is(text)
+		if sure && !has && n.e164 != "" {
+			t.Errorf("%q is surely not %q", text, caller)
+		}
+		if has && n.e164 != "" && !strings.ContainsFunc(text, func(r rune) bool { return r > '~' || unicode.IsLetter(r) }) {
+			if last := n.national[max(0, len(n.national)-4):]; !strings.Contains(crm.Digits(text), last) {
+				t.Errorf("%q counts as %s", text, n.e164)
+			}
 		}
 	})
 }

@@ -37,7 +37,7 @@ func parseLimits(v string) (Limits, bool) {
 type Urgency int
 
 const (
-	// Live requests have somebody waiting: a caller, an agent, a flow. They are sent until the org refuses.
+	// Live requests have somebody waiting: a caller, an agent, a flow. They are sent until the org refuses, and again soon after.
 	Live Urgency = iota
 	// Background requests wait once only the reserve is left: writes after a call, bulk loads, polling.
 	Background
@@ -47,6 +47,8 @@ const (
 	// limitPause is how long an org that has used up its requests is left alone, unless Options say otherwise. The count is
 	// of the last 24 hours and rolls, so that a few become free at any time.
 	limitPause = time.Minute
+	// livePause is the same for live requests: somebody waits, and one request may find some free.
+	livePause = 5 * time.Second
 	// defaultReserve is the share of the daily requests that background work leaves to live requests.
 	defaultReserve = 0.05
 )
@@ -60,7 +62,8 @@ type gate struct {
 	mu     sync.Mutex // guards what follows
 	limits Limits
 	known  time.Time // when limits came; zero before
-	until  time.Time // nothing is sent before, after a refusal
+	until  time.Time // no background request is sent before, after a refusal
+	live   time.Time // no request at all is sent before
 	probe  time.Time // in the reserve, one background request may go out after this
 }
 
@@ -89,7 +92,8 @@ func (g *gate) heard(header, code, message string) {
 	if !strings.Contains(message, "TotalRequests") {
 		pause /= 20 // too many at once, which passes by itself
 	}
-	g.until = g.now().Add(pause - time.Duration(rand.Int64N(int64(pause)/5+1)))
+	jitter := func(d time.Duration) time.Time { return g.now().Add(d - time.Duration(rand.Int64N(int64(d)/5+1))) }
+	g.until, g.live = jitter(pause), jitter(min(pause, livePause))
 }
 
 // enter refuses a request that should not be sent now: errs.Exhausted with the time to wait.
@@ -97,7 +101,11 @@ func (g *gate) enter(u Urgency) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	if wait := g.until.Sub(now); wait > 0 {
+	until := g.until
+	if u == Live {
+		until = g.live
+	}
+	if wait := until.Sub(now); wait > 0 {
 		return errs.New(errs.Exhausted, "the org has used up its API requests of the last 24 hours: it is asked again in %v", wait.Round(time.Second))
 	}
 	if u == Live || g.known.IsZero() || float64(g.limits.Max-g.limits.Used) > g.reserve*float64(g.limits.Max) {
@@ -115,7 +123,7 @@ func (g *gate) enter(u Urgency) error {
 type LimitState struct {
 	Limits
 	At     time.Time // when the org told; zero before it has
-	Paused time.Time // nothing is sent before; zero when requests go out
+	Paused time.Time // background requests are not sent before; zero when they go out
 	Tight  bool      // only the reserve for live requests is left
 }
 

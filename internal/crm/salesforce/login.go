@@ -162,13 +162,17 @@ func (c *Client) tokenForm() (form url.Values, retry httpx.Retry, err error) {
 		c.mu.Unlock()
 		// Where tokens rotate, the first request may have used the old one up.
 		return form, httpx.RetryNever, nil
-	case ClientCredentials, JWTBearer:
+	case ClientCredentials, JWTBearer, SOAPLogin:
 	}
 	return form, httpx.RetrySafe, nil
 }
 
 // requestToken asks for a session; rotated is the new refresh token when there is one.
 func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, err error) {
+	if c.o.Grant == SOAPLogin {
+		s, err = c.requestSOAPSession(ctx)
+		return s, "", err
+	}
 	form, retry, err := c.tokenForm()
 	if err != nil {
 		return nil, "", err
@@ -185,7 +189,7 @@ func (c *Client) requestToken(ctx context.Context) (s *session, rotated string, 
 		return nil, "", errs.Wrap(errs.CodeOf(err), err, "Salesforce cannot be reached for the login: %s", errs.Message(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, "", c.loginError(resp.Status, resp.Body)
+		return nil, "", c.loginError(resp.Status, resp.Body, form.Get("assertion"))
 	}
 	body, ok := parseToken(resp.Body)
 	if !ok {
@@ -208,13 +212,15 @@ type tokenAnswer struct {
 
 // parseToken reads the answer to a login; false when it has no token that can go into a header.
 func parseToken(body []byte) (a tokenAnswer, ok bool) {
-	if err := json.Unmarshal(body, &a); err != nil || a.AccessToken == "" || len(a.AccessToken) > maxToken || len(a.RefreshToken) > maxToken {
-		return tokenAnswer{}, false
-	}
-	if strings.ContainsFunc(a.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if err := json.Unmarshal(body, &a); err != nil || !usableToken(a.AccessToken) || len(a.RefreshToken) > maxToken {
 		return tokenAnswer{}, false
 	}
 	return a, true
+}
+
+// usableToken says whether a session's token can go into a header.
+func usableToken(token string) bool {
+	return token != "" && len(token) <= maxToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // maxToken bounds a token, in bytes; the platform's have some hundred, JSON Web Tokens some thousand.

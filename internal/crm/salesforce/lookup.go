@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/sync/errgroup"
@@ -67,9 +68,16 @@ const (
 	fieldMemory = 10 * time.Minute // how long an org is known to lack the exact field
 )
 
-// LookUp returns the contacts and accounts that have the number, the best first. Finding nobody is no error.
+// minDigits is how many digits a number needs before it is looked for: shorter ones, such as extensions, match half the org.
+const minDigits = 6
+
+// LookUp returns the contacts and accounts that have the number, the best first: who surely has it before who only may, then by the
+// step that found them, then by name. Finding nobody is no error; a number that is withheld or shorter than six digits is nobody's.
 func (c *Client) LookUp(ctx context.Context, l Lookup) ([]Match, error) {
 	n := numberOf(l.Number, l.Region)
+	if crm.Withheld(l.Number) || len(n.national) < minDigits {
+		return nil, nil
+	}
 	var exact, found []Match
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { exact, err = c.byField(gctx, l, n); return err })
@@ -160,9 +168,6 @@ func (c *Client) bySearch(ctx context.Context, n number) ([]Match, error) {
 // byPattern reads every record whose number has the digits in this order: slow in a large org, and only for what the index
 // does not know yet, or was typed so that it does not find it.
 func (c *Client) byPattern(ctx context.Context, n number) (all []Match, err error) {
-	if len(n.national) < 6 {
-		return nil, nil
-	}
 	for _, object := range []string{"Contact", "Account"} {
 		q, err := soql.Build(object).Select(shown(object)...).AnyLike(phoneFields(object), strings.Split(n.national, "")...).Limit(maxMatches).Text()
 		if err != nil {
@@ -190,8 +195,8 @@ type number struct {
 
 func numberOf(text, region string) number {
 	n := number{region: region, own: region, national: crm.Digits(text)}
-	parsed, err := phonenumbers.Parse(text, region)
-	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
+	parsed, ok := parse(text, region)
+	if !ok {
 		return n
 	}
 	n.e164 = phonenumbers.Format(parsed, phonenumbers.E164)
@@ -202,6 +207,17 @@ func numberOf(text, region string) number {
 		n.own = own
 	}
 	return n
+}
+
+// parse reads a caller's number. Networks leave the plus away or put another country's international prefix before it.
+func parse(text, region string) (*phonenumbers.PhoneNumber, bool) {
+	parsed, err := phonenumbers.Parse(text, region)
+	if err == nil && phonenumbers.IsPossibleNumber(parsed) {
+		return parsed, true
+	}
+	digits := strings.TrimPrefix(crm.Digits(text), "00")
+	parsed, err = phonenumbers.Parse("+"+digits, region)
+	return parsed, err == nil && phonenumbers.IsValidNumber(parsed)
 }
 
 // only keeps the records that have the number.
@@ -225,9 +241,27 @@ func (n number) only(list []Record, step Step, object string) (out []Match) {
 	return out
 }
 
-// is says whether a text somebody typed is the number, and whether that is sure. A text without a country code is read as
-// of the records' region first, and when it is no number there, as of the caller's.
+// is says whether a text somebody typed is the number, and whether that is sure. Words beside the number are left out of account, and
+// of several numbers in one field each counts.
 func (n number) is(text string) (has, sure bool) {
+	if has, sure = n.same(text); has || n.e164 == "" {
+		return has, sure
+	}
+	parts := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || strings.ContainsRune(";,|\n", r) })
+	for _, part := range parts {
+		if part == text || len(crm.Digits(part)) <= minDigits {
+			continue
+		}
+		if has, sure = n.same(strings.Trim(part, " .:(-")); has {
+			return has, sure
+		}
+	}
+	return false, false
+}
+
+// same says whether a text is the number. A text without a country code is read as of the records' region first, and when it is no
+// number there, as of the caller's.
+func (n number) same(text string) (has, sure bool) {
 	if n.e164 == "" {
 		return crm.Digits(text) == n.national, true
 	}

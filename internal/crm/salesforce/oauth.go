@@ -103,7 +103,7 @@ func Exchange(ctx context.Context, o Options, code, verifier, redirect string) (
 		return "", errs.Wrap(errs.CodeOf(err), err, "Salesforce cannot be reached for the login: %s", errs.Message(err))
 	}
 	if resp.Status != http.StatusOK {
-		return "", c.loginError(resp.Status, resp.Body)
+		return "", c.loginError(resp.Status, resp.Body, code, verifier)
 	}
 	a, ok := parseToken(resp.Body)
 	switch {

@@ -35,9 +35,6 @@ type sighting struct {
 // show is not seen.
 func (u *subscriber) repair(ctx context.Context) error {
 	now := time.Now().UTC()
-	if u.cur.Seen == nil {
-		u.cur.Seen = map[string]time.Time{}
-	}
 	if !u.cur.At.IsZero() && now.Sub(u.cur.At) > binLife {
 		var list []crm.Change
 		for _, object := range u.s.Objects {
@@ -46,6 +43,7 @@ func (u *subscriber) repair(ctx context.Context) error {
 		if err := u.s.Handle(ctx, list); err != nil {
 			return err
 		}
+		clear(u.cur.Covered)
 	}
 	for _, object := range u.s.Objects {
 		from, known := u.cur.Seen[object]
@@ -59,6 +57,9 @@ func (u *subscriber) repair(ctx context.Context) error {
 			return err
 		}
 		u.cur.Seen[object] = from
+		if err := u.deletions(ctx, object, now); err != nil {
+			return err
+		}
 	}
 	u.cur.At = now
 	return u.s.Cursors.Save(ctx, u.s.Name, u.cur)
@@ -94,9 +95,12 @@ func (u *subscriber) compare(ctx context.Context, object string, from time.Time)
 		if len(list) == 0 {
 			return nil
 		}
-		err := u.s.Handle(ctx, list)
+		if err := u.s.Handle(ctx, list); err != nil {
+			return err
+		}
+		u.remember(list)
 		list = nil
-		return err
+		return nil
 	}
 	for rec, err := range u.c.Query(ctx, Query{Text: q, All: true, Urgency: Background}) {
 		if err != nil {

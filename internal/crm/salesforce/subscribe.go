@@ -35,6 +35,8 @@ type Streams struct {
 	// Repair is how often changes are compared beside the stream, 5 min when 0, and Poll how often without one, 2 min.
 	Repair time.Duration
 	Poll   time.Duration
+	// Reconnect is the longest wait before a stream that ended is taken up again; a minute when 0.
+	Reconnect time.Duration
 }
 
 // PubSubEndpoint is the platform's own for all orgs.
@@ -57,17 +59,21 @@ func (c *Client) Subscribe(ctx context.Context, s crm.Subscription) error {
 	if err != nil {
 		return err
 	}
-	sub := &subscriber{c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{}}
+	sub := newSubscriber(c, s, cur)
+	longest := c.o.Streams.Reconnect
+	if longest <= 0 {
+		longest = maxReconnect
+	}
 	for try := 0; ctx.Err() == nil; {
 		begin := time.Now()
 		ended := sub.run(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(begin) > maxReconnect {
+		if time.Since(begin) > longest {
 			try = 0
 		}
-		wait := min(time.Second<<min(try, 10), maxReconnect)
+		wait := min(time.Second<<min(try, 10), longest)
 		try++
 		c.log.WarnContext(ctx, "the stream of CRM changes ended; it is taken up again", slog.String("scope", c.o.Scope), slog.Any("err", ended))
 		sleep(ctx, wait/2+rand.N(wait/2))
@@ -91,6 +97,22 @@ type subscriber struct {
 	cur     crm.Cursor
 	schemas map[string]*eventCodec
 	window  map[string]map[string]sighting // by object and id: the changes that the last comparison saw
+	told    map[string]bool                // ids whose deletion was told
+	asked   map[string]time.Time           // by object: when the log of deletions was asked
+	noLog   map[string]bool                // objects without one
+}
+
+func newSubscriber(c *Client, s crm.Subscription, cur crm.Cursor) *subscriber {
+	if cur.Seen == nil {
+		cur.Seen = map[string]time.Time{}
+	}
+	if cur.Covered == nil {
+		cur.Covered = map[string]time.Time{}
+	}
+	return &subscriber{
+		c: c, s: s, cur: cur, schemas: map[string]*eventCodec{}, window: map[string]map[string]sighting{},
+		told: map[string]bool{}, asked: map[string]time.Time{}, noLog: map[string]bool{},
+	}
 }
 
 // received is what the goroutine that reads the stream hands on.
@@ -103,6 +125,13 @@ type received struct {
 func (u *subscriber) run(ctx context.Context) error {
 	if u.c.o.Streams.Endpoint == "" {
 		return u.poll(ctx)
+	}
+	if u.cur.At.IsZero() {
+		// The first time: where comparing begins must be known before the stream is, or what a break right after the beginning
+		// swallows would be found by neither.
+		if err := u.repair(ctx); err != nil && !errs.Is(err, errs.Exhausted) {
+			return err
+		}
 	}
 	sess, err := u.c.session(ctx, nil)
 	if err != nil {
@@ -231,6 +260,7 @@ func (u *subscriber) take(ctx context.Context, api pubsubpb.PubSubClient, resp *
 		if err := u.s.Handle(ctx, list); err != nil {
 			return err
 		}
+		u.remember(list)
 	}
 	if lost {
 		if err := u.repair(ctx); err != nil {

@@ -76,6 +76,27 @@ test("a connector's secrets are sent only when typed, and its test answers in wo
   expect(request.postDataJSON()).not.toHaveProperty("clientSecret");
 });
 
+test("a connector tells how it signs in and warns of logins that Salesforce advises against", async ({ page, mock }) => {
+  await signIn(page, mock, "admin", "/connectors");
+  const legacy = page.getByRole("row", { name: /Salesforce legacy/ });
+  await expect(legacy.getByText("SOAP login (ends on 1 June 2027)")).toHaveAttribute("title", /ends SOAP login on 1 June 2027/);
+  await expect(page.getByRole("row", { name: /Salesforce production/ })).toContainText("Client credentials");
+  await page.getByRole("button", { name: "Salesforce legacy" }).click();
+  await expect(page.getByTestId("connector-advice")).toContainText("this connector stops working then");
+  await expect(page.getByTestId("connector-status")).toContainText("SOAP login (ends on 1 June 2027)");
+  await expect(page.getByTestId("connector-status")).toContainText("812 of 15,000");
+  await expect(page.getByLabel("Client ID")).toHaveCount(0);
+  await page.getByLabel("Signs in with").selectOption("password");
+  await expect(page.getByTestId("connector-advice")).toContainText("username-password flow off in new orgs");
+  await page.getByLabel("Signs in with").selectOption("jwt_bearer");
+  await expect(page.getByTestId("connector-advice")).toHaveCount(0);
+  await page.getByLabel("Signs in with").selectOption("soap_login");
+  await page.getByLabel("Password", { exact: true }).fill("a new one");
+  const [request] = await Promise.all([page.waitForRequest((candidate) => candidate.method() === "PUT"), page.getByTestId("save").click()]);
+  expect(request.postDataJSON()).toMatchObject({ grant: "soap_login", username: "hub@legacy.example", password: "a new one" });
+  expect(request.postDataJSON()).not.toHaveProperty("securityToken");
+});
+
 test("hours of operation are set up by the keyboard's fields and say what holds now", async ({ page, mock }) => {
   await signIn(page, mock, "admin", "/hours");
   await page.getByRole("button", { name: "Office" }).click();

@@ -195,6 +195,7 @@ export const setup = () => ({
   connectors: [
     { id: "k1", name: "Salesforce production", kind: "salesforce", baseUrl: "https://example.my.salesforce.com", grant: "client_credentials", clientId: "3MVG9example", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
     { id: "k3", name: "Salesforce sandbox", kind: "salesforce", baseUrl: "https://example--uat.sandbox.my.salesforce.com", grant: "refresh_token", clientId: "3MVG9sandbox", username: "", allowPrivate: false, region: "DE", phoneField: "Phone_E164__c", marker: "", streams: "", streamsCa: "", version: 1 },
+    { id: "k4", name: "Salesforce legacy", kind: "salesforce", baseUrl: "https://legacy.my.salesforce.com", grant: "soap_login", clientId: "", username: "hub@legacy.example", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
     { id: "k2", name: "Order service", kind: "http", baseUrl: "https://orders.example.com", grant: "bearer", clientId: "", username: "", allowPrivate: false, region: "", phoneField: "", marker: "", streams: "", streamsCa: "", version: 1 },
   ],
   hours: [

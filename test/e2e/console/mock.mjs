@@ -243,6 +243,8 @@ const routes = [
   ["GET", "/connectors/:id/status", answer(({ args }) =>
     args[0] === "k3"
       ? { grant: "refresh_token", advice: "", problem: "Salesforce refused the refresh token: connect again.", requestsUsed: 0, requestsMax: 0, limitsAt: null, pausedUntil: null, tight: false }
+      : args[0] === "k4"
+      ? { grant: "soap_login", advice: "Salesforce ends SOAP login on 1 June 2027.", problem: "", requestsUsed: 812, requestsMax: 15_000, limitsAt: data.ago(40), pausedUntil: null, tight: false }
       : { grant: "client_credentials", advice: "", problem: "", requestsUsed: 14_321, requestsMax: 15_000, limitsAt: data.ago(40), pausedUntil: null, tight: true })],
   ["POST", "/connectors/:id/authorize", answer(() => ({ url: "/connectors?connect=ok" }))],
   ["POST", "/connectors/:id/test", answer(({ args }) =>

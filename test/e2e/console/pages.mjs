@@ -187,6 +187,14 @@ export const pages = {
       await page.getByTestId("connector-test").scrollIntoViewIfNeeded();
     },
   },
+  "connector-soap": {
+    path: "/connectors",
+    login: "admin",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Salesforce legacy" }).click();
+      await page.getByTestId("connector-status").waitFor();
+    },
+  },
   "connector-connected": { path: "/connectors?connect=ok", login: "admin" },
   "connector-refused": { path: "/connectors?connect=failed&reason=Salesforce%20refused%20the%20sign-in%3A%20access_denied", login: "admin" },
   hours: { path: "/hours", login: "admin" },

@@ -94,6 +94,31 @@ func TestTwoContactsWithOneNumber(t *testing.T) {
 	}
 }
 
+// TestAccountAlone: nobody's number but a company's: the company and its open cases are shown, and of two companies that it cannot be told
+// which.
+func TestAccountAlone(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	const number = "+15005550177"
+	company := map[string]string{"Name": "Switchboard Ltd", "Phone": "(500) 555-0177 ext. 12"}
+	var made struct{ ID string }
+	h.CRM("POST", "/sobjects/Account", company, &made)
+	h.CRM("POST", "/sobjects/Case", map[string]string{"AccountId": made.ID, "Subject": "Of the company", "Status": "New", "Origin": "Phone"}, nil)
+	ada, call, id := take(t, h, number)
+	if c := customer(h, ada, "found"); len(c.Customer.Contacts) != 0 || len(c.Customer.Accounts) != 1 || c.Customer.Accounts[0].Title != "Switchboard Ltd" || len(c.Customer.Cases) != 1 {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+	closed(t, h, id)
+	h.CRM("POST", "/sobjects/Account", map[string]string{"Name": "Neighbour Ltd", "Fax": "500.555.0177"}, nil)
+	call = dial(h, number, "1000", callerTone)
+	id = ada.accepts()
+	if c := customer(h, ada, "ambiguous"); len(c.Customer.Accounts) != 2 || c.Customer.Message == "" {
+		t.Errorf("the desk shows %+v", c.Customer)
+	}
+	hangUp(ada, call, id)
+}
+
 // TestDeskFollowsTheCRM: what changes in the CRM during a call shows on the desk, a new case and one that is closed.
 func TestDeskFollowsTheCRM(t *testing.T) {
 	t.Parallel()
@@ -166,6 +191,41 @@ func TestSessionExpired(t *testing.T) {
 	customer(h, ada, "found")
 	hangUp(ada, call, id)
 	noted(t, h, list[1], id)
+}
+
+// TestNoRequestsLeft: the org has used up its API requests. The caller reaches the agent all the same, the connector's page says why
+// nothing is written, and the write-back goes out once some requests are free.
+func TestNoRequestsLeft(t *testing.T) {
+	t.Parallel()
+	h := hub.Start(t, hub.Options{})
+	list := cases(t, h, 2)
+	ada, call, id := take(t, h, list[0].number)
+	popped(h, ada)
+	h.Fault(map[string]any{"kind": "status", "status": 403, "code": "REQUEST_LIMIT_EXCEEDED", "match": "/services/data"})
+	hangUp(ada, call, id)
+	var connectors struct{ Items []struct{ ID, Kind string } }
+	h.API().Must("GET", "/connectors", nil, &connectors)
+	h.Eventually("the page says that requests are kept back", func() bool {
+		for _, c := range connectors.Items {
+			var st struct{ PausedUntil *time.Time }
+			h.API().Must("GET", "/connectors/"+c.ID+"/status", nil, &st)
+			if st.PausedUntil != nil {
+				return true
+			}
+		}
+		return false
+	})
+	call = dial(h, list[1].number, "1000", callerTone) // live calls go on
+	second := ada.accepts()
+	customer(h, ada, "error")
+	hangUp(ada, call, second)
+	closed(t, h, second)
+	h.NoFaults()
+	if r := h.Record(id); r.WriteBack != "pending" {
+		t.Errorf("the write-back of the first call is %s", r.WriteBack)
+	}
+	h.Advance(2 * time.Minute)
+	noted(t, h, list[0], id)
 }
 
 // TestErrorsThenWell: three answers 500 under the dips; the caller reaches the agent, and what comes after is well.

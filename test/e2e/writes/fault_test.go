@@ -11,42 +11,50 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
-// storm stands between the client and the org and lets three of ten calls fail in one of all ways. What it cuts off or answers
-// with an error may have had its effect all the same.
+// storm stands between the client and the org and lets more than three of ten calls fail, besides delaying some, in all the ways there
+// are. What it cuts off or answers with an error may have had its effect all the same.
 type storm struct {
 	next    http.Handler
 	expire  func()
-	calls   atomic.Int64
+	calls   atomic.Int64 // while it blew
 	struck  [len(kinds)]atomic.Int64
 	blowing atomic.Bool
 }
 
-// kinds are the ways to fail, with their shares in percent: 30 together.
+// kinds are the ways to fail with their shares in percent, and whether the call itself fails by it.
 var kinds = [...]struct { //nolint:gochecknoglobals // constant
 	name  string
 	share int
+	fails bool
 }{
-	{"latency", 4},
-	{"401", 3},
-	{"request limit", 3},
-	{"row locked", 4},
-	{"500 without effect", 2},
-	{"500 after the effect", 3},
-	{"503", 2},
-	{"cut before the effect", 2},
-	{"cut after the effect", 3},
-	{"slow body", 1},
-	{"body cut short", 2},
-	{"sessions expire", 1},
+	{"401", 4, true},
+	{"request limit", 4, true},
+	{"row locked", 5, true},
+	{"500 without effect", 3, true},
+	{"500 after the effect", 4, true},
+	{"503", 4, true},
+	{"cut before the effect", 3, true},
+	{"cut after the effect", 4, true},
+	{"body cut short", 3, true},
+	{"latency", 3, false},
+	{"slow body", 2, false},
+	{"sessions expire", 1, false}, // the next call of everybody fails
 }
 
-func (s *storm) pick() int {
+// notOfLogins are refusals that a login does not know.
+const notOfLogins = 3
+
+func (s *storm) pick(login bool) int {
 	n := rand.IntN(100)
 	for i, k := range kinds {
 		if n -= k.share; n < 0 {
+			if login && i < notOfLogins {
+				return 5 // "503"
+			}
 			return i
 		}
 	}
@@ -55,13 +63,13 @@ func (s *storm) pick() int {
 
 // ServeHTTP implements http.Handler.
 func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.calls.Add(1)
-	k := -1
-	if s.blowing.Load() {
-		k = s.pick()
+	if !s.blowing.Load() {
+		s.next.ServeHTTP(w, r)
+		return
 	}
-	login := strings.HasPrefix(r.URL.Path, "/services/oauth2")
-	if k < 0 || login && (k == 1 || k == 2 || k == 3) {
+	s.calls.Add(1)
+	k := s.pick(strings.HasPrefix(r.URL.Path, "/services/oauth2"))
+	if k < 0 {
 		s.next.ServeHTTP(w, r)
 		return
 	}
@@ -88,6 +96,27 @@ func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.next.ServeHTTP(w, r)
 	default:
 		s.after(w, r, kinds[k].name)
+	}
+}
+
+// toll tells what struck how often, and fails when a kind never did or fewer calls failed than a share of them.
+func (s *storm) toll(t *testing.T, least float64) {
+	t.Helper()
+	failed := int64(0)
+	for i, k := range kinds {
+		n := s.struck[i].Load()
+		t.Logf("  %-22s %d", k.name, n)
+		if n == 0 {
+			t.Errorf("no call met %q: the test shows nothing of it", k.name)
+		}
+		if k.fails {
+			failed += n
+		}
+	}
+	share := float64(failed) / float64(s.calls.Load())
+	t.Logf("%d of %d calls failed: %.1f %%", failed, s.calls.Load(), 100*share)
+	if share < least {
+		t.Errorf("%.1f %% of the calls failed, want %.0f %%", 100*share, 100*least)
 	}
 }
 

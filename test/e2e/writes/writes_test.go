@@ -2,6 +2,7 @@ package writes
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/tandemcc/tandem/internal/crm/salesforce"
 	"github.com/tandemcc/tandem/internal/ids"
 	"github.com/tandemcc/tandem/internal/job"
+	"github.com/tandemcc/tandem/internal/sandbox/kit"
 	sandbox "github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/soql"
 	"github.com/tandemcc/tandem/internal/sqlstore"
@@ -26,26 +29,120 @@ import (
 )
 
 const (
-	cases   = 500
 	perCase = 20
 	kills   = 5
+	touched = 10 // cases that somebody else changes at each kill
 )
 
 // TestCommentsArriveOnceAndInOrder writes 10,000 comments to 500 cases while three of ten calls fail in every way there is, and
-// kills the writing process five times: each comment is on its case once, and those of a case are in order.
+// kills the writing process five times: each comment is on its case once, and those of a case are in order. Beside it a bulk load
+// meets records that are refused, and a subscription a stream with gaps.
+//
+// With the race detector it runs itself as the program is built; TestCommentsUnderTheRaceDetector sees the same path.
 func TestCommentsArriveOnceAndInOrder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it writes 10,000 comments for about a minute")
 	}
-	// The org's clock is wrong, as clocks are.
-	org, err := sandbox.New(sandbox.Options{Dir: t.TempDir(), Seed: sandbox.SeedNone, Now: func() time.Time { return time.Now().Add(-17 * time.Minute) }})
+	if raced {
+		asBuilt(t)
+		return
+	}
+	r := newRun(t, 500)
+	r.storm(func(dsn string, at int) {
+		kill(t, r.calm, command(t, dsn, r.address, r.login), at)
+	}, func(dsn string) {
+		if out, err := command(t, dsn, r.address, r.login).CombinedOutput(); err != nil {
+			t.Fatalf("finishing what was left: %v\n%s", err, out)
+		}
+	})
+	r.weather.toll(t, 0.30)
+}
+
+// TestCommentsUnderTheRaceDetector is the same with a tenth of the comments in this process, so that the race detector sees the whole
+// path. A kill drops all requests under way and keeps the job store from hearing of anything more.
+func TestCommentsUnderTheRaceDetector(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes 1,000 comments for about half a minute")
+	}
+	r := newRun(t, 50)
+	begin := func(dsn string) *delivery {
+		d, err := deliver(t.Context(), dsn, r.address, r.login)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	r.storm(func(dsn string, at int) {
+		d := begin(dsn)
+		until(t, r.calm, at, nil)
+		if err := d.kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}, func(dsn string) {
+		d := begin(dsn)
+		limit := time.After(5 * time.Minute)
+		for {
+			left, err := d.left(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left == 0 {
+				break
+			}
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-limit:
+				t.Fatalf("%d jobs are left", left)
+			}
+		}
+		if err := d.end(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.weather.toll(t, 0.25) // fewer calls: the share varies more
+}
+
+// asBuilt runs the calling test in a program without the race detector, and tells what it tells.
+func asBuilt(t *testing.T) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "writes.test")
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the test without the race detector: %v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "10m").CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("without the race detector: %v", err)
+	}
+}
+
+// run is an org in a storm, and what is written to it.
+type run struct {
+	t       *testing.T
+	org     *sandbox.Org
+	weather *storm
+	address string
+	login   string
+	calm    *salesforce.Client // goes through the storm as well
+	aside   *salesforce.Client // does not
+	cases   []string
+	changed map[string]time.Time // cases that somebody else changed, and when
+}
+
+func newRun(t *testing.T, cases int) *run {
+	t.Helper()
+	org, err := sandbox.New(sandbox.Options{Dir: t.TempDir(), Seed: sandbox.SeedNone})
 	if err != nil {
 		t.Fatal(err)
 	}
-	weather := &storm{next: org.Handler(), expire: func() { org.ExpireSessions(t.Context()) }}
-	server := httptest.NewServer(weather)
+	// The org's clock is wrong, as clocks are, and gets wronger.
+	org.SetSkew(-17 * time.Minute)
+	r := &run{t: t, org: org, changed: map[string]time.Time{}}
+	r.weather = &storm{next: org.Handler(), expire: func() { org.ExpireSessions(context.Background()) }}
+	server, quiet := httptest.NewServer(r.weather), httptest.NewServer(org.Handler())
 	t.Cleanup(func() {
 		server.Close()
+		quiet.Close()
 		if err := org.Close(); err != nil {
 			t.Error(err)
 		}
@@ -54,38 +151,77 @@ func TestCommentsArriveOnceAndInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calm, err := connect(server.URL, string(login))
+	r.address, r.login = server.URL, string(login)
+	r.calm, r.aside = calmClient(t, r.address, r.login), calmClient(t, quiet.URL, r.login)
+	r.cases = makeCases(t, r.aside, cases)
+	return r
+}
+
+// storm writes all comments: killed runs a process until so many comments are there and kills it, last runs one to the end.
+func (r *run) storm(killed func(dsn string, at int), last func(dsn string)) {
+	t := r.t
+	dsn := storetest.DSN(t, sqlstore.SQLite)
+	enqueue(t, dsn, r.cases)
+	total := len(r.cases) * perCase
+	listener := startListener(t, r.org, r.address, r.login)
+	refused, err := r.org.Faults().Add(kit.Fault{Kind: kit.FaultRecord, Match: "/jobs/ingest/Contact", Share: 0.2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(calm.Close)
-	dsn := storetest.DSN(t, sqlstore.SQLite)
-	list := makeCases(t, calm)
-	enqueue(t, dsn, list)
-
 	begin := time.Now()
-	weather.blowing.Store(true)
+	r.weather.blowing.Store(true)
+	loader := startLoader(t.Context(), calmClient(t, r.address, r.login))
 	for i := range kills {
-		kill(t, calm, run(t, dsn, server.URL, string(login)), (i+1)*cases*perCase/(kills+2))
-	}
-	last := run(t, dsn, server.URL, string(login))
-	if out, err := last.CombinedOutput(); err != nil {
-		t.Fatalf("finishing what was left: %v\n%s", err, out)
-	}
-	weather.blowing.Store(false)
-	t.Logf("%d comments over %d kills in %v, %d calls", cases*perCase, kills, time.Since(begin).Round(time.Millisecond), weather.calls.Load())
-	for i, k := range kinds {
-		n := weather.struck[i].Load()
-		t.Logf("  %-22s %d", k.name, n)
-		if n == 0 {
-			t.Errorf("no call failed with %q: the test shows nothing of it", k.name)
+		killed(dsn, (i+1)*total/(kills+2))
+		r.org.SetSkew(r.org.Skew() + 6*time.Minute)
+		r.org.CutStreams()
+		if i == kills/2 {
+			if err := r.org.ForgetEvents(t.Context()); err != nil { // as if the retention had passed
+				t.Fatal(err)
+			}
 		}
+		r.touch()
 	}
-	inspect(t, calm, list)
+	last(dsn)
+	if err := <-loader.done; err != nil {
+		t.Errorf("the bulk load: %v", err)
+	}
+	r.weather.blowing.Store(false)
+	t.Logf("%d comments over %d kills in %v", total, kills, time.Since(begin).Round(time.Millisecond))
+	listener.stop(t, r.changed)
+	t.Logf("  %d contacts loaded in bulk, %d records refused on the way", bulkRows, loader.failed)
+	if n := struck(r.org, refused); n == 0 || loader.failed == 0 {
+		t.Errorf("%d records of the bulk load were refused, %d told: the test shows nothing of partial failures", n, loader.failed)
+	}
+	loaded(t, r.aside)
+	r.inspect()
 	finished(t, dsn)
 }
 
-func run(t *testing.T, dsn, address, login string) *exec.Cmd {
+// touch changes some cases as somebody else in the org would, and notes when.
+func (r *run) touch() {
+	r.t.Helper()
+	for range touched {
+		id := r.cases[len(r.changed)%len(r.cases)]
+		resp, err := r.aside.Do(r.t.Context(), salesforce.Request{Method: "PATCH", Path: "/services/data/v68.0/sobjects/Case/" + id, Body: []byte(`{"Priority":"High"}`)})
+		if err != nil || resp.Err() != nil {
+			r.t.Fatalf("changing a case: %v, %v", err, resp)
+		}
+		q, err := soql.Build("Case").Select("SystemModstamp").Where("Id", "=", id).Text()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for rec, err := range r.aside.Query(r.t.Context(), salesforce.Query{Text: q}) {
+			at, parseErr := time.Parse("2006-01-02T15:04:05.000-0700", rec.Text("SystemModstamp"))
+			if err != nil || parseErr != nil {
+				r.t.Fatal(err, parseErr)
+			}
+			r.changed[id] = at.Truncate(time.Second)
+		}
+	}
+}
+
+func command(t *testing.T, dsn, address, login string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), envDSN+"="+dsn, envURL+"="+address, envCreds+"="+login, "GOCOVERDIR=")
@@ -93,13 +229,13 @@ func run(t *testing.T, dsn, address, login string) *exec.Cmd {
 }
 
 // makeCases returns the ids of new cases.
-func makeCases(t *testing.T, c *salesforce.Client) (list []string) {
+func makeCases(t *testing.T, c *salesforce.Client, n int) (list []string) {
 	t.Helper()
-	for len(list) < cases {
+	for len(list) < n {
 		var body struct {
 			Records []map[string]any `json:"records"`
 		}
-		for range min(200, cases-len(list)) {
+		for range min(200, n-len(list)) {
 			body.Records = append(body.Records, map[string]any{"attributes": map[string]string{"type": "Case"}, "Subject": "Storm", "Status": "New", "Origin": "Phone"})
 		}
 		raw, err := json.Marshal(body)
@@ -172,17 +308,13 @@ func kill(t *testing.T, c *salesforce.Client, cmd *exec.Cmd, at int) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	limit := time.After(3 * time.Minute)
-	for written(t, c) < at {
+	until(t, c, at, func() {
 		select {
 		case err := <-ended:
 			t.Fatalf("the child ended by itself: %v\n%s", err, out.Bytes())
-		case <-limit:
-			_ = cmd.Process.Kill()
-			t.Fatalf("the child does not come to %d comments:\n%s", at, out.Bytes())
-		case <-time.After(100*time.Millisecond + rand.N(100*time.Millisecond)):
+		default:
 		}
-	}
+	})
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +323,22 @@ func kill(t *testing.T, c *salesforce.Client, cmd *exec.Cmd, at int) {
 	}
 	if cmd.ProcessState.Exited() {
 		t.Fatalf("the child was not killed: %v", cmd.ProcessState)
+	}
+}
+
+// until waits until the org has so many comments, and a random while more; check is called meanwhile.
+func until(t *testing.T, c *salesforce.Client, at int, check func()) {
+	t.Helper()
+	limit := time.After(4 * time.Minute)
+	for written(t, c) < at {
+		if check != nil {
+			check()
+		}
+		select {
+		case <-limit:
+			t.Fatalf("it does not come to %d comments", at)
+		case <-time.After(100*time.Millisecond + rand.N(100*time.Millisecond)):
+		}
 	}
 }
 
@@ -203,15 +351,15 @@ func written(t *testing.T, c *salesforce.Client) int {
 		if err == nil && resp.Status == http.StatusOK && json.Unmarshal(resp.Body, &out) == nil {
 			return out.TotalSize
 		}
-		select {
-		case <-t.Context().Done():
+		if !sleep(t.Context(), 50*time.Millisecond) {
 			t.Fatal(t.Context().Err())
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-func inspect(t *testing.T, c *salesforce.Client, list []string) {
+// inspect looks at every comment there is.
+func (r *run) inspect() {
+	t := r.t
 	t.Helper()
 	q, err := soql.Build("CaseComment").Select("Id", "ParentId", "CommentBody").OrderBy("Id", false).Text()
 	if err != nil {
@@ -219,7 +367,7 @@ func inspect(t *testing.T, c *salesforce.Client, list []string) {
 	}
 	got := map[string][]string{}
 	total := 0
-	for rec, err := range c.Query(t.Context(), salesforce.Query{Text: q}) {
+	for rec, err := range r.aside.Query(t.Context(), salesforce.Query{Text: q}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,15 +378,15 @@ func inspect(t *testing.T, c *salesforce.Client, list []string) {
 		got[rec.Text("ParentId")] = append(got[rec.Text("ParentId")], body)
 		total++
 	}
-	if total != cases*perCase {
-		t.Errorf("%d comments, want %d", total, cases*perCase)
+	if total != len(r.cases)*perCase {
+		t.Errorf("%d comments, want %d", total, len(r.cases)*perCase)
 	}
 	var want []string
 	for n := range perCase {
 		want = append(want, text(n))
 	}
 	wrong := 0
-	for _, id := range list {
+	for _, id := range r.cases {
 		if !slices.Equal(got[id], want) {
 			if wrong++; wrong <= 3 {
 				t.Errorf("case %s has %d comments: %q", id, len(got[id]), got[id])

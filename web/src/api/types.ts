@@ -455,7 +455,7 @@ export interface Queue {
 }
 
 export type ConnectorKind = "salesforce" | "http";
-export type Grant = "password" | "client_credentials" | "refresh_token" | "jwt_bearer" | "none" | "basic" | "bearer";
+export type Grant = "password" | "client_credentials" | "refresh_token" | "jwt_bearer" | "soap_login" | "none" | "basic" | "bearer";
 
 export interface Connector {
   id: string;

@@ -3,6 +3,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { get, messageOf, post } from "../api/client";
 import type { Connector, ConnectorKind, ConnectorStatus, ConnectorTest, Grant } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { Pill } from "../ui/Status";
 import { formatClock } from "../ui/time";
 import { ResourcePage, type FormProps } from "./ResourcePage";
 import classes from "./Setup.module.css";
@@ -19,12 +20,12 @@ const grants: Record<ConnectorKind, { value: Grant; label: string }[]> = {
     { value: "client_credentials", label: "Client credentials" },
     { value: "refresh_token", label: "Sign-in in the browser (refresh token)" },
     { value: "password", label: "User name and password (not advised)" },
+    { value: "soap_login", label: "SOAP login (ends on 1 June 2027)" },
   ],
   http: [
     { value: "none", label: "None" },
     { value: "basic", label: "User name and password (Basic)" },
     { value: "bearer", label: "Fixed token (Bearer)" },
-    { value: "client_credentials", label: "OAuth client credentials" },
   ],
 };
 
@@ -44,12 +45,14 @@ interface Needs {
 }
 
 /** What a way of signing in asks for. */
-function needsOf({ kind, grant }: { kind: ConnectorKind; grant: Grant }): Needs {
+function needsOf({ grant }: { grant: Grant }): Needs {
   switch (grant) {
     case "jwt_bearer":
       return { clientId: true, username: true, secrets: ["privateKey"] };
     case "password":
-      return { clientId: true, username: true, secrets: kind === "salesforce" ? ["clientSecret", "password", "securityToken"] : ["clientSecret", "password"] };
+      return { clientId: true, username: true, secrets: ["clientSecret", "password", "securityToken"] };
+    case "soap_login":
+      return { clientId: false, username: true, secrets: ["password", "securityToken"] };
     case "client_credentials":
       return { clientId: true, username: false, secrets: ["clientSecret"] };
     case "refresh_token":
@@ -63,7 +66,29 @@ function needsOf({ kind, grant }: { kind: ConnectorKind; grant: Grant }): Needs 
   }
 }
 
-const grantName = (connector: Connector) => grants[connector.kind]?.find((grant) => grant.value === connector.grant)?.label ?? connector.grant;
+const grantName = ({ kind, grant }: { kind: ConnectorKind; grant: Grant }) => grants[kind]?.find((known) => known.value === grant)?.label ?? grant;
+
+/** What is to be known of the ways of signing in to Salesforce that it advises against; the hub says the same of a stored connector. */
+const warnings: Partial<Record<Grant, string>> = {
+  password:
+    "Salesforce has the username-password flow off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials.",
+  soap_login:
+    "Salesforce ends SOAP login on 1 June 2027 and has it off in new orgs; this connector stops working then. The password travels with each login, and no app limits what the session may do. Use JWT bearer or client credentials.",
+};
+
+const warningOf = ({ kind, grant }: { kind: ConnectorKind; grant: Grant }) => (kind === "salesforce" ? warnings[grant] : undefined);
+
+/** The way a connector signs in, marked where Salesforce advises against it. */
+function Login({ connector }: { connector: Connector }) {
+  const warning = warningOf(connector);
+  return warning ? (
+    <Pill tone="warn" title={warning}>
+      {grantName(connector)}
+    </Pill>
+  ) : (
+    grantName(connector)
+  );
+}
 
 /** The systems that flows and write-backs talk to. */
 export function ConnectorsPage() {
@@ -81,7 +106,7 @@ export function ConnectorsPage() {
         { label: "Connector", cell: (connector) => connector.name },
         { label: "Kind", cell: (connector) => kinds[connector.kind] ?? connector.kind },
         { label: "Address", cell: (connector) => <span className="mono">{connector.baseUrl}</span> },
-        { label: "Signs in with", cell: grantName },
+        { label: "Signs in with", cell: (connector) => <Login connector={connector} /> },
       ]}
       toValue={(connector) => ({
         name: connector?.name ?? "",
@@ -150,13 +175,10 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
       <NativeSelect label="Signs in with" data={grants[value.kind]} value={value.grant} onChange={(event) => set("grant", event.currentTarget.value as Grant)} />
       {needs.clientId && <TextInput label="Client ID" autoComplete="off" value={value.clientId} onChange={(event) => set("clientId", event.currentTarget.value)} />}
       {needs.username && <TextInput label="User name" autoComplete="off" value={value.username} onChange={(event) => set("username", event.currentTarget.value)} />}
-      {value.kind === "salesforce" && value.grant === "password" && (
+      {warningOf(value) && (
         <div className={classes.result} data-note role="note" data-testid="connector-advice">
           <Icon name="alert" />
-          <p className="small">
-            Salesforce has this login off in new orgs and advises against it: the password travels with each login, and a changed password or token stops the connector. Use JWT bearer or client credentials. The SOAP login
-            of older programs ends with API version 64.0 on 1 June 2027; the hub never uses it.
-          </p>
+          <p className="small">{warningOf(value)}</p>
         </div>
       )}
       {needs.secrets.includes("privateKey") && (
@@ -223,9 +245,13 @@ function Status({ id }: { id: string }) {
   if (!known) return null;
   return (
     <div className={classes.notes} data-testid="connector-status">
+      <div className={classes.meterLine}>
+        <span>Signs in with, as saved</span>
+        <span>{grantName({ kind: "salesforce", grant: known.grant as Grant })}</span>
+      </div>
       {known.problem && <Note bad>{known.problem}</Note>}
       {known.limitsAt && <Requests status={known} />}
-      {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: none are sent until ${formatClock(known.pausedUntil)}.`}</Note>}
+      {known.pausedUntil && <Note bad>{`The org refuses further API requests for now: write-backs wait until ${formatClock(known.pausedUntil)}, live calls try again sooner.`}</Note>}
       {!known.pausedUntil && known.tight && <Note>What is left of the API requests is kept for live calls; write-backs wait.</Note>}
     </div>
   );

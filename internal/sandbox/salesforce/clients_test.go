@@ -1,0 +1,50 @@
+package salesforce
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+)
+
+// TestCLIApp signs in as the Salesforce CLI does in a browser: by an app that every org has, which has no secret.
+func TestCLIApp(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	c := o.Credentials()
+	verifier := "a-verifier-of-more-than-forty-three-characters"
+	sum := sha256.Sum256([]byte(verifier))
+	back := "http://localhost:1717/OauthRedirect"
+	form := url.Values{
+		"response_type": {"code"}, "client_id": {"PlatformCLI"}, "redirect_uri": {back}, "scope": {"refresh_token api web"}, "prompt": {"login"},
+		"state": {"s"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "username": {c.Username}, "password": {c.Password},
+		"answer": {"allow"},
+	}
+	status, body, header := o.send(http.MethodPost, "/services/oauth2/authorize", form.Encode(), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	to, err := url.Parse(header.Get("Location"))
+	if err != nil || status != http.StatusFound || to.Query().Get("code") == "" || to.Query().Get("state") != "s" {
+		t.Fatalf("allowing: %d %q %.300s", status, header.Get("Location"), body)
+	}
+	exchange := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"PlatformCLI"}, "client_secret": {""}, "redirect_uri": {back},
+		"code": {to.Query().Get("code")}, "code_verifier": {verifier},
+	}
+	status, body = o.form("/services/oauth2/token", exchange)
+	var got struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK || got.Refresh == "" {
+		t.Fatalf("exchanging the code: %d %s", status, body)
+	}
+	status, body = o.form("/services/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"PlatformCLI"}, "refresh_token": {got.Refresh}})
+	if status != http.StatusOK {
+		t.Errorf("refreshing: %d %s", status, body)
+	}
+	status, body = o.form("/services/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"PlatformCLI"}, "client_secret": {""}})
+	if status != http.StatusBadRequest {
+		t.Errorf("client credentials without a secret: %d %s", status, body)
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,6 +21,9 @@ import (
 	"github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/sandbox/sandboxtest"
 )
+
+// orgID is the id of every stand-in org.
+const orgID = "00D000000000001EAA"
 
 // cache is where run.sh installs the clients.
 func cache() string {
@@ -124,6 +129,30 @@ func TestPubSubClient(t *testing.T) {
 	})
 	info.PubSub = api.Addr()
 	script(t, "pubsub", "salesforce-pubsub-api-client", "pubsub/steps.mjs", info)
+}
+
+// get reads a page, and follows where it leads.
+func get(t *testing.T, address string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Timeout: 10 * time.Second, Jar: jar}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(raw)
 }
 
 // sessionToken signs in by client credentials.

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestCLIApp signs in as the Salesforce CLI does in a browser: by an app that every org has, which has no secret.
@@ -46,5 +48,29 @@ func TestCLIApp(t *testing.T) {
 	status, body = o.form("/services/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"PlatformCLI"}, "client_secret": {""}})
 	if status != http.StatusBadRequest {
 		t.Errorf("client credentials without a secret: %d %s", status, body)
+	}
+}
+
+// TestRealtimeAlert publishes what a contact centre's alarms are told by, a platform event every org of service has.
+func TestRealtimeAlert(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	o.comet.poll = 5 * time.Second
+	s := o.stream()
+	s.join("/event/RealtimeAlertEvent", replayNew)
+	alert := `{"Name":"queue","Description":"too long","Source":"alarms","Severity":"Informational","Payload":"{}","EventDateTime":"2026-11-18T15:00:00.000Z"}`
+	status, out := o.api(http.MethodPost, "/sobjects/realtimealertevent", alert)
+	if status != http.StatusCreated || !strings.Contains(out, `"OPERATION_ENQUEUED"`) || !strings.Contains(out, `"success":true`) {
+		t.Fatalf("publishing: %d %s", status, out)
+	}
+	p, _ := s.events(1)[0]["payload"].(map[string]any)
+	if p["Name"] != "queue" || p["Severity"] != "Informational" || p["EventDateTime"] == nil || p["Payload"] != "{}" {
+		t.Errorf("event: %v", p)
+	}
+	if status, out := o.api(http.MethodPost, "/sobjects/RealtimeAlertEvent", `{"Name":"queue"}`); status != http.StatusBadRequest || !strings.Contains(out, "REQUIRED_FIELD_MISSING") {
+		t.Errorf("without its severity: %d %s", status, out)
+	}
+	if status, out := o.api(http.MethodGet, "/sobjects/RealtimeAlertEvent/describe", ""); status != http.StatusOK || !strings.Contains(out, `"custom":false`) {
+		t.Errorf("describe: %d %.200s", status, out)
 	}
 }

@@ -209,7 +209,7 @@ SystemModstamp datetime readonly index`
 func newObject(def definition) (*object, error) {
 	o := &object{
 		name: def.name, label: def.label, plural: def.plural, prefix: def.prefix, readOnly: def.readOnly, setup: def.setup,
-		event:  strings.HasSuffix(def.name, "__e"),
+		event:  def.event || strings.HasSuffix(def.name, "__e"),
 		byName: map[string]*field{}, byRel: map[string]*field{},
 	}
 	lines := systemFieldsBefore + "\n" + def.fields + "\n" + systemFieldsAfter

@@ -49,7 +49,7 @@ await step('change events decoded', async () => {
   const [made, changed, gone] = events.map((e) => e.payload);
   want(made.ChangeEventHeader.changeType === 'CREATE' && made.ChangeEventHeader.entityName === 'Contact', 'a creation');
   want(JSON.stringify(made.Name).includes('Silva') && JSON.stringify(made.MailingAddress).includes('Porto') && made.DoNotCall === true, 'its values, not ' + show(made));
-  want(changed.ChangeEventHeader.changeType === 'UPDATE', 'a change');
+  want(changed.ChangeEventHeader.changeType === 'UPDATE', 'a change', changed);
   const fields = changed.ChangeEventHeader.changedFields.slice().sort().join();
   want(fields === 'LastModifiedDate,MailingAddress.City,Name.LastName,Phone,Title', 'the changed fields, not ' + fields);
   want(changed.ChangeEventHeader.nulledFields.join() === 'Title,MailingAddress.City', 'the cleared fields, not ' + show(changed.ChangeEventHeader));

@@ -74,3 +74,19 @@ func TestRealtimeAlert(t *testing.T) {
 		t.Errorf("describe: %d %.200s", status, out)
 	}
 }
+
+// TestLocaleKeys are what clients hand on when they make a user like another.
+func TestLocaleKeys(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedSmall})
+	for query, want := range map[string]string{
+		"SELECT LanguageLocaleKey, LocaleSidKey, EmailEncodingKey FROM User LIMIT 1": `{"LanguageLocaleKey":"en_US","LocaleSidKey":"en_US","EmailEncodingKey":"UTF-8"}`,
+		"SELECT LanguageLocaleKey, DefaultLocaleSidKey FROM Organization":            `{"LanguageLocaleKey":"en_US","DefaultLocaleSidKey":"en_US"}`,
+		"SELECT Language FROM ServicePresenceStatus LIMIT 1":                         `{"Language":"en_US"}`,
+		"SELECT Type FROM Account WHERE Type != null ORDER BY Id LIMIT 1":            `{"Type":"Customer - Direct"}`,
+	} {
+		if _, out := o.soql(query); !strings.Contains(strip(t, out), want) {
+			t.Errorf("%s: %s", query, out)
+		}
+	}
+}

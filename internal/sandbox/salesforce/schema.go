@@ -292,13 +292,24 @@ func (f *field) set(flag string) error {
 	case strings.HasPrefix(flag, "label="):
 		f.label = strings.ReplaceAll(flag[6:], "_", " ")
 	case strings.HasPrefix(flag, "="):
-		f.defaultTo = strings.ReplaceAll(flag[1:], "_", " ")
+		f.defaultTo = spaced(flag[1:])
 	case strings.HasPrefix(flag, "{"):
-		f.values = strings.Split(strings.ReplaceAll(strings.Trim(flag, "{}"), "_", " "), "|")
+		f.values = strings.Split(strings.Trim(flag, "{}"), "|")
+		for i, v := range f.values {
+			f.values[i] = spaced(v)
+		}
 	default:
 		return f.setBool(flag)
 	}
 	return nil
+}
+
+// spaced writes the spaces of a value, which are underscores in a definition, but for those of a locale such as en_US.
+func spaced(s string) string {
+	if len(s) == 5 && s[2] == '_' && strings.ToUpper(s[3:]) == s[3:] && strings.ToLower(s[:2]) == s[:2] {
+		return s
+	}
+	return strings.ReplaceAll(s, "_", " ")
 }
 
 func (f *field) setBool(flag string) error {

@@ -6,7 +6,7 @@ type definition struct {
 	name, label, plural, prefix, fields string
 	readOnly                            bool
 	setup                               bool // of the org's setup: its changes are no events
-	event                               bool // a platform event without the suffix __e: one of the platform's own
+	event                               bool // a platform event of the platform's own, whose name does not end in __e
 }
 
 // definitions lists the entities of the org with the field names, types and lengths of the platform's object reference.
@@ -24,8 +24,8 @@ func definitions() []definition {
 		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true, setup: true},
 		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields, setup: true},
 		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields, setup: true},
-		{name: "RealtimeAlertEvent", label: "Realtime Alert Event", plural: "Realtime Alert Events", prefix: "e01", fields: realtimeAlertFields, event: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
+		{name: "RealtimeAlertEvent", label: "Realtime Alert Event", plural: "Realtime Alert Events", prefix: "e01", fields: realtimeAlertFields, event: true},
 	}, serviceDefinitions()...)
 }
 
@@ -214,14 +214,13 @@ NotifyForOperationUndelete boolean =true
 IsActive boolean =true
 Description textarea(400)`
 
-// realtimeAlertFields are of the platform event that tells of alarms of a contact centre (Platform Events Developer Guide,
-// "RealtimeAlertEvent").
+// realtimeAlertFields are of the event that tells of alarms of a contact centre (platform events developer guide).
 const realtimeAlertFields = `Name string(80) required
 Description string(512) required
-EventDateTime datetime
-Payload textarea(32768)
+Source string(80) required
 Severity string(16) required
-Source string(80) required`
+Payload textarea(32768)
+EventDateTime datetime`
 
 // callNoticeFields are of a platform event, there to try events with.
 const callNoticeFields = `Message__c string(255)

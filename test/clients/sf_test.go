@@ -200,7 +200,7 @@ func sfLogins(t *testing.T, c *sfCLI, private string) {
 // browser lets the CLI open a browser: a script that signs in on the page, at a port of its own.
 func (c *sfCLI) browser(t *testing.T) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0") //nolint:noctx // closed at once
+	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func (c *sfCLI) browser(t *testing.T) {
 		t.Fatal(err)
 	}
 	launcher := c.file(t, "browser", "#!/bin/sh\nexec '"+c.node+"' '"+script+"' \"$1\" >browser.log 2>&1 &\n")
-	if err := os.Chmod(launcher, 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.Chmod(launcher, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(c.info)

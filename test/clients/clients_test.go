@@ -69,8 +69,8 @@ func startOrg(t *testing.T, opts salesforce.Options) (*sandboxtest.Salesforce, o
 	return org, orgInfo{Credentials: org.Credentials(), URL: org.URL, Dead: "00D000000000001!AQdead.token"}
 }
 
-// script runs a node script and makes a subtest of each line `ok name` or `not ok name: why`.
-func script(t *testing.T, client, pkg, file string, info orgInfo) {
+// script runs a node script, makes a subtest of each line `ok name` or `not ok name: why`, and returns their number.
+func script(t *testing.T, client, pkg, file string, info orgInfo) (n int) {
 	t.Helper()
 	dir, node := installed(t, client, pkg)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -84,7 +84,6 @@ func script(t *testing.T, client, pkg, file string, info orgInfo) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
-	n := 0
 	for lines := bufio.NewScanner(&stdout); lines.Scan(); {
 		line := lines.Text()
 		switch {
@@ -107,12 +106,21 @@ func script(t *testing.T, client, pkg, file string, info orgInfo) {
 	if t.Failed() && stderr.Len() > 0 {
 		t.Log(stderr.String())
 	}
+	return n
 }
 
 func TestJSforce(t *testing.T) {
 	t.Parallel()
 	_, info := startOrg(t, salesforce.Options{})
-	script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info)
+	if n := script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info); n != 28 {
+		t.Errorf("%d steps, not 28", n)
+	}
+}
+
+func TestJSforceMore(t *testing.T) {
+	t.Parallel()
+	_, info := startOrg(t, salesforce.Options{})
+	script(t, "jsforce", "jsforce", "jsforce/more.mjs", info)
 }
 
 func TestPubSubClient(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,6 +21,9 @@ import (
 	"github.com/tandemcc/tandem/internal/sandbox/salesforce"
 	"github.com/tandemcc/tandem/internal/sandbox/sandboxtest"
 )
+
+// orgID is the id of every stand-in org.
+const orgID = "00D000000000001EAA"
 
 // cache is where run.sh installs the clients.
 func cache() string {
@@ -64,8 +69,8 @@ func startOrg(t *testing.T, opts salesforce.Options) (*sandboxtest.Salesforce, o
 	return org, orgInfo{Credentials: org.Credentials(), URL: org.URL, Dead: "00D000000000001!AQdead.token"}
 }
 
-// script runs a node script and makes a subtest of each line `ok name` or `not ok name: why`.
-func script(t *testing.T, client, pkg, file string, info orgInfo) {
+// script runs a node script, makes a subtest of each line `ok name` or `not ok name: why`, and returns their number.
+func script(t *testing.T, client, pkg, file string, info orgInfo) (n int) {
 	t.Helper()
 	dir, node := installed(t, client, pkg)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -79,7 +84,6 @@ func script(t *testing.T, client, pkg, file string, info orgInfo) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
-	n := 0
 	for lines := bufio.NewScanner(&stdout); lines.Scan(); {
 		line := lines.Text()
 		switch {
@@ -102,12 +106,21 @@ func script(t *testing.T, client, pkg, file string, info orgInfo) {
 	if t.Failed() && stderr.Len() > 0 {
 		t.Log(stderr.String())
 	}
+	return n
 }
 
 func TestJSforce(t *testing.T) {
 	t.Parallel()
 	_, info := startOrg(t, salesforce.Options{})
-	script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info)
+	if n := script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info); n != 28 {
+		t.Errorf("%d steps, not 28", n)
+	}
+}
+
+func TestJSforceMore(t *testing.T) {
+	t.Parallel()
+	_, info := startOrg(t, salesforce.Options{})
+	script(t, "jsforce", "jsforce", "jsforce/more.mjs", info)
 }
 
 func TestPubSubClient(t *testing.T) {
@@ -124,6 +137,30 @@ func TestPubSubClient(t *testing.T) {
 	})
 	info.PubSub = api.Addr()
 	script(t, "pubsub", "salesforce-pubsub-api-client", "pubsub/steps.mjs", info)
+}
+
+// get reads a page, and follows where it leads.
+func get(t *testing.T, address string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Timeout: 10 * time.Second, Jar: jar}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(raw)
 }
 
 // sessionToken signs in by client credentials.

@@ -59,6 +59,10 @@ const (
 // ErrTooManyApps is returned by AddApp when the org has as many as it takes.
 var ErrTooManyApps = errors.New("the org has 200 connected apps: delete some first")
 
+// platformCLI is the app of the platform's own command line, which every org has: it signs people in by the browser, at the
+// addresses the CLI listens on (1717 unless its project says otherwise), with PKCE in the place of a secret.
+func platformCLI() App { return App{ClientID: "PlatformCLI", Name: "Salesforce CLI"} }
+
 // apps keeps the connected apps, in memory with the store behind them.
 type apps struct {
 	mu   sync.RWMutex // guards byID
@@ -195,7 +199,8 @@ func parsePublicKey(text string) (*rsa.PublicKey, error) {
 // loadApps reads the apps of an earlier run, makes the org's own on the first, and takes in the certificates of the
 // options and of Dir/certificates: `{client_id}.pem` is for that app, any other name for the org's own.
 func (o *Org) loadApps(ctx context.Context) error {
-	o.apps = &apps{byID: map[string]*registered{}}
+	cli := platformCLI()
+	o.apps = &apps{byID: map[string]*registered{cli.ClientID: {App: cli}}}
 	rows, err := o.store.read.QueryContext(ctx, "SELECT data FROM app")
 	if err != nil {
 		return fmt.Errorf("reading the apps: %w", err)

@@ -1,26 +1,10 @@
 // What a user of the Node client for the Pub/Sub API does, against the org whose address and credentials are in ORG.
-import { createRequire } from 'node:module';
+import { org, require, show, step, version, want } from '../lib.mjs';
 
-const require = createRequire(process.env.CLIENT_DIR + '/');
 const mod = require('salesforce-pubsub-api-client');
 const PubSubApiClient = mod.default || mod;
-const org = JSON.parse(process.env.ORG);
-console.log('version salesforce-pubsub-api-client ' + require(process.env.CLIENT_DIR + '/node_modules/salesforce-pubsub-api-client/package.json').version + ' node ' + process.version);
+version('salesforce-pubsub-api-client');
 const quiet = { debug() {}, info() {}, warn() {}, error(...a) { console.error(...a); }, trace() {} };
-
-async function step(name, fn) {
-  const timer = new Promise((_, no) => setTimeout(() => no(new Error('took longer than 20 s')), 20000).unref());
-  try {
-    await Promise.race([fn(), timer]);
-    console.log('ok ' + name);
-  } catch (e) {
-    console.log('not ok ' + name + ': ' + String(e && e.stack || e).replaceAll('\n', ' | ') + (e && e.cause ? ' cause: ' + e.cause : ''));
-  }
-}
-
-function want(cond, what) {
-  if (!cond) throw new Error('wanted ' + what);
-}
 
 const token = await (await fetch(org.url + '/services/oauth2/token', {
   method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', client_id: org.client_id, client_secret: org.client_secret }),
@@ -65,15 +49,12 @@ await step('change events decoded', async () => {
   const [made, changed, gone] = events.map((e) => e.payload);
   want(made.ChangeEventHeader.changeType === 'CREATE' && made.ChangeEventHeader.entityName === 'Contact', 'a creation');
   want(JSON.stringify(made.Name).includes('Silva') && JSON.stringify(made.MailingAddress).includes('Porto') && made.DoNotCall === true, 'its values, not ' + show(made));
-  want(changed.ChangeEventHeader.changeType === 'UPDATE', 'a change');
+  want(changed.ChangeEventHeader.changeType === 'UPDATE', 'a change', changed);
   const fields = changed.ChangeEventHeader.changedFields.slice().sort().join();
   want(fields === 'LastModifiedDate,MailingAddress.City,Name.LastName,Phone,Title', 'the changed fields, not ' + fields);
   want(changed.ChangeEventHeader.nulledFields.join() === 'Title,MailingAddress.City', 'the cleared fields, not ' + show(changed.ChangeEventHeader));
   want(changed.Phone === '+351 1' && gone.ChangeEventHeader.changeType === 'DELETE', 'the value and a deletion');
 });
-function show(v) {
-  return JSON.stringify(v, (_, x) => typeof x === 'bigint' ? String(x) : x);
-}
 await step('replay', async () => {
   const other = new PubSubApiClient({
     authType: 'oauth-client-credentials', loginUrl: org.url, clientId: org.client_id, clientSecret: org.client_secret,

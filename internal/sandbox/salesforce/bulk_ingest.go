@@ -192,6 +192,7 @@ type loader struct {
 
 // ingest reads the upload a chunk at a time, each chunk in a transaction that also notes how far the job is.
 func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
+	ctx = withOrigin(ctx, "bulkapi", j.Version, "")
 	in, err := os.Open(b.file(j.ID, "in"))
 	if err != nil {
 		return fmt.Errorf("%w : the job has no data", errCSV)
@@ -502,7 +503,7 @@ func (l *loader) remove(ctx context.Context, tx *sql.Tx, raw string) (string, bo
 	if !valid || id[:3] != l.obj.prefix {
 		return raw, false, badRequest("MALFORMED_ID", "bad id %s", shorten(raw))
 	}
-	_, err := savepoint(ctx, tx, func() (saveResult, error) {
+	_, err := l.org.store.savepoint(ctx, tx, func() (saveResult, error) {
 		if err := l.org.remove(ctx, tx, l.job.User, l.obj, id); err != nil {
 			return saveResult{}, err
 		}

@@ -399,7 +399,7 @@ func (o *Org) each(rq *request, allOrNone bool, n int, fn func(part *request, i 
 		for i := range n {
 			part := *rq
 			part.tx = tx
-			r, err := savepoint(rq.ctx, tx, func() (saveResult, error) { return fn(&part, i) })
+			r, err := o.store.savepoint(rq.ctx, tx, func() (saveResult, error) { return fn(&part, i) })
 			r.Success, r.Errors = err == nil, []apiError{}
 			if err != nil {
 				r.ID, failed = "", true
@@ -453,7 +453,8 @@ func undone(results []saveResult) {
 }
 
 // savepoint undoes what fn did when it fails, and only that.
-func savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (saveResult, error) {
+func (s *store) savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (saveResult, error) {
+	logged := s.txn.mark()
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
 		return saveResult{}, fmt.Errorf("setting a savepoint: %w", err)
 	}
@@ -462,6 +463,7 @@ func savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (
 		if _, undo := tx.ExecContext(ctx, "ROLLBACK TO part"); undo != nil {
 			return r, errors.Join(err, undo)
 		}
+		s.txn.undo(logged)
 	}
 	if _, release := tx.ExecContext(ctx, "RELEASE part"); release != nil {
 		return r, errors.Join(err, release)

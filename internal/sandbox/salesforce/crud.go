@@ -243,6 +243,8 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 		}
 	case "PushTopic":
 		return o.checkTopic(obj, r)
+	case "StreamingChannel":
+		return checkPushChannel(r)
 	case "CaseComment":
 		r["CreatorId"] = r["CreatedById"]
 		return inherit(ctx, tx, r, "CreatedById", o.schema.object("User"), "Name", "CreatorName")

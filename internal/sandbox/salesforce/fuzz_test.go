@@ -121,7 +121,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add([]byte{}, "9223372036854775808")
 	f.Fuzz(func(t *testing.T, id []byte, text string) {
 		if n, valid := replayNumber(id); valid {
-			at, known, err := o.replayFrom(t.Context(), n)
+			at, known, err := o.replayFrom(t.Context(), n, retention)
 			if err != nil || known && (at < 0 || at > 3 || string(replayBytes(n)) != string(id)) {
 				t.Fatalf("%x is at %d: %v %v", id, at, known, err)
 			}

@@ -238,7 +238,7 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	rq := &request{
-		ctx: r.Context(), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
+		ctx: withOrigin(r.Context(), "rest", version, callOption(r.Header, "client")), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
 	}
 	if isUpload(r) {
 		rq.stream = r.Body
@@ -371,8 +371,13 @@ func (o *Org) route(rq *request) (*response, error) {
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
 	inner.segs = rq.segs[1:]
-	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
-		return o.managedSubscriptions(rq, inner.segs[2:])
+	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") {
+		switch entity := inner.segs[1]; {
+		case strings.EqualFold(entity, managedEntity):
+			return o.managedSubscriptions(rq, inner.segs[2:])
+		case strings.EqualFold(entity, channelEntity), strings.EqualFold(entity, memberEntity):
+			return o.eventChannels(rq, entity, inner.segs[2:])
+		}
 	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {

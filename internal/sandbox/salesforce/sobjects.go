@@ -71,6 +71,8 @@ func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
 	}
 	id, valid := normalID(key)
 	switch {
+	case valid && id[:3] == obj.prefix && obj.name == "StreamingChannel" && strings.EqualFold(below, "push"):
+		return o.push(rq, obj, id)
 	case valid && id[:3] == obj.prefix && below != "":
 		return o.related(rq, obj, id, below)
 	case valid && id[:3] == obj.prefix:

@@ -34,8 +34,9 @@ type store struct {
 	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
-	txn    txnState
-	pruned time.Time // when old changes were last dropped
+	txn     txnState
+	pruned  time.Time // when old changes were last dropped
+	commits int64     // number of the last transaction that logged changes
 
 	rolledBack func() // told when a transaction was undone, nil: nobody
 }
@@ -43,7 +44,10 @@ type store struct {
 // txnState is what the write transaction under way keeps.
 type txnState struct {
 	key     string // names it in change events; empty: nothing was logged yet
+	at      time.Time
+	commit  int64 // its number
 	changes int64
+	held    *loggedChange // not written yet: more records may follow with the same change
 
 	overflowed map[string]bool // channels that were told that there are too many changes
 
@@ -147,7 +151,7 @@ CREATE TABLE IF NOT EXISTS session (
 -- by the last digits of numbers, and with a + after the entity by those of texts (see phoneKeys)
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable + qSchemaTable + qChannelTable
 
 // migrate makes the tables, and adds what a newer definition has and the file has not. An unchanged file is left at one
 // comparison.
@@ -162,8 +166,11 @@ func (s *store) migrate(ctx context.Context, sc *schema) error {
 		if _, err := tx.ExecContext(ctx, qSystemTables); err != nil {
 			return fmt.Errorf("making the system tables: %w", err)
 		}
+		if err := addColumnsTo(ctx, tx, `"change"`, []storedColumn{{`"commit_no"`, "INTEGER NOT NULL DEFAULT 0"}, {`"origin"`, "TEXT NOT NULL DEFAULT ''"}}); err != nil {
+			return err
+		}
 		for _, o := range sc.objects {
-			if err := addColumns(ctx, tx, o); err != nil {
+			if err := addColumnsTo(ctx, tx, o.table(), storedColumns(o)); err != nil {
 				return err
 			}
 		}
@@ -273,32 +280,32 @@ func tablesDDL(sc *schema) string {
 	return b.String()
 }
 
-// addColumns brings an older file's table up to the definition.
-func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:gosec // names come from the definitions
+// addColumnsTo brings an older file's table up to the definition.
+func addColumnsTo(ctx context.Context, tx *sql.Tx, table string, columns []storedColumn) error {
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+table+")") //nolint:gosec // names come from the definitions
 	if err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+		return fmt.Errorf("reading the columns of %s: %w", table, err)
 	}
 	have := map[string]bool{}
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
+			return errors.Join(fmt.Errorf("reading the columns of %s: %w", table, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
 		}
 		have[`"`+name+`"`] = true
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+		return fmt.Errorf("reading the columns of %s: %w", table, err)
 	}
 	if len(have) == 0 {
 		return nil
 	}
-	for _, c := range storedColumns(o) {
+	for _, c := range columns {
 		if have[c.name] {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+o.table()+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
-			return fmt.Errorf("adding %s to %s: %w", c.name, o.name, err)
+		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+table+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
+			return fmt.Errorf("adding %s to %s: %w", c.name, table, err)
 		}
 	}
 	return nil
@@ -313,6 +320,9 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	s.txn = txnState{}
 	err = fn(tx)
 	if err == nil {
+		err = s.release(ctx, tx)
+	}
+	if err == nil {
 		err = s.settleAll(ctx, tx)
 	}
 	s.txn.runs.end()
@@ -324,6 +334,9 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		return err
 	}
 	logged, texts := s.txn.changes > 0, s.txn.stmts // the next transaction may begin as soon as this one ends
+	if logged {
+		s.commits++
+	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}

@@ -31,7 +31,7 @@ func (o *testOrg) pubsub() (pubsubpb.PubSubClient, context.Context) {
 			o.t.Error(err)
 		}
 	})
-	p.keepAlive = 50 * time.Millisecond
+	p.keepAlive, p.idle = 50*time.Millisecond, time.Second
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(p.Certificate()))
 	conn, err := grpc.NewClient(p.Addr(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: fixedNow})))
@@ -154,11 +154,11 @@ func TestPubSubRefusals(t *testing.T) {
 		t.Errorf("an unknown schema: %v", err)
 	}
 	for name, in := range map[string]*pubsubpb.FetchRequest{
-		"no number":     {TopicName: "/data/AccountChangeEvent"},
-		"too many":      {TopicName: "/data/AccountChangeEvent", NumRequested: 101},
-		"short replay":  {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: []byte{1}},
-		"wrong replay":  {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(77)},
-		"minus one":     {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(-5)},
+		"no number":    {TopicName: "/data/AccountChangeEvent"},
+		"too many":     {TopicName: "/data/AccountChangeEvent", NumRequested: 101},
+		"short replay": {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: []byte{1}},
+		"wrong replay": {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(77)},
+		"minus one":    {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(-5)},
 	} {
 		stream, err := client.Subscribe(ctx)
 		if err != nil {

@@ -294,14 +294,22 @@ func (o *Org) topicRecord(ctx context.Context, tx *sql.Tx, user string, t *pushT
 	return slices.Concat([]byte("{"), rest), nil
 }
 
-// checkTopic refuses a PushTopic whose query cannot work.
+// checkTopic refuses a PushTopic whose query cannot work, or names none of the fields it is to notify for.
 func (o *Org) checkTopic(obj *object, r record) error {
 	if obj.name != "PushTopic" {
 		return nil
 	}
 	o.topics.clear()
-	_, _, err := o.parseTopic(r.text("Name"), r.text("Query"))
-	return err
+	t, _, err := o.parseTopic(r.text("Name"), r.text("Query"))
+	if err != nil {
+		return err
+	}
+	selects, filters := len(t.selected) > 1, len(t.filtered) > 1 || len(t.filtered) == 1 && !t.filtered["Id"]
+	fields := r.text("NotifyForFields")
+	if !selects && !filters && strings.EqualFold(fields, "Referenced") || !selects && strings.EqualFold(fields, "Select") || !filters && strings.EqualFold(fields, "Where") {
+		return onFields(badRequest("INVALID_FIELD", "NotifyForFields %s needs a field other than Id in the clause it names: change it to All or name one", fields), "NotifyForFields")
+	}
+	return nil
 }
 
 // topicMessage writes the event of a PushTopic as the streaming API delivers it: without the fields a user may not see.

@@ -45,6 +45,8 @@ type cometClient struct {
 	subs  map[string]int64 // channel -> number of the last change that was delivered
 	seen  time.Time
 	chain chan struct{} // closed when another connect takes over; nil: none waits
+
+	more chan struct{} // holds one when a subscription was added: what it replays is there already
 }
 
 // comet keeps the clients.
@@ -285,7 +287,7 @@ func (c *comet) handshake(m *bayeux, answer reply, s *session) reply {
 	if len(c.clients) >= maxClients {
 		return answer.refuse("403::Organization concurrent user limit exceeded", "none")
 	}
-	client := &cometClient{id: randomText(28), user: s.user, subs: map[string]int64{}, seen: now}
+	client := &cometClient{id: randomText(28), user: s.user, subs: map[string]int64{}, seen: now, more: make(chan struct{}, 1)}
 	c.clients[client.id] = client
 	answer["clientId"], answer["version"], answer["minimumVersion"] = client.id, "1.0", "1.0"
 	answer["supportedConnectionTypes"] = []string{longPolling}

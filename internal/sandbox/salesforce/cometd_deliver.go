@@ -41,6 +41,10 @@ func (c *comet) subscribe(ctx context.Context, client *cometClient, channel stri
 		return fmt.Sprintf("403::a client takes %d subscriptions", maxSubscribed)
 	}
 	client.subs[channel] = at
+	select {
+	case client.more <- struct{}{}:
+	default: // whoever waits is told already
+	}
 	return ""
 }
 
@@ -213,6 +217,7 @@ func (c *comet) collect(ctx context.Context, p *poll) ([]any, map[string]int64, 
 		}
 		select {
 		case <-bell:
+		case <-client.more:
 		case <-timer.C:
 			return nil, nil, nil
 		case <-mine:

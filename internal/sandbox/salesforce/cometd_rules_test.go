@@ -202,6 +202,39 @@ func TestStreamBatches(t *testing.T) {
 	}
 }
 
+// waits returns once a connect of the client waits.
+func (s *stream) waits() {
+	for {
+		client, _ := s.comet.find(s.id, nil)
+		client.mu.Lock()
+		waits := client.chain != nil
+		client.mu.Unlock()
+		if waits {
+			return
+		}
+	}
+}
+
+// TestSubscribingWakesAConnect replays to a client whose connect waits already: it does not wait for the next event.
+func TestSubscribingWakesAConnect(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	o.comet.poll = time.Minute
+	o.create("Account", `{"Name":"Acme"}`)
+	s := o.stream()
+	s.join("/data/ContactChangeEvent", replayNew)
+	answer := make(chan []map[string]any, 1)
+	go func() {
+		_, got, _ := s.bayeux("/cometd/60.0", "OAuth "+s.token, fmt.Sprintf(`[{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}]`, s.id))
+		answer <- got
+	}()
+	s.waits()
+	s.post(fmt.Sprintf(`[{"channel":"/meta/subscribe","clientId":%q,"subscription":"/data/AccountChangeEvent","ext":{"replay":{"/data/AccountChangeEvent":-2}}}]`, s.id))
+	if got := <-answer; len(got) != 2 || got[1]["channel"] != "/data/AccountChangeEvent" {
+		t.Errorf("%v", got)
+	}
+}
+
 // TestStreamConnectsEndWithTheSession lets the session end while a connect waits, and events come.
 func TestStreamConnectsEndWithTheSession(t *testing.T) {
 	t.Parallel()
@@ -215,12 +248,7 @@ func TestStreamConnectsEndWithTheSession(t *testing.T) {
 		_, got, _ := s.bayeux("/cometd/60.0", "OAuth "+old, fmt.Sprintf(`[{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"5"}]`, s.id))
 		answer <- got
 	}()
-	for waits := false; !waits; {
-		client, _ := o.comet.find(s.id, nil)
-		client.mu.Lock()
-		waits = client.chain != nil
-		client.mu.Unlock()
-	}
+	s.waits()
 	o.login()
 	if _, err := o.sessions.revoke(t.Context(), old); err != nil {
 		t.Fatal(err)

@@ -283,7 +283,11 @@ func (o *Org) message(c *change, v *view, user string) ([]byte, error) {
 		buf = append(eventMoment(append(buf, `"CreatedDate":"`...), c.at), `","CreatedById":"`+c.user+`"`...)
 	}
 	buf = appendPayload(buf, s, r)
-	buf = append(buf, `},"event":{"replayId":`...)
+	buf = append(buf, `},"event":{`...)
+	if !s.change {
+		buf = append(appendString(append(buf, `"`+eventUUIDKey+`":`...), c.uuid()), ',')
+	}
+	buf = append(buf, `"replayId":`...)
 	buf = strconv.AppendInt(buf, c.seq, 10)
 	return append(buf, "}}"...), nil
 }

@@ -43,6 +43,9 @@ func publishRequests(stream pubsubpb.PubSub_PublishStreamServer) (<-chan *pubsub
 	return requests, end
 }
 
+// maxEventID bounds the names publishers give their events.
+const maxEventID = 255
+
 // publisher is a stream that publishes.
 type publisher struct {
 	user    string
@@ -128,7 +131,7 @@ func (p *PubSub) publish(ctx context.Context, user, topic string, events []*pubs
 	out := &pubsubpb.PublishResponse{SchemaId: schema.id, RpcId: rpcID()}
 	for _, e := range events {
 		result := &pubsubpb.PublishResult{CorrelationKey: e.GetId()}
-		seq, err := p.org.publish(ctx, user, schema, e.GetSchemaId(), e.GetPayload())
+		seq, err := p.org.publish(ctx, user, schema, e)
 		fault, isFault := errors.AsType[*apiError](err)
 		switch {
 		case isFault:
@@ -144,10 +147,13 @@ func (p *PubSub) publish(ctx context.Context, user, topic string, events []*pubs
 }
 
 // publish checks and logs one platform event and returns its number.
-func (o *Org) publish(ctx context.Context, user string, s *eventSchema, schemaID string, payload []byte) (seq int64, err error) {
+func (o *Org) publish(ctx context.Context, user string, s *eventSchema, e *pubsubpb.ProducerEvent) (seq int64, err error) {
+	payload := e.GetPayload()
 	switch {
-	case schemaID != s.id:
-		return 0, badRequest("INVALID_INPUT", "schema %s is not that of the topic: ask GetTopic", shorten(schemaID))
+	case e.GetSchemaId() != s.id:
+		return 0, badRequest("INVALID_INPUT", "schema %s is not that of the topic: ask GetTopic", shorten(e.GetSchemaId()))
+	case len(e.GetId()) > maxEventID:
+		return 0, badRequest("INVALID_INPUT", "the id of the event is longer than %d bytes", maxEventID)
 	case len(payload) > maxEvent:
 		return 0, badRequest("INVALID_INPUT", "the event is larger than %d bytes", maxEvent)
 	}
@@ -157,6 +163,9 @@ func (o *Org) publish(ctx context.Context, user string, s *eventSchema, schemaID
 	}
 	err = o.store.update(ctx, func(tx *sql.Tx) error {
 		in := record{}
+		if e.GetId() != "" {
+			in[eventUUIDKey] = e.GetId()
+		}
 		for name, v := range values {
 			f := s.obj.field(name)
 			if n, isFloat := v.(float64); isFloat {

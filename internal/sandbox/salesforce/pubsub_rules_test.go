@@ -536,3 +536,32 @@ func (o *testOrg) tooling(path, body string) string {
 	}
 	return rest[:18]
 }
+
+// TestPlatformEventsAreNamedAlike compares the name of an event by REST, by the Pub/Sub API and by CometD.
+func TestPlatformEventsAreNamedAlike(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	o.comet.poll = time.Second
+	client, ctx := o.pubsub()
+	const topic = "/event/Call_Notice__e"
+	_, out := o.api(http.MethodPost, "/sobjects/Call_Notice__e", `{"Message__c":"by REST"}`)
+	_, told, _ := strings.Cut(out, `"message":"`)
+	schema := o.events.byChannel[topic]
+	mine := &pubsubpb.ProducerEvent{Id: "mine", SchemaId: schema.id, Payload: schema.avro(&change{at: fixedNow(), user: "005"}, record{})}
+	res, err := client.Publish(ctx, &pubsubpb.PublishRequest{TopicName: topic, Events: []*pubsubpb.ProducerEvent{mine, {Id: strings.Repeat("x", 256), SchemaId: schema.id, Payload: mine.GetPayload()}}})
+	if err != nil || res.GetResults()[0].GetCorrelationKey() != "mine" || res.GetResults()[0].GetError() != nil || res.GetResults()[1].GetError() == nil {
+		t.Fatalf("%v %v", res, err)
+	}
+	got := receive(t, subscribed(ctx, t, client, &pubsubpb.FetchRequest{TopicName: topic, NumRequested: 2, ReplayPreset: pubsubpb.ReplayPreset_EARLIEST}), 2)
+	if first := got[0].GetEvent().GetId(); len(first) != 36 || !strings.HasPrefix(told, first) || got[1].GetEvent().GetId() != "mine" {
+		t.Errorf("%v, told %.40s", got, told)
+	}
+	s := o.stream()
+	s.join(topic, replayAll)
+	for i, e := range s.events(2) {
+		event, _ := e["event"].(map[string]any)
+		if event["EventUuid"] != got[i].GetEvent().GetId() {
+			t.Errorf("%v", e)
+		}
+	}
+}

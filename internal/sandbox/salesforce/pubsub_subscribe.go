@@ -2,11 +2,9 @@ package salesforce
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -238,7 +236,7 @@ func (p *PubSub) deliver(stream pubsubpb.PubSub_SubscribeServer, sub *subscripti
 			continue
 		}
 		out.Events = append(out.Events, &pubsubpb.ConsumerEvent{
-			Event: &pubsubpb.ProducerEvent{Id: eventID(c.seq), SchemaId: s.id, Payload: s.avro(c, r)}, ReplayId: replayBytes(c.seq),
+			Event: &pubsubpb.ProducerEvent{Id: c.uuid(), SchemaId: s.id, Payload: s.avro(c, r)}, ReplayId: replayBytes(c.seq),
 		})
 	}
 	sub.pending -= int32(len(out.Events)) //nolint:gosec // at most 100
@@ -269,9 +267,3 @@ func (p *PubSub) heartbeat(stream pubsubpb.PubSub_SubscribeServer, sub *subscrip
 }
 
 func replayBytes(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) } //nolint:gosec // numbers count up from 1
-
-// eventID names an event the same way each time it is delivered.
-func eventID(seq int64) string {
-	sum := sha256.Sum256([]byte("event " + strconv.FormatInt(seq, 10)))
-	return uuidText([16]byte(sum[:16]))
-}

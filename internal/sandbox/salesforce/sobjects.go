@@ -187,8 +187,8 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 		return nil, err
 	}
 	if obj.event {
-		// A published event is on its way, and has no address.
-		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: id, Fields: []string{}}}
+		// A published event is on its way, and has no address but a name.
+		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: eventUUID(id), Fields: []string{}}}
 		return &response{status: http.StatusCreated, body: map[string]any{"id": id, "success": true, "errors": queued}}, nil
 	}
 	return &response{

@@ -258,10 +258,10 @@ func headerOf(s *eventSchema, c *change) changeHeader {
 
 // message writes a change as the streaming API delivers it to a user, without the channel; nil: it is not for the user.
 func (o *Org) message(c *change, v *view, user string) ([]byte, error) {
-	switch c.kind {
-	case kindTopic:
+	if c.kind == kindTopic {
 		return o.topicMessage(c, v)
-	case kindPush:
+	}
+	if c.kind == kindPush {
 		return pushMessage(c, user)
 	}
 	s, r, err := o.visible(c, v)
@@ -330,6 +330,9 @@ func appendMember(buf []byte, name string, f *field, v any) []byte {
 	buf = append(appendString(buf, name), ':')
 	if ms, isInt := v.(int64); isInt && f.kind == typeDateTime {
 		return append(eventMoment(append(buf, '"'), time.UnixMilli(ms)), '"')
+	}
+	if diff, isDiff := v.(textDiff); isDiff {
+		return append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
 	}
 	if v == nil {
 		return append(buf, "null"...)

@@ -23,7 +23,7 @@ type logged struct {
 	ids                     []string
 	sequence                int32
 	commit, at              int64
-	changed, nulled         []string
+	changed, nulled, differ []string
 	values                  map[string]any // unions unwrapped, those without a value left out
 }
 
@@ -67,6 +67,7 @@ func readLogged(native any) logged {
 	l.commit, _ = h["commitNumber"].(int64)
 	l.at, _ = h["commitTimestamp"].(int64)
 	l.ids, l.changed, l.nulled = stringsOf(h["recordIds"]), stringsOf(h["changedFields"]), stringsOf(h["nulledFields"])
+	l.differ = stringsOf(h["diffFields"])
 	l.values = all
 	return l
 }

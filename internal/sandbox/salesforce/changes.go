@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -151,7 +152,7 @@ func (t *txnState) bounded(channel string, kind changeKind, id string, data []by
 }
 
 // appendFields writes the values an event carries, as the store holds them: all that are set of a new record, what differs
-// of a changed one, and nothing of a deleted one.
+// of a changed one, large texts by their lines, and nothing of a deleted one.
 func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []byte {
 	buf = append(buf, '{')
 	if kind == kindDelete {
@@ -169,6 +170,14 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 			buf = append(buf, ',')
 		}
 		buf = append(appendString(buf, f.name), ':')
+		if kind == kindUpdate && f.kind == typeTextArea {
+			was, _ := old[f.name].(string)
+			is, _ := v.(string)
+			if diff, short := diffText(was, is); short {
+				buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
+				continue
+			}
+		}
 		buf = appendStored(buf, f, v)
 	}
 	return append(buf, '}')
@@ -238,6 +247,13 @@ func storedValue(f *field, text []byte) (any, error) {
 	case "REAL":
 		n, err := strconv.ParseFloat(string(text), 64)
 		return n, err //nolint:wrapcheck // wrapped by the caller
+	}
+	if f.kind == typeTextArea && bytes.HasPrefix(text, []byte("{")) {
+		var in struct {
+			Diff textDiff `json:"diff"`
+		}
+		err := json.Unmarshal(text, &in)
+		return in.Diff, err //nolint:wrapcheck // wrapped by the caller
 	}
 	var s string
 	err := json.Unmarshal(text, &s)

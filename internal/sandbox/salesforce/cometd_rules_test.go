@@ -141,17 +141,17 @@ func TestStreamRefusals(t *testing.T) {
 		}
 	}
 	for messages, want := range map[string]string{
-		`{"channel":"/meta/connect","connectionType":"long-polling"}`:                             "403::Client has not completed handshake handshake",
-		`{"channel":"/meta/subscribe","subscription":"/topic/Hot","clientId":"none"}`:             "403::Unknown client handshake",
-		`{"channel":"/meta/connect","connectionType":"websocket","clientId":"` + s.id + `"}`:      "400::Invalid connection type websocket none",
-		`{"channel":"/topic/Hot","data":{},"clientId":"` + s.id + `"}`:                            "403:denied_by_security_policy:create_denied ",
-		`{"channel":"/meta/unsubscribe","subscription":"/topic/Hot","clientId":"` + s.id + `"}`:   "<nil> ",
-		`{"channel":"/meta/unsubscribe","subscription":"/topic/Never","clientId":"` + s.id + `"}`: "<nil> ",
+		`{"channel":"/meta/connect","connectionType":"long-polling"}`:                             "403::Client has not completed handshake; handshake",
+		`{"channel":"/meta/subscribe","subscription":"/topic/Hot","clientId":"none"}`:             "403::Unknown client; handshake",
+		`{"channel":"/meta/connect","connectionType":"websocket","clientId":"` + s.id + `"}`:      "400::Invalid connection type websocket; none",
+		`{"channel":"/topic/Hot","data":{},"clientId":"` + s.id + `"}`:                            "403:denied_by_security_policy:create_denied; ",
+		`{"channel":"/meta/unsubscribe","subscription":"/topic/Hot","clientId":"` + s.id + `"}`:   "<nil>; ",
+		`{"channel":"/meta/unsubscribe","subscription":"/topic/Never","clientId":"` + s.id + `"}`: "<nil>; ",
 	} {
 		got := s.post("[" + messages + "]")
 		advice, _ := got[0]["advice"].(map[string]any)
 		reconnect, _ := advice["reconnect"].(string)
-		if text := fmt.Sprint(got[0]["error"], " ", reconnect); text != want {
+		if text := fmt.Sprint(got[0]["error"], "; ", reconnect); text != want {
 			t.Errorf("%s: %v", messages, got)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 const killedEnv = "TANDEM_TEST_KILLED_ORG"
 
-var killedCredentials = Credentials{ClientID: "id", ClientSecret: "secret", Username: "admin@killed.example", Password: "pw", SecurityToken: "st"} //nolint:gochecknoglobals,gosec // of a test
+var killedCredentials = Credentials{ClientID: "id", ClientSecret: "secret", Username: "admin@killed.example", Password: "pw", SecurityToken: "st"} //nolint:gochecknoglobals // never changed
 
 // TestKilledOrg is the process that TestNoEventIsLostWhenKilled kills; by itself it does nothing.
 func TestKilledOrg(t *testing.T) {
@@ -34,7 +34,7 @@ func TestKilledOrg(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(org.Handler())
-	fmt.Println("killed org at " + server.URL)
+	fmt.Fprintln(os.Stdout, "killed org at "+server.URL)
 	select {} // until it is killed
 }
 

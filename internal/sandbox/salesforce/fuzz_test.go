@@ -82,7 +82,8 @@ func FuzzAssertion(f *testing.F) {
 }
 
 func FuzzBayeux(f *testing.F) {
-	for _, seed := range []string{`[{"channel":"/meta/handshake"}]`, `{"channel":"/meta/subscribe","ext":{"replay":{"/data/X":-1}}}`, `[null]`, `[[]]`,
+	for _, seed := range []string{
+		`[{"channel":"/meta/handshake"}]`, `{"channel":"/meta/subscribe","ext":{"replay":{"/data/X":-1}}}`, `[null]`, `[[]]`,
 		`[{"channel":"/meta/handshake","ext":{"replay":true},"advice":{"timeout":6e4},"supportedConnectionTypes":["long-polling"]}]`,
 		`[{"channel":"/meta/subscribe","subscription":["/a","/b"],"ext":{"replay":{"/a":"-2","/b":1e99}}}]`,
 	} {

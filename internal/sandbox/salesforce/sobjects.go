@@ -71,8 +71,6 @@ func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
 	}
 	id, valid := normalID(key)
 	switch {
-	case valid && id[:3] == obj.prefix && obj.name == "StreamingChannel" && strings.EqualFold(below, "push"):
-		return o.push(rq, obj, id)
 	case valid && id[:3] == obj.prefix && below != "":
 		return o.related(rq, obj, id, below)
 	case valid && id[:3] == obj.prefix:
@@ -347,6 +345,9 @@ func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*respons
 
 // related follows a relationship of a record: to its parent, or to the list of its children.
 func (o *Org) related(rq *request, obj *object, id, name string) (*response, error) {
+	if obj.name == "StreamingChannel" && strings.EqualFold(name, "push") {
+		return o.push(rq, obj, id)
+	}
 	r, err := readRecord(rq.ctx, o.db(rq), obj, id)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package salesforce
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -403,9 +402,10 @@ func TestPushTopicsChange(t *testing.T) {
 // TestPushTopicOfPresence is what telephony connectors live on: presence of agents, and work that waits for a routing.
 func TestPushTopicOfPresence(t *testing.T) {
 	t.Parallel()
-	o := start(t, Options{Seed: SeedNone})
+	now := fixedNow()
+	o := start(t, Options{Seed: SeedNone, Now: func() time.Time { return now }})
 	o.comet.poll = time.Second
-	o.create("PushTopic", `{"Name":"Presence","Query":"SELECT Id, UserId, IsCurrentState FROM UserServicePresence","ApiVersion":60.0,"NotifyForFields":"All"}`)
+	o.create("PushTopic", `{"Name":"Presence","Query":"SELECT Id, UserId, IsCurrentState, IsAway, StatusDuration FROM UserServicePresence","ApiVersion":60.0,"NotifyForFields":"All"}`)
 	o.create("PushTopic", `{"Name":"Routing","Query":"SELECT Id, WorkItemId FROM PendingServiceRouting","ApiVersion":60.0,"NotifyForFields":"All"}`)
 	s := o.stream()
 	s.join("/topic/Presence", replayNew)
@@ -418,30 +418,39 @@ func TestPushTopicOfPresence(t *testing.T) {
 		}
 		return rest[:18]
 	}
-	status := first("SELECT Id FROM ServicePresenceStatus LIMIT 1")
-	var presence string // agents' consoles make these on the platform: the API cannot
-	err := o.store.update(t.Context(), func(tx *sql.Tx) (err error) {
-		obj := o.schema.object("UserServicePresence")
-		if presence, err = o.Org.create(t.Context(), tx, o.admin, obj, record{"UserId": o.admin, "ServicePresenceStatusId": status, "IsCurrentState": int64(1)}); err != nil {
-			return err
+	presence := func(body string, want int) {
+		if code, out, _ := o.send(http.MethodPut, "/sandbox/api/presence", body, http.Header{"Content-Type": {"application/json"}}); code != want {
+			t.Fatalf("%s: %d %s", body, code, out)
 		}
-		return o.change(t.Context(), tx, o.admin, obj, presence, record{"IsCurrentState": int64(0)})
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	user := o.Credentials().Username
+	for _, bad := range []string{`{"user":"nobody","status":"Available"}`, `{"user":"` + user + `","status":"Nothing"}`, `{}`, `x`} {
+		presence(bad, http.StatusBadRequest)
+	}
+	var names []string // a status that takes work, and one that does not
+	for _, not := range []string{"", "NOT "} {
+		_, body := o.soql("SELECT DeveloperName FROM ServicePresenceStatus WHERE Id " + not + "IN (SELECT ServicePresenceStatusId FROM ServiceChannelStatus) LIMIT 1")
+		_, rest, _ := strings.Cut(body, `"DeveloperName":"`)
+		name, _, _ := strings.Cut(rest, `"`)
+		names = append(names, name)
+	}
+	presence(`{"user":"`+user+`","status":"`+names[0]+`"}`, http.StatusNoContent)
+	now = now.Add(90 * time.Second)
+	presence(`{"user":"`+user+`","status":"`+names[1]+`"}`, http.StatusNoContent)
+	presence(`{"user":"`+user+`"}`, http.StatusNoContent)
 	work := o.create("Case", `{"Subject":"Ring"}`)
 	channel := first("SELECT Id FROM ServiceChannel LIMIT 1")
 	routing := o.create("PendingServiceRouting", `{"WorkItemId":"`+work+`","ServiceChannelId":"`+channel+`","RoutingType":"SkillsBased"}`)
 	o.api(http.MethodDelete, "/sobjects/PendingServiceRouting/"+routing, "")
 	var got []string
-	for _, e := range s.events(4) {
+	for _, e := range s.events(6) {
 		event, _ := e["event"].(map[string]any)
-		record, _ := e["sobject"].(map[string]any)
-		got = append(got, fmt.Sprint(event["type"], " ", record["Id"], " ", record["IsCurrentState"], " ", record["WorkItemId"]))
+		r, _ := e["sobject"].(map[string]any)
+		got = append(got, fmt.Sprint(event["type"], " ", r["IsCurrentState"], " ", r["IsAway"], " ", r["StatusDuration"], " ", r["WorkItemId"]))
 	}
 	want := []string{
-		"created " + presence + " true <nil>", "updated " + presence + " false <nil>", "created " + routing + " <nil> " + work, "deleted " + routing + " <nil> <nil>",
+		"created true false <nil> <nil>", "updated false false 90 <nil>", "created true true <nil> <nil>", "updated false true 0 <nil>",
+		"created <nil> <nil> <nil> " + work, "deleted <nil> <nil> <nil> <nil>",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q", got)

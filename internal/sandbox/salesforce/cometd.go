@@ -222,7 +222,8 @@ func (c *comet) answer(w http.ResponseWriter, r *http.Request, s *session, denie
 		case m.Channel == "/meta/connect":
 			waiting = &poll{client: client, token: bearer(r), wait: c.poll, answer: answer}
 			if m.Advice.Timeout != nil {
-				waiting.wait = min(c.poll, max(0, time.Duration(*m.Advice.Timeout)*time.Millisecond))
+				// As a number with a fraction, of any size: it is cut to what a duration holds first.
+				waiting.wait = time.Duration(min(max(0, *m.Advice.Timeout), float64(c.poll.Milliseconds()))) * time.Millisecond
 			}
 			answer["advice"] = map[string]any{"reconnect": "retry", "interval": 0, "timeout": c.poll.Milliseconds()}
 			out = append(out, answer)

@@ -123,6 +123,12 @@ func TestJSforceMore(t *testing.T) {
 	script(t, "jsforce", "jsforce", "jsforce/more.mjs", info)
 }
 
+func TestCometDClients(t *testing.T) {
+	t.Parallel()
+	_, info := startOrg(t, salesforce.Options{Seed: salesforce.SeedNone})
+	script(t, "cometd", "cometd", "cometd/steps.mjs", info)
+}
+
 func TestPubSubClient(t *testing.T) {
 	t.Parallel()
 	org, info := startOrg(t, salesforce.Options{Seed: salesforce.SeedNone})

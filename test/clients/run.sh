@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${TANDEM_TEST_CACHE:-$HOME/.cache/tandem-test}
 export TANDEM_TEST_CACHE="$cache"
 
-for client in node jsforce pubsub sf; do
+for client in node jsforce pubsub cometd sf; do
 	dir=$cache/$client
 	if [ -d "$dir/node_modules" ] && cmp -s "$here/$client/package-lock.json" "$dir/package-lock.json"; then
 		continue

@@ -84,8 +84,8 @@ func (e *eventCodec) decode(payload []byte) (ch crm.Change, overflow bool, err e
 	if ch.Kind == "" {
 		ch.Kind = crm.Updated // a snapshot, or a kind to come: look at the record
 	}
-	if strings.HasPrefix(kind, gapPrefix) {
-		return ch, false, nil
+	if strings.HasPrefix(kind, gapPrefix) || len(texts(header["diffFields"])) > 0 {
+		return ch, false, nil // of a large text comes what differs: the record has to be read for it
 	}
 	ch.Fields = e.fields(rec, ch.Kind, header)
 	return ch, false, nil

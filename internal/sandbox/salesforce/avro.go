@@ -40,6 +40,7 @@ func (s *eventSchema) avro(c *change, r record) []byte {
 		if c.kind == kindUpdate {
 			h.ChangedFields = s.bitmaps(r, func(any) bool { return true })
 			h.NulledFields = s.bitmaps(r, func(v any) bool { return v == nil })
+			h.DiffFields = s.bitmaps(r, func(v any) bool { _, isDiff := v.(textDiff); return isDiff })
 		}
 		buf = appendText(buf, h.EntityName)
 		buf = appendTexts(buf, h.RecordIDs)
@@ -86,6 +87,8 @@ func appendUnion(buf []byte, f *field, v any) []byte {
 		}
 	case float64:
 		return binary.LittleEndian.AppendUint64(buf, math.Float64bits(x))
+	case textDiff:
+		return appendText(buf, string(x))
 	case string:
 		if f.kind != typeDate {
 			return appendText(buf, x)

@@ -83,6 +83,7 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 	if !j.Uploaded {
 		return errNoHeader
 	}
+	ctx = withOrigin(ctx, "bulkapi", j.Version, "")
 	in, err := os.Open(b.file(j.ID, "in"))
 	if err != nil {
 		return fmt.Errorf("opening the upload: %w", err)
@@ -432,7 +433,7 @@ func (l *loader) remove(ctx context.Context, tx *sql.Tx, raw string) (string, bo
 	if !valid || id[:3] != l.obj.prefix {
 		return raw, false, badRequest("MALFORMED_ID", "bad id %s", shorten(raw))
 	}
-	_, err := savepoint(ctx, tx, func() (saveResult, error) {
+	_, err := l.org.store.savepoint(ctx, tx, func() (saveResult, error) {
 		if err := l.org.remove(ctx, tx, l.job.User, l.obj, id); err != nil {
 			return saveResult{}, err
 		}

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -176,19 +177,14 @@ func (o *Org) schemaFor(c *change) *eventSchema {
 	return o.events.byChannel["/data/"+c.channel]
 }
 
-// changedNames lists the fields of a change, those that were cleared apart; a part of a compound as Compound.Part.
-func (s *eventSchema) changedNames(r record) (changed, nulled []string) {
+// changedNames lists the fields of a change; a part of a compound as Compound.Part.
+func (s *eventSchema) changedNames(r record) (changed []string) {
 	walk(s.fields, func(path string, f *field, _, _ int) {
-		v, found := r[f.name]
-		if !found {
-			return
-		}
-		changed = append(changed, path)
-		if v == nil {
-			nulled = append(nulled, path)
+		if _, found := r[f.name]; found {
+			changed = append(changed, path)
 		}
 	})
-	return changed, nulled
+	return changed
 }
 
 // walk visits the leaves with their position in the schema, and within their compound (-1: none).
@@ -245,52 +241,42 @@ type changeHeader struct {
 	CommitTimestamp int64    `json:"commitTimestamp"` // ms
 	CommitNumber    int64    `json:"commitNumber"`
 	CommitUser      string   `json:"commitUser"`
-	NulledFields    []string `json:"nulledFields"`
-	DiffFields      []string `json:"diffFields"`
 	ChangedFields   []string `json:"changedFields"`
+
+	// The Pub/Sub API has these besides (Change Data Capture guide, "Change Event Message Structure").
+	NulledFields []string `json:"-"`
+	DiffFields   []string `json:"-"`
 }
 
 func headerOf(s *eventSchema, c *change) changeHeader {
-	ids := []string{c.id}
+	ids := strings.Split(c.id, ",")
 	if c.id == "" {
 		ids = []string{} // of an overflow
 	}
 	return changeHeader{
-		EntityName: s.obj.name, RecordIDs: ids, ChangeType: string(c.kind), TransactionKey: c.txn, SequenceNumber: c.n,
-		CommitTimestamp: c.at.UnixMilli(), CommitNumber: c.seq, CommitUser: c.user,
+		EntityName: s.obj.name, RecordIDs: ids, ChangeType: string(c.kind), ChangeOrigin: c.origin, TransactionKey: c.txn, SequenceNumber: c.n,
+		CommitTimestamp: c.at.UnixMilli(), CommitNumber: cmp.Or(c.commit, c.seq), CommitUser: c.user,
 		NulledFields: []string{}, DiffFields: []string{}, ChangedFields: []string{},
 	}
 }
 
-// message writes a change as the streaming API delivers it, without the channel.
-func (o *Org) message(c *change) ([]byte, error) {
+// message writes a change as the streaming API delivers it to a user, without the channel; nil: it is not for the user.
+func (o *Org) message(c *change, v *view, user string) ([]byte, error) {
 	if c.kind == kindTopic {
-		var in struct {
-			Type    string          `json:"type"`
-			SObject json.RawMessage `json:"sobject"`
-		}
-		if err := json.Unmarshal(c.data, &in); err != nil {
-			return nil, err //nolint:wrapcheck // the log is ours: the caller reports it as such
-		}
-		return json.Marshal(map[string]any{ //nolint:wrapcheck // as above
-			"event":   map[string]any{"createdDate": c.at.UTC().Format(eventTime), "replayId": c.seq, "type": in.Type},
-			"sobject": in.SObject,
-		})
+		return o.topicMessage(c, v)
 	}
-	s := o.schemaFor(c)
+	if c.kind == kindPush {
+		return pushMessage(c, user)
+	}
+	s, r, err := o.visible(c, v)
 	if s == nil {
-		return nil, nil
-	}
-	r, err := c.fields(s.obj)
-	if err != nil {
 		return nil, err
 	}
 	buf := []byte(`{"schema":"` + s.id + `","payload":{`)
 	if s.change {
 		h := headerOf(s, c)
 		if c.kind == kindUpdate {
-			changed, nulled := s.changedNames(r)
-			h.ChangedFields, h.NulledFields = append(h.ChangedFields, changed...), append(h.NulledFields, nulled...)
+			h.ChangedFields = append(h.ChangedFields, s.changedNames(r)...)
 		}
 		raw, err := json.Marshal(h)
 		if err != nil {
@@ -298,15 +284,19 @@ func (o *Org) message(c *change) ([]byte, error) {
 		}
 		buf = append(append(buf, `"ChangeEventHeader":`...), raw...)
 	} else {
-		buf = append(buf, `"CreatedDate":"`+c.at.UTC().Format(eventTime)+`","CreatedById":"`+c.user+`"`...)
+		buf = append(eventMoment(append(buf, `"CreatedDate":"`...), c.at), `","CreatedById":"`+c.user+`"`...)
 	}
 	buf = appendPayload(buf, s, r)
-	buf = append(buf, `},"event":{"replayId":`...)
+	buf = append(buf, `},"event":{`...)
+	if !s.change {
+		buf = append(appendString(append(buf, `"`+eventUUIDKey+`":`...), c.uuid()), ',')
+	}
+	buf = append(buf, `"replayId":`...)
 	buf = strconv.AppendInt(buf, c.seq, 10)
 	return append(buf, "}}"...), nil
 }
 
-// eventTime is how events write moments.
+// eventTime is how events write moments, see eventMoment.
 const eventTime = "2006-01-02T15:04:05.000Z"
 
 // appendPayload writes the values a change has, compounds as objects of the parts that are there. A platform event has all
@@ -343,7 +333,10 @@ func appendPayload(buf []byte, s *eventSchema, r record) []byte {
 func appendMember(buf []byte, name string, f *field, v any) []byte {
 	buf = append(appendString(buf, name), ':')
 	if ms, isInt := v.(int64); isInt && f.kind == typeDateTime {
-		return append(buf, `"`+time.UnixMilli(ms).UTC().Format(eventTime)+`"`...)
+		return append(eventMoment(append(buf, '"'), time.UnixMilli(ms)), '"')
+	}
+	if diff, isDiff := v.(textDiff); isDiff {
+		return append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
 	}
 	if v == nil {
 		return append(buf, "null"...)

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -19,22 +20,28 @@ const (
 	kindDelete changeKind = "DELETE"
 	kindTopic  changeKind = "TOPIC" // an event of a PushTopic, with its JSON as the data
 	kindEvent  changeKind = "EVENT" // a platform event, with its fields as the data
+	kindPush   changeKind = "PUSH"  // a notification of a generic streaming channel, with its text and users as the data
 
 	kindOverflow changeKind = "GAP_OVERFLOW" // there were too many changes to tell
 )
 
-// retention is how long events can be replayed (Pub/Sub API guide, "Event Message Durability").
-const retention = 72 * time.Hour
+// How long events can be replayed: change events and platform events (Pub/Sub API guide, "Event Message Durability"), and
+// those of PushTopics and generic streaming channels (Streaming API guide, "Message Durability").
+const (
+	retention      = 72 * time.Hour
+	topicRetention = 24 * time.Hour
+)
 
 // qChangeTable is the log of all that was changed, in the order of the commits: there is one writer, so numbers are given
 // in that order. The numbers are the replay ids of every stream.
 const qChangeTable = `
 CREATE TABLE IF NOT EXISTS change (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
-  user_id TEXT NOT NULL, txn TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+  user_id TEXT NOT NULL, txn TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL,
+  commit_no INTEGER NOT NULL DEFAULT 0, origin TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX IF NOT EXISTS change_channel ON change (channel, seq);`
 
-var addChangeRow = newInsertion("change", []string{"at", "channel", "kind", "id", "user_id", "txn", "n", "data"}, "") //nolint:gochecknoglobals // never changed
+var addChangeRow = newInsertion("change", []string{"at", "channel", "kind", "id", "user_id", "txn", "n", "data", "commit_no", "origin"}, "") //nolint:gochecknoglobals // never changed
 
 // bell wakes whoever waits for commits.
 type bell struct {
@@ -90,24 +97,34 @@ func (o *Org) logChange(ctx context.Context, tx *sql.Tx, user string, obj *objec
 func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind changeKind, id, user string, data []byte) error {
 	t := &o.store.txn
 	if t.key == "" {
-		t.key = randomText(22)
-	}
-	t.changes++
-	if t.changes == 1 {
+		t.key, t.at, t.commit = transactionKey(), o.now(), o.store.commits+1
 		if err := o.prune(ctx, tx); err != nil {
 			return err
 		}
 	}
+	t.changes++
 	if kind, id, data = t.bounded(channel, kind, id, data); kind == "" {
 		return nil
 	}
 	if kind, data = o.strikeEvent(ctx, channel, kind, user, data); kind == "" {
 		return nil
 	}
-	err := o.store.add(ctx, tx, addChangeRow, o.now().UnixMilli(), channel, string(kind), id, user, t.key, t.changes, data)
-	if err != nil {
-		return fmt.Errorf("logging a change: %w", err)
+	next := loggedChange{channel: channel, kind: kind, ids: []string{id}, user: user, origin: originOf(ctx), data: data, n: t.changes}
+	if t.held.takes(&next) {
+		t.held.ids = append(t.held.ids, id)
+		t.changes-- // numbers are those of events
+		return nil
 	}
+	if kind == kindTopic || kind == kindEvent || kind == kindPush {
+		return o.store.logEvent(ctx, tx, &next) // of a channel of its own: what is held need not come first
+	}
+	if err := o.store.release(ctx, tx); err != nil {
+		return err
+	}
+	if !kind.merges() {
+		return o.store.logEvent(ctx, tx, &next)
+	}
+	t.held = &next
 	return nil
 }
 
@@ -119,7 +136,7 @@ const maxChanges = 100_000
 // Events"). The kind is empty when there is to be no event.
 func (t *txnState) bounded(channel string, kind changeKind, id string, data []byte) (changeKind, string, []byte) {
 	switch {
-	case kind == kindTopic || kind == kindEvent:
+	case kind == kindTopic || kind == kindEvent || kind == kindPush:
 	case t.changes > maxChanges && t.overflowed[channel]:
 		return "", "", nil
 	case t.changes > maxChanges:
@@ -135,7 +152,7 @@ func (t *txnState) bounded(channel string, kind changeKind, id string, data []by
 }
 
 // appendFields writes the values an event carries, as the store holds them: all that are set of a new record, what differs
-// of a changed one, and nothing of a deleted one.
+// of a changed one, large texts by their lines, and nothing of a deleted one.
 func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []byte {
 	buf = append(buf, '{')
 	if kind == kindDelete {
@@ -153,6 +170,14 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 			buf = append(buf, ',')
 		}
 		buf = append(appendString(buf, f.name), ':')
+		if kind == kindUpdate && f.kind == typeTextArea {
+			was, _ := old[f.name].(string)
+			is, _ := v.(string)
+			if diff, short := diffText(was, is); short {
+				buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
+				continue
+			}
+		}
 		buf = appendStored(buf, f, v)
 	}
 	return append(buf, '}')
@@ -181,11 +206,13 @@ type change struct {
 	at      time.Time
 	channel string
 	kind    changeKind
-	id      string
+	id      string // of the record, several with commas between
 	user    string
 	txn     string
 	n       int64
 	data    []byte
+	commit  int64 // number of the transaction; 0: of a log that did not keep it
+	origin  string
 }
 
 // fields reads the values of a change event or platform event as the store holds them.
@@ -221,24 +248,40 @@ func storedValue(f *field, text []byte) (any, error) {
 		n, err := strconv.ParseFloat(string(text), 64)
 		return n, err //nolint:wrapcheck // wrapped by the caller
 	}
+	if f.kind == typeTextArea && bytes.HasPrefix(text, []byte("{")) {
+		var in struct {
+			Diff textDiff `json:"diff"`
+		}
+		err := json.Unmarshal(text, &in)
+		return in.Diff, err //nolint:wrapcheck // wrapped by the caller
+	}
 	var s string
 	err := json.Unmarshal(text, &s)
 	return s, err //nolint:wrapcheck // wrapped by the caller
 }
 
 const (
-	qChanges    = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND channel = ? ORDER BY seq LIMIT ?`
-	qAllChanges = `SELECT seq, at, channel, kind, id, user_id, txn, n, data FROM change WHERE seq > ? AND kind NOT IN ('TOPIC', 'EVENT') ORDER BY seq LIMIT ?`
-	qLastChange = `SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)`
+	qChangeColumns = `SELECT seq, at, channel, kind, id, user_id, txn, n, data, commit_no, origin FROM change WHERE seq > ? AND `
+	qChanges       = qChangeColumns + `channel = ? ORDER BY seq LIMIT ?`
+	qAllChanges    = qChangeColumns + `kind NOT IN ('TOPIC', 'EVENT', 'PUSH') ORDER BY seq LIMIT ?`
+	qSomeChanges   = qChangeColumns + `channel IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?`
+	qLastChange    = `SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)`
 )
 
 // allChanges is the channel of the change events of all entities.
 const allChanges = "ChangeEvents"
 
-// changesAfter reads up to n changes of a channel after a number, oldest first.
-func (o *Org) changesAfter(ctx context.Context, channel string, after int64, n int) (out []*change, err error) {
-	query, args := qChanges, []any{after, channel, n}
-	if channel == allChanges {
+// changesAfter reads up to n changes of a topic after a number, oldest first, and of large ones no more than exceed
+// size bytes, though one at least: so much of a subscriber's is in memory at once.
+func (o *Org) changesAfter(ctx context.Context, topic string, after int64, n, size int) (out []*change, err error) {
+	query, args := qChanges, []any{after, logChannel(topic), n}
+	if c := o.channels.byTopic(topic); c != nil {
+		members, err := json.Marshal(c.logs())
+		if err != nil {
+			return nil, fmt.Errorf("encoding a channel: %w", err)
+		}
+		query, args = qSomeChanges, []any{after, string(members), n}
+	} else if logChannel(topic) == allChanges {
 		query, args = qAllChanges, []any{after, n}
 	}
 	rows, err := o.store.QueryContext(ctx, query, args...)
@@ -246,14 +289,15 @@ func (o *Org) changesAfter(ctx context.Context, channel string, after int64, n i
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	for size > 0 && rows.Next() {
 		c := &change{}
 		var at int64
-		if err := rows.Scan(&c.seq, &at, &c.channel, &c.kind, &c.id, &c.user, &c.txn, &c.n, &c.data); err != nil {
+		if err := rows.Scan(&c.seq, &at, &c.channel, &c.kind, &c.id, &c.user, &c.txn, &c.n, &c.data, &c.commit, &c.origin); err != nil {
 			return nil, fmt.Errorf("reading the changes: %w", err)
 		}
 		c.at = time.UnixMilli(at)
 		out = append(out, c)
+		size -= len(c.data) + len(c.id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("reading the changes: %w", err)
@@ -272,9 +316,9 @@ func (o *Org) one64(ctx context.Context, query string, args ...any) (int64, erro
 // lastChange is the number of the newest change there ever was; 0: none.
 func (o *Org) lastChange(ctx context.Context) (int64, error) { return o.one64(ctx, qLastChange) }
 
-// firstChange is the number before the oldest change within the retention.
-func (o *Org) firstChange(ctx context.Context) (int64, error) {
-	return o.one64(ctx, `SELECT COALESCE((SELECT seq - 1 FROM change WHERE at >= ? ORDER BY seq LIMIT 1), (`+qLastChange+`))`, o.now().Add(-retention).UnixMilli())
+// firstChange is the number before the oldest change that is no older than a time.
+func (o *Org) firstChange(ctx context.Context, age time.Duration) (int64, error) {
+	return o.one64(ctx, `SELECT COALESCE((SELECT seq - 1 FROM change WHERE at >= ? ORDER BY seq LIMIT 1), (`+qLastChange+`))`, o.now().Add(-age).UnixMilli())
 }
 
 const (

@@ -300,7 +300,7 @@ func (o *Org) each(rq *request, allOrNone bool, n int, fn func(part *request, i 
 		for i := range n {
 			part := *rq
 			part.tx = tx
-			r, err := savepoint(rq.ctx, tx, func() (saveResult, error) { return fn(&part, i) })
+			r, err := o.store.savepoint(rq.ctx, tx, func() (saveResult, error) { return fn(&part, i) })
 			if e, isFault := errors.AsType[*apiError](err); isFault && e.Code == "JSON_PARSER_ERROR" {
 				return err // a value that is not of its field's form: the call is not well formed
 			}
@@ -372,7 +372,8 @@ func undone(results []saveResult, isNew bool) {
 }
 
 // savepoint undoes what fn did when it fails, and only that.
-func savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (saveResult, error) {
+func (s *store) savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (saveResult, error) {
+	logged := s.txn.mark()
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
 		return saveResult{}, fmt.Errorf("setting a savepoint: %w", err)
 	}
@@ -381,6 +382,7 @@ func savepoint(ctx context.Context, tx *sql.Tx, fn func() (saveResult, error)) (
 		if _, undo := tx.ExecContext(ctx, "ROLLBACK TO part"); undo != nil {
 			return r, errors.Join(err, undo)
 		}
+		s.txn.undo(logged)
 	}
 	if _, release := tx.ExecContext(ctx, "RELEASE part"); release != nil {
 		return r, errors.Join(err, release)

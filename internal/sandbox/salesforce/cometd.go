@@ -2,12 +2,11 @@ package salesforce
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,10 +25,15 @@ const (
 	maxClients     = 1000
 	maxSubscribed  = 100 // channels of one client
 	maxBayeux      = 64  // messages of one request
+	maxBayeuxBytes = 32_768
 	deliverAtOnce  = 100 // events of one answer
+	deliverBytes   = 4 << 20
 	replayNew      = -1
 	replayAll      = -2
 	errAuthInvalid = "401::Authentication invalid"
+	errAuthMissing = "401::Request requires authentication"
+	longPolling    = "long-polling"
+	minComet       = 37 // version of the API
 )
 
 // cometClient is one that shook hands.
@@ -41,6 +45,8 @@ type cometClient struct {
 	subs  map[string]int64 // channel -> number of the last change that was delivered
 	seen  time.Time
 	chain chan struct{} // closed when another connect takes over; nil: none waits
+
+	more chan struct{} // holds one when a subscription was added: what it replays is there already
 }
 
 // comet keeps the clients.
@@ -78,12 +84,24 @@ type bayeux struct {
 	ID           json.RawMessage `json:"id"`
 	ClientID     string          `json:"clientId"`
 	Subscription json.RawMessage `json:"subscription"`
+	Connection   string          `json:"connectionType"`
+	Supported    []string        `json:"supportedConnectionTypes"`
 	Advice       struct {
-		Timeout *int `json:"timeout"`
+		Timeout *float64 `json:"timeout"` // milliseconds
 	} `json:"advice"`
 	Ext struct {
-		Replay map[string]json.Number `json:"replay"`
+		Replay json.RawMessage `json:"replay"` // true in a handshake, replay ids by channel in a subscription
 	} `json:"ext"`
+}
+
+// replays are the replay ids by channel that a subscription brings.
+func (m *bayeux) replays() (map[string]json.Number, error) {
+	var out map[string]json.Number
+	if raw := bytes.TrimSpace(m.Ext.Replay); !bytes.HasPrefix(raw, []byte("{")) {
+		return out, nil // such as true: the client can replay
+	}
+	err := json.Unmarshal(m.Ext.Replay, &out)
+	return out, err //nolint:wrapcheck // the caller words it
 }
 
 type reply map[string]any
@@ -109,21 +127,17 @@ func (r reply) refuse(text, reconnect string) reply {
 
 // cometd answers below /cometd.
 func (o *Org) cometd(w http.ResponseWriter, r *http.Request, segs []string) {
-	if len(segs) == 0 {
-		writeFault(w, notFound())
-		return
-	}
-	if _, err := parseVersion("v" + strings.TrimPrefix(segs[0], "v")); err != nil {
-		o.writeFault(w, r, err)
-		return
-	}
 	if r.Method != http.MethodPost {
 		// Also what a client gets that tries a WebSocket: it goes on with long polling.
 		http.Error(w, "400::Unknown Bayeux Transport", http.StatusBadRequest)
 		return
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBayeuxBytes))
 	if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			http.Error(w, "413::Maximum Request Size Exceeded", http.StatusRequestEntityTooLarge)
+			return
+		}
 		o.writeFault(w, r, fmt.Errorf("reading the messages: %w", err))
 		return
 	}
@@ -132,11 +146,41 @@ func (o *Org) cometd(w http.ResponseWriter, r *http.Request, segs []string) {
 		http.Error(w, "400::"+err.Error(), http.StatusBadRequest)
 		return
 	}
-	s := o.sessionOf(r.Context(), bearer(r), r.RemoteAddr)
+	if problem := cometVersion(segs); problem != "" {
+		out := []reply{}
+		for _, m := range messages {
+			out = append(out, m.reply().refuse(problem, "none"))
+		}
+		writeJSON(w, http.StatusBadRequest, out)
+		return
+	}
+	token := bearer(r)
+	s := o.sessionOf(r.Context(), token, r.RemoteAddr)
 	if s != nil {
 		note(w, s)
 	}
-	o.comet.answer(w, r, s, messages)
+	denied := errAuthInvalid
+	if token == "" {
+		denied = errAuthMissing
+	}
+	o.comet.answer(w, r, s, denied, messages)
+}
+
+// cometVersion says what is wrong with the version in a path, which is written with or without a v.
+func cometVersion(segs []string) string {
+	form := fmt.Sprintf("URI format: '/cometd/%d.0'", maxVersion)
+	if len(segs) == 0 || segs[0] == "" {
+		return "400::API version in the URI is mandatory. " + form
+	}
+	whole, found := strings.CutSuffix(strings.TrimPrefix(strings.ToLower(segs[0]), "v"), ".0")
+	n, err := strconv.Atoi(whole)
+	switch {
+	case err != nil || !found || n < 1:
+		return "400::API version in the URI is mandatory. " + form
+	case n < minComet || n > maxVersion:
+		return fmt.Sprintf("400::Unsupported API version. Only API versions '%d.0' and above are supported. %s", minComet, form)
+	}
+	return ""
 }
 
 func readBayeux(body []byte) ([]*bayeux, error) {
@@ -157,69 +201,97 @@ func readBayeux(body []byte) ([]*bayeux, error) {
 	return out, nil
 }
 
-// answer processes all messages, in order, before a connect among them may wait.
-func (c *comet) answer(w http.ResponseWriter, r *http.Request, s *session, messages []*bayeux) {
+// answer processes all messages, in order, before a connect among them may wait. denied is what is wrong without a session.
+func (c *comet) answer(w http.ResponseWriter, r *http.Request, s *session, denied string, messages []*bayeux) {
 	var out []any
-	var waiting *cometClient
-	wait := time.Duration(0)
+	var waiting *poll
 	for _, m := range messages {
 		answer := m.reply()
-		client := c.find(m.ClientID)
+		client, problem := c.find(m.ClientID, s)
 		switch {
+		case s == nil && m.Channel == "/meta/handshake":
+			out = append(out, answer.denyHandshake(denied))
 		case s == nil:
-			out = append(out, answer.refuse(errAuthInvalid, "none"))
-			continue
+			out = append(out, answer.refuse(denied, "none"))
 		case m.Channel == "/meta/handshake":
-			out = append(out, c.handshake(answer, s))
-			continue
-		case client == nil || client.user != s.user:
-			out = append(out, answer.refuse("403::Unknown client", "handshake"))
-			continue
+			out = append(out, c.handshake(m, answer, s))
+		case client == nil:
+			out = append(out, answer.refuse(problem, "handshake"))
+		case m.Channel == "/meta/connect" && m.Connection != "" && m.Connection != longPolling:
+			out = append(out, answer.refuse("400::Invalid connection type "+shorten(m.Connection), "none"))
 		case m.Channel == "/meta/connect":
-			waiting, wait = client, c.poll
+			waiting = &poll{client: client, token: bearer(r), wait: c.poll, answer: answer}
 			if m.Advice.Timeout != nil {
-				wait = min(wait, max(0, time.Duration(*m.Advice.Timeout)*time.Millisecond))
+				// As a number with a fraction, of any size: it is cut to what a duration holds first.
+				waiting.wait = time.Duration(min(max(0, *m.Advice.Timeout), float64(c.poll.Milliseconds()))) * time.Millisecond
 			}
 			answer["advice"] = map[string]any{"reconnect": "retry", "interval": 0, "timeout": c.poll.Milliseconds()}
+			out = append(out, answer)
 		default:
-			answer = c.meta(r.Context(), client, m, answer)
+			out = append(out, c.meta(r.Context(), client, m, answer))
 		}
-		out = append(out, answer)
 	}
-	c.deliver(w, r, waiting, wait, out)
+	c.deliver(w, r, waiting, out)
 }
 
-func (c *comet) find(id string) *cometClient {
+// denyHandshake refuses a handshake and says why (Streaming API guide, "Handling Streaming API Errors").
+func (r reply) denyHandshake(why string) reply {
+	r["ext"] = map[string]any{"sfdc": map[string]string{"failureReason": why}, "replay": true, "payload.format": true}
+	return r.refuse("403::Handshake denied", "none")
+}
+
+// find returns the client of an id, or what is wrong. One that was silent for too long is forgotten.
+func (c *comet) find(id string, s *session) (*cometClient, string) {
+	if id == "" {
+		return nil, "403::Client has not completed handshake"
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	client := c.clients[id]
-	c.mu.Unlock()
-	if client != nil {
-		client.mu.Lock()
-		client.seen = c.org.now()
-		client.mu.Unlock()
+	now := c.org.now()
+	switch {
+	case client == nil:
+		return nil, errUnknownClient
+	case client.idle(now):
+		delete(c.clients, id)
+		return nil, errUnknownClient
+	case s != nil && client.user != s.user:
+		return nil, "400::Authenticated user id does not match the session's user id"
 	}
-	return client
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	client.seen = now
+	return client, ""
 }
 
-func (c *comet) handshake(answer reply, s *session) reply {
+const errUnknownClient = "403::Unknown client"
+
+// idle reports whether a client has been silent for so long that it is taken to be gone.
+func (client *cometClient) idle(now time.Time) bool {
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	return client.chain == nil && now.Sub(client.seen) > clientTTL
+}
+
+func (c *comet) handshake(m *bayeux, answer reply, s *session) reply {
+	if len(m.Supported) > 0 && !slices.Contains(m.Supported, longPolling) {
+		return answer.refuse("400::Invalid connection type "+shorten(strings.Join(m.Supported, ", ")), "none")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.org.now()
 	for id, client := range c.clients {
-		client.mu.Lock()
-		idle := client.chain == nil && now.Sub(client.seen) > clientTTL
-		client.mu.Unlock()
-		if idle {
+		if client.idle(now) {
 			delete(c.clients, id)
 		}
 	}
 	if len(c.clients) >= maxClients {
 		return answer.refuse("403::Organization concurrent user limit exceeded", "none")
 	}
-	client := &cometClient{id: randomText(28), user: s.user, subs: map[string]int64{}, seen: now}
+	client := &cometClient{id: randomText(28), user: s.user, subs: map[string]int64{}, seen: now, more: make(chan struct{}, 1)}
 	c.clients[client.id] = client
 	answer["clientId"], answer["version"], answer["minimumVersion"] = client.id, "1.0", "1.0"
-	answer["supportedConnectionTypes"] = []string{"long-polling"}
+	answer["supportedConnectionTypes"] = []string{longPolling}
 	answer["ext"] = map[string]bool{"replay": true, "payload.format": true}
 	return answer
 }
@@ -232,10 +304,14 @@ func (c *comet) meta(ctx context.Context, client *cometClient, m *bayeux, answer
 		var list []string
 		if json.Unmarshal(m.Subscription, &list) != nil {
 			var one string
-			if json.Unmarshal(m.Subscription, &one) != nil {
-				return answer.refuse("400::subscription is missing", "")
+			if json.Unmarshal(m.Subscription, &one) != nil || one == "" {
+				return answer.refuse("400::Channel name not specified", "")
 			}
 			list = []string{one}
+		}
+		replays, err := m.replays()
+		if err != nil {
+			return answer.refuse(invalidReplay(shorten(string(m.Ext.Replay))), "")
 		}
 		for _, channel := range list {
 			if m.Channel == "/meta/unsubscribe" {
@@ -244,7 +320,7 @@ func (c *comet) meta(ctx context.Context, client *cometClient, m *bayeux, answer
 				client.mu.Unlock()
 				continue
 			}
-			if problem := c.subscribe(ctx, client, channel, m.Ext.Replay); problem != "" {
+			if problem := c.subscribe(ctx, client, channel, replays); problem != "" {
 				return answer.refuse(problem, "")
 			}
 		}
@@ -267,165 +343,4 @@ func (client *cometClient) takeOver(next chan struct{}) {
 		close(client.chain)
 	}
 	client.chain = next
-}
-
-// subscribe puts a channel at its place in the log; a problem is in Bayeux' form.
-func (c *comet) subscribe(ctx context.Context, client *cometClient, channel string, replay map[string]json.Number) string {
-	if !c.org.isChannel(ctx, channel) {
-		return "404::The channel you requested to subscribe to does not exist {" + shorten(channel) + "}"
-	}
-	from := int64(replayNew)
-	if n, found := replay[channel]; found {
-		var err error
-		if from, err = strconv.ParseInt(n.String(), 10, 64); err != nil {
-			return invalidReplay(n.String())
-		}
-	}
-	at, valid, err := c.org.replayFrom(ctx, from)
-	if err != nil {
-		_ = c.org.fail(ctx, err) // logs it
-		return "500::see the log of the sandbox org"
-	}
-	if !valid {
-		return invalidReplay(strconv.FormatInt(from, 10))
-	}
-	client.mu.Lock()
-	defer client.mu.Unlock()
-	if len(client.subs) >= maxSubscribed {
-		return fmt.Sprintf("403::a client takes %d subscriptions", maxSubscribed)
-	}
-	client.subs[channel] = at
-	return ""
-}
-
-func invalidReplay(n string) string {
-	return "400::The replayId {" + n + "} you provided was invalid.  Please provide a valid ID, -2 to replay all events, or -1 to replay only new events."
-}
-
-// replayFrom turns a replay id into a place in the log; it is not valid when it never was or was dropped since.
-func (o *Org) replayFrom(ctx context.Context, from int64) (at int64, valid bool, err error) {
-	last, err := o.lastChange(ctx)
-	if err != nil || from == replayNew {
-		return last, err == nil, err
-	}
-	first, err := o.firstChange(ctx)
-	if err != nil || from == replayAll {
-		return first, err == nil, err
-	}
-	return from, from >= first && from <= last, nil
-}
-
-const qHasTopic = `SELECT COUNT(*) FROM "PushTopic" WHERE "Name~" = ? AND "IsActive" = 1 AND "IsDeleted" = 0`
-
-// isChannel reports whether there is such a channel: of a PushTopic, of change events or of a platform event.
-func (o *Org) isChannel(ctx context.Context, channel string) bool {
-	if name, found := strings.CutPrefix(channel, "/topic/"); found {
-		n, err := o.one64(ctx, qHasTopic, strings.ToLower(name))
-		return err == nil && n > 0
-	}
-	return channel == "/data/"+allChanges || o.events.byChannel[channel] != nil
-}
-
-// logChannel is the name a channel has in the log.
-func logChannel(channel string) string { return strings.TrimPrefix(channel, "/data/") }
-
-// deliver adds the events a connect waits for and sends the answer. The places in the log move on once it is sent.
-func (c *comet) deliver(w http.ResponseWriter, r *http.Request, client *cometClient, wait time.Duration, out []any) {
-	var places map[string]int64
-	if client != nil {
-		var events []any
-		var err error
-		if events, places, err = c.collect(r.Context(), client, wait); err != nil {
-			_ = c.org.fail(r.Context(), err) // logs it; the client tries again
-		}
-		out = append(out, events...)
-	}
-	body, err := encode(out)
-	if err != nil {
-		c.org.writeFault(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	if _, err := w.Write(body); err != nil || client == nil {
-		return
-	}
-	client.mu.Lock()
-	defer client.mu.Unlock()
-	for channel, at := range places {
-		if old, still := client.subs[channel]; still && old < at {
-			client.subs[channel] = at
-		}
-	}
-}
-
-// collect waits for events of the client's channels.
-func (c *comet) collect(ctx context.Context, client *cometClient, wait time.Duration) ([]any, map[string]int64, error) {
-	mine := make(chan struct{})
-	client.mu.Lock()
-	client.takeOver(mine)
-	client.mu.Unlock()
-	defer func() {
-		client.mu.Lock()
-		defer client.mu.Unlock()
-		if client.chain == mine {
-			client.chain = nil
-		}
-		client.seen = c.org.now()
-	}()
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		bell := c.org.store.bell.wait()
-		events, places, err := c.pending(ctx, client)
-		if err != nil || len(events) > 0 || wait == 0 {
-			return events, places, err
-		}
-		select {
-		case <-bell:
-		case <-timer.C:
-			return nil, places, nil
-		case <-mine:
-			return nil, nil, nil
-		case <-c.done:
-			return nil, nil, nil
-		case <-ctx.Done():
-			return nil, nil, nil
-		}
-	}
-}
-
-// pending reads the next events of all channels, oldest first, and where that leaves each.
-func (c *comet) pending(ctx context.Context, client *cometClient) ([]any, map[string]int64, error) {
-	client.mu.Lock()
-	subs := maps.Clone(client.subs)
-	client.mu.Unlock()
-	type event struct {
-		channel string
-		change  *change
-	}
-	var all []event
-	for channel, at := range subs {
-		list, err := c.org.changesAfter(ctx, logChannel(channel), at, deliverAtOnce)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, ch := range list {
-			all = append(all, event{channel, ch})
-		}
-	}
-	slices.SortFunc(all, func(a, b event) int { return cmp.Compare(a.change.seq, b.change.seq) })
-	all = all[:min(len(all), deliverAtOnce)]
-	places := map[string]int64{}
-	var out []any
-	for _, e := range all {
-		data, err := c.org.message(e.change)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading event %d: %w", e.change.seq, err)
-		}
-		places[e.channel] = e.change.seq
-		if data != nil {
-			out = append(out, map[string]any{"channel": e.channel, "data": json.RawMessage(data)})
-		}
-	}
-	return out, places, nil
 }

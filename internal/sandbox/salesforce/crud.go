@@ -76,7 +76,7 @@ func (o *Org) create(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	}
 	if obj.event {
 		in["Id"] = id
-		data := appendFields(nil, obj, kindCreate, nil, in)
+		data := withEventUUID(appendFields(nil, obj, kindCreate, nil, in), orElse(in.text(eventUUIDKey), eventUUID(id)))
 		return id, o.addChange(ctx, tx, "/event/"+obj.name, kindEvent, id, user, data)
 	}
 	if err := o.fill(ctx, tx, user, obj, in, id, n); err != nil {
@@ -273,6 +273,8 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 		}
 	case "PushTopic":
 		return o.checkTopic(obj, r)
+	case "StreamingChannel":
+		return checkPushChannel(r)
 	case "CaseComment":
 		r["CreatorId"] = r["CreatedById"]
 		return inherit(ctx, tx, r, "CreatedById", o.schema.object("User"), "Name", "CreatorName")

@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/linkedin/goavro/v2"
 )
 
 func FuzzTerm(f *testing.F) {
@@ -78,7 +82,11 @@ func FuzzAssertion(f *testing.F) {
 }
 
 func FuzzBayeux(f *testing.F) {
-	for _, seed := range []string{`[{"channel":"/meta/handshake"}]`, `{"channel":"/meta/subscribe","ext":{"replay":{"/data/X":-1}}}`, `[null]`, `[[]]`} {
+	for _, seed := range []string{
+		`[{"channel":"/meta/handshake"}]`, `{"channel":"/meta/subscribe","ext":{"replay":{"/data/X":-1}}}`, `[null]`, `[[]]`,
+		`[{"channel":"/meta/handshake","ext":{"replay":true},"advice":{"timeout":6e4},"supportedConnectionTypes":["long-polling"]}]`,
+		`[{"channel":"/meta/subscribe","subscription":["/a","/b"],"ext":{"replay":{"/a":"-2","/b":1e99}}}]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -87,6 +95,13 @@ func FuzzBayeux(f *testing.F) {
 			return
 		}
 		for _, m := range list {
+			if replays, err := m.replays(); err == nil {
+				for _, n := range replays {
+					if _, err := json.Marshal(n); err != nil {
+						t.Fatalf("%q has a replay id that is no number: %v", body, err)
+					}
+				}
+			}
 			if _, err := json.Marshal(m.reply()); err != nil {
 				t.Fatalf("the answer to %q: %v", body, err)
 			}
@@ -121,7 +136,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add([]byte{}, "9223372036854775808")
 	f.Fuzz(func(t *testing.T, id []byte, text string) {
 		if n, valid := replayNumber(id); valid {
-			at, known, err := o.replayFrom(t.Context(), n)
+			at, known, err := o.replayFrom(t.Context(), n, retention)
 			if err != nil || known && (at < 0 || at > 3 || string(replayBytes(n)) != string(id)) {
 				t.Fatalf("%x is at %d: %v %v", id, at, known, err)
 			}
@@ -158,6 +173,29 @@ func FuzzAvro(f *testing.F) {
 			if got := out[name]; got != v && (n == n || name != "Seconds__c") {
 				t.Fatalf("%s comes back as %v instead of %v", name, got, v)
 			}
+		}
+	})
+}
+
+// FuzzOrigin reads what a client says of itself and writes it into a change event.
+func FuzzOrigin(f *testing.F) {
+	for _, seed := range []string{"client=x", "defaultNamespace=a, client=b/1", "client", "=", ",,client==", "CLIENT= \xff"} {
+		f.Add(seed)
+	}
+	sc, err := newSchema()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := newEventSchema(sc.object("Account"))
+	codec, err := goavro.NewCodec(s.text)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		origin := originOf(withOrigin(t.Context(), "rest", 60, callOption(http.Header{"Sforce-Call-Options": {header}}, "client")))
+		native, rest, err := codec.NativeFromBinary(s.avro(&change{kind: kindCreate, id: "001", origin: origin}, record{}))
+		if err != nil || len(rest) > 0 || readLogged(native).origin != origin || !utf8.ValidString(origin) || len(origin) > maxOrigin+100 {
+			t.Fatalf("%q becomes %q: %v", header, origin, err)
 		}
 	})
 }

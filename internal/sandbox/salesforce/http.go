@@ -259,8 +259,8 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 		return
 	}
 	rq := &request{
-		ctx: context.WithValue(r.Context(), origin{}, o.base(r)), method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header,
-		user: s,
+		ctx:    withOrigin(context.WithValue(r.Context(), baseKey{}, o.base(r)), "rest", version, callOption(r.Header, "client")),
+		method: r.Method, version: version, segs: segs[1:], query: r.URL.Query(), header: r.Header, user: s,
 	}
 	if err := rq.read(r); err != nil {
 		o.writeFault(w, r, err)
@@ -426,8 +426,13 @@ func (o *Org) dispatch(rq *request) (*response, error) {
 func (o *Org) tooling(rq *request) (*response, error) {
 	inner := *rq
 	inner.segs, inner.area = rq.segs[1:], "/tooling"
-	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") && strings.EqualFold(inner.segs[1], managedEntity) {
-		return o.managedSubscriptions(rq, inner.segs[2:])
+	if len(inner.segs) > 1 && strings.EqualFold(inner.segs[0], "sobjects") {
+		switch entity := inner.segs[1]; {
+		case strings.EqualFold(entity, managedEntity):
+			return o.managedSubscriptions(rq, inner.segs[2:])
+		case strings.EqualFold(entity, channelEntity), strings.EqualFold(entity, memberEntity):
+			return o.eventChannels(rq, entity, inner.segs[2:])
+		}
 	}
 	if len(inner.segs) > 0 {
 		switch strings.ToLower(inner.segs[0]) {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 
@@ -50,7 +51,7 @@ type managed struct {
 var developerName = regexp.MustCompile(`^[A-Za-z](?:_?[A-Za-z0-9]){0,79}$`) //nolint:gochecknoglobals // compiled once
 
 // check completes what was left out and refuses what cannot be.
-func (d *managedData) check(ctx context.Context, o *Org) error {
+func (d *managedData) check(o *Org) error {
 	for _, f := range []struct {
 		name, usual, other string
 		value              *string
@@ -66,7 +67,7 @@ func (d *managedData) check(ctx context.Context, o *Org) error {
 	switch {
 	case d.Label == "":
 		return onFields(badRequest("REQUIRED_FIELD_MISSING", "Required fields are missing: [label]"), "label")
-	case strings.HasPrefix(d.Topic, "/topic/") || !o.isChannel(ctx, d.Topic):
+	case o.topic(d.Topic) == nil:
 		return badRequest("INVALID_INPUT", "topicName is no channel of this org: %s", shorten(d.Topic))
 	}
 	return nil
@@ -123,7 +124,7 @@ func (o *Org) addManaged(rq *request) (*response, error) {
 	if !developerName.MatchString(in.FullName) {
 		return nil, badRequest("INVALID_FULL_NAME", "FullName is made of letters, digits and single underscores, at most 80: it is %s", shorten(in.FullName))
 	}
-	if err := d.check(rq.ctx, o); err != nil {
+	if err := d.check(o); err != nil {
 		return nil, err
 	}
 	raw, err := json.Marshal(d)
@@ -152,7 +153,7 @@ func (o *Org) addManaged(rq *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusCreated, body: map[string]any{"id": id, "success": true, "errors": []any{}, "warnings": []any{}, "infos": []any{}}}, nil
+	return toolingCreated(id), nil
 }
 
 func (o *Org) changeManaged(rq *request, m *managed) (*response, error) {
@@ -169,7 +170,7 @@ func (o *Org) changeManaged(rq *request, m *managed) (*response, error) {
 	if m.data.Topic != topic {
 		return nil, badRequest("INVALID_INPUT", "topicName cannot be changed: make another subscription")
 	}
-	if err := m.data.check(rq.ctx, o); err != nil {
+	if err := m.data.check(o); err != nil {
 		return nil, err
 	}
 	raw, err := json.Marshal(m.data)
@@ -214,9 +215,11 @@ func (o *Org) managedBy(ctx context.Context, column, value string) (*managed, er
 // client commits. One client at a time has a subscription.
 func (p *PubSub) ManagedSubscribe(stream pubsubpb.PubSub_ManagedSubscribeServer) error {
 	ctx := stream.Context()
-	if _, err := p.session(ctx); err != nil {
+	who, left, err := p.admit(ctx)
+	if err != nil {
 		return err
 	}
+	defer left()
 	in, err := stream.Recv()
 	if err != nil {
 		return nil // the client went before it asked for anything
@@ -226,31 +229,47 @@ func (p *PubSub) ManagedSubscribe(stream pubsubpb.PubSub_ManagedSubscribeServer)
 		return err
 	}
 	if _, taken := p.taken.LoadOrStore(m.id, true); taken {
-		return refuse(ctx, codes.AlreadyExists, "managed.subscription.already.active", "The managed subscription %s is in use by another client: try again later", m.name)
+		return refuse(ctx, codes.AlreadyExists, managedCode+"already.active", "The managed subscription %s is in use by another client: try again later", m.name)
 	}
 	defer p.taken.Delete(m.id)
 	first, err := p.startOf(ctx, m)
 	if err != nil {
 		return err
 	}
-	s := &managedStream{PubSub_ManagedSubscribeServer: stream, pubsub: p, managed: m, start: first, pending: in}
-	return p.Subscribe(s)
+	first.NumRequested = in.GetNumRequested()
+	s := &managedStream{PubSub_ManagedSubscribeServer: stream, pubsub: p, managed: m}
+	s.sub = &subscription{user: who.user, managed: true}
+	return p.serve(s, first, s.sub)
 }
+
+// managedCode begins the codes of managed subscriptions (Pub/Sub API guide, "Handle Errors").
+const managedCode = "managed.subscription."
 
 // managedOf finds the subscription a first request names.
 func (p *PubSub) managedOf(ctx context.Context, in *pubsubpb.ManagedFetchRequest) (*managed, error) {
-	column, value := "id", in.GetSubscriptionId()
-	if value == "" {
-		column, value = "name", in.GetDeveloperName()
+	id, name := in.GetSubscriptionId(), in.GetDeveloperName()
+	column, value, unknown := "id", id, "subscription.id.not.found"
+	if id == "" {
+		column, value, unknown = "name", name, "developer.name.not.found"
+	}
+	switch {
+	case (id == "") == (name == ""):
+		return nil, refuse(ctx, codes.InvalidArgument, managedCode+"id.or.developer.name.empty", "Provide either the ID or the developer name of a managed subscription")
+	case id != "" && len(id) != 15 && len(id) != 18:
+		return nil, refuse(ctx, codes.InvalidArgument, managedCode+"subscription.id.invalid", "The subscription ID has 15 or 18 characters: this one has %d", len(id))
+	case in.GetCommitReplayIdRequest() != nil:
+		return nil, refuse(ctx, codes.InvalidArgument, managedCode+"fetch.request.commit.request.restricted", "The first request cannot commit a Replay ID")
+	case in.GetAuthRefresh() != "":
+		return nil, refuse(ctx, codes.InvalidArgument, managedCode+"fetch.request.auth.request.restricted", "The first request must not bring a token for the refresh of the authentication")
 	}
 	m, err := p.org.managedBy(ctx, column, value)
 	switch {
 	case err != nil:
 		return nil, p.internal(ctx, err)
 	case m == nil:
-		return nil, refuse(ctx, codes.NotFound, "managed.subscription.not.found", "The managed subscription %s was not found", shorten(value))
+		return nil, refuse(ctx, codes.NotFound, managedCode+unknown, "The configuration of the managed subscription %s was not found", shorten(value))
 	case m.data.State != "RUN":
-		return nil, refuse(ctx, codes.FailedPrecondition, "managed.subscription.stopped", "The managed subscription %s is stopped: set its state to RUN", m.name)
+		return nil, refuse(ctx, codes.FailedPrecondition, managedCode+"config.stopped", "The managed subscription %s is stopped: set its state to RUN", m.name)
 	}
 	return m, nil
 }
@@ -260,7 +279,7 @@ func (p *PubSub) startOf(ctx context.Context, m *managed) (*pubsubpb.FetchReques
 	out := &pubsubpb.FetchRequest{TopicName: m.data.Topic}
 	preset := m.data.Default
 	if m.committed.Valid {
-		_, valid, err := p.org.replayFrom(ctx, m.committed.Int64)
+		_, valid, err := p.org.replayFrom(ctx, m.committed.Int64, retention)
 		if err != nil {
 			return nil, p.internal(ctx, err)
 		}
@@ -276,48 +295,44 @@ func (p *PubSub) startOf(ctx context.Context, m *managed) (*pubsubpb.FetchReques
 	return out, nil
 }
 
-// managedStream is a managed subscription as Subscribe takes one. Commits are carried out as they are read.
+// managedStream is a managed subscription as serve takes one. Commits are carried out as they are read.
 type managedStream struct {
 	pubsubpb.PubSub_ManagedSubscribeServer
 
 	pubsub  *PubSub
 	managed *managed
-	start   *pubsubpb.FetchRequest        // the first request to hand over; nil: it was
-	pending *pubsubpb.ManagedFetchRequest // was read already; nil: none
-	sending sync.Mutex                    // commits are answered beside events
+	sub     *subscription
+	sending sync.Mutex   // commits are answered beside events
+	sent    atomic.Int64 // the last replay id that was told to the client
 }
 
 // Recv returns the next request for events.
 func (s *managedStream) Recv() (*pubsubpb.FetchRequest, error) {
 	for {
-		in := s.pending
-		s.pending = nil
-		if in == nil {
-			var err error
-			if in, err = s.PubSub_ManagedSubscribeServer.Recv(); err != nil {
-				return nil, err //nolint:wrapcheck // a status already
-			}
+		in, err := s.PubSub_ManagedSubscribeServer.Recv()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // a status already
 		}
 		commit := in.GetCommitReplayIdRequest()
 		if commit != nil {
 			if err := s.commit(commit); err != nil {
 				return nil, err
 			}
-			if in.GetNumRequested() == 0 && s.start == nil {
+			if in.GetNumRequested() == 0 && in.GetAuthRefresh() == "" {
 				continue // a commit and nothing else
 			}
 		}
-		out := &pubsubpb.FetchRequest{}
-		if s.start != nil {
-			out, s.start = s.start, nil
+		if in.GetNumRequested() == 0 && commit == nil && in.GetAuthRefresh() == "" {
+			return nil, refuse(s.Context(), codes.InvalidArgument, managedCode+"fetch.request.invalid", "The request asks for no events and brings neither a CommitReplayRequest nor a token")
 		}
-		out.NumRequested, out.AuthRefresh = in.GetNumRequested(), in.GetAuthRefresh()
-		return out, nil
+		return &pubsubpb.FetchRequest{NumRequested: in.GetNumRequested(), AuthRefresh: in.GetAuthRefresh()}, nil
 	}
 }
 
 // Send sends events.
 func (s *managedStream) Send(out *pubsubpb.FetchResponse) error {
+	at, _ := replayNumber(out.GetLatestReplayId())
+	s.sent.Store(max(s.sent.Load(), at)) // before the client can know it
 	return s.send(&pubsubpb.ManagedFetchResponse{
 		Events: out.GetEvents(), LatestReplayId: out.GetLatestReplayId(), RpcId: out.GetRpcId(), PendingNumRequested: out.GetPendingNumRequested(),
 	})
@@ -329,25 +344,45 @@ func (s *managedStream) send(out *pubsubpb.ManagedFetchResponse) error {
 	return s.PubSub_ManagedSubscribeServer.Send(out) //nolint:wrapcheck // a status already
 }
 
-// commit keeps how far the client has come and tells it.
+// commit keeps how far the client has come and tells it. A commit that cannot be does not end the stream.
 func (s *managedStream) commit(in *pubsubpb.CommitReplayRequest) error {
 	ctx, o := s.Context(), s.pubsub.org
 	answer := &pubsubpb.CommitReplayResponse{CommitRequestId: in.GetCommitRequestId(), ReplayId: in.GetReplayId(), ProcessTime: o.now().UnixMilli()}
-	at, valid := replayNumber(in.GetReplayId())
-	if valid {
-		var err error
-		if _, valid, err = o.replayFrom(ctx, at); err != nil {
-			return s.pubsub.internal(ctx, err)
-		}
+	at, problem, err := s.committable(ctx, in.GetReplayId())
+	if err == nil && problem == "" {
+		err = o.execManaged(ctx, `UPDATE managed_subscription SET committed = ? WHERE id = ?`, at, s.managed.id)
 	}
-	if valid {
-		if err := o.execManaged(ctx, `UPDATE managed_subscription SET committed = ? WHERE id = ?`, at, s.managed.id); err != nil {
-			return s.pubsub.internal(ctx, err)
-		}
+	if err != nil {
+		return s.pubsub.internal(ctx, err)
+	}
+	if problem == "" {
+		s.managed.committed = sql.NullInt64{Int64: at, Valid: true}
 	} else {
-		answer.Error = &pubsubpb.Error{Code: pubsubpb.ErrorCode_COMMIT, Msg: "The Replay ID validation failed: it never was or is past the retention"}
+		answer.Error = &pubsubpb.Error{Code: pubsubpb.ErrorCode_COMMIT, Msg: problem}
 	}
-	return s.send(&pubsubpb.ManagedFetchResponse{CommitResponse: answer, LatestReplayId: in.GetReplayId(), RpcId: rpcID()})
+	return s.send(&pubsubpb.ManagedFetchResponse{CommitResponse: answer, LatestReplayId: replayBytes(s.sent.Load()), RpcId: rpcID()})
+}
+
+// committable says what is wrong with a replay id to commit, "" where nothing is.
+func (s *managedStream) committable(ctx context.Context, id []byte) (at int64, problem string, err error) {
+	if len(id) == 0 {
+		return 0, "The commit request has no Replay ID: provide one", nil
+	}
+	at, valid := replayNumber(id)
+	if valid {
+		if _, valid, err = s.pubsub.org.replayFrom(ctx, at, retention); err != nil {
+			return 0, "", err
+		}
+	}
+	switch {
+	case !valid:
+		return 0, corruptedReplay, nil
+	case at > s.sent.Load():
+		return 0, "The Replay ID is of an event that was not delivered yet: commit what was received", nil
+	case s.managed.committed.Valid && at < s.managed.committed.Int64:
+		return 0, "The Replay ID is older than the one that is committed", nil
+	}
+	return at, "", nil
 }
 
 // replayNumber reads a replay id of a client; it is not valid when it cannot be one of ours.

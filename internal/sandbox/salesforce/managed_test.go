@@ -233,11 +233,11 @@ func TestEventsWithinTheLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := o.changesAfter(t.Context(), allChanges, 0, 2)
+	list, err := o.changesAfter(t.Context(), allChanges, 0, 2, deliverBytes)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d events, %v", len(list), err)
 	}
-	if data, err := o.message(list[0]); err != nil || !strings.Contains(string(data), `"changeType":"GAP_OVERFLOW"`) || !strings.Contains(string(data), `"recordIds":[]`) {
+	if data, err := o.message(list[0], o.viewOf(t.Context(), o.admin), o.admin); err != nil || !strings.Contains(string(data), `"changeType":"GAP_OVERFLOW"`) || !strings.Contains(string(data), `"recordIds":[]`) {
 		t.Errorf("%s %v", data, err)
 	}
 }

@@ -27,6 +27,7 @@ func definitions() []definition {
 		{name: "Organization", label: "Organization", plural: "Organizations", prefix: "00D", fields: organizationFields, readOnly: true, setup: true},
 		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields, setup: true},
 		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields, setup: true},
+		{name: "StreamingChannel", label: "Streaming Channel", plural: "Streaming Channels", prefix: "0M6", fields: streamingChannelFields, setup: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
 		{name: "RealtimeAlertEvent", label: "Realtime Alert Event", plural: "Realtime Alert Events", prefix: "e01", fields: realtimeAlertFields, event: true},
 	}, slices.Concat(serviceDefinitions(), loginDefinitions())...)
@@ -240,6 +241,10 @@ Source string(80) required
 Severity string(16) required
 Payload textarea(32768)
 EventDateTime datetime`
+
+const streamingChannelFields = `Name string(255) required name unique label=Streaming_Channel_Name
+IsDynamic boolean readonly
+Description textarea(255)`
 
 // callNoticeFields are of a platform event, there to try events with.
 const callNoticeFields = `Message__c string(255)

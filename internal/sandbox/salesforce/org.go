@@ -95,6 +95,7 @@ type Org struct {
 	settings settings
 	signer   signer
 	topics   topics
+	channels channels
 	access   access
 	bulk     *bulk
 	comet    *comet
@@ -176,6 +177,9 @@ func New(opts Options) (*Org, error) {
 }
 
 func (o *Org) start(ctx context.Context) error {
+	if err := o.openLog(ctx); err != nil {
+		return err
+	}
 	if _, err := o.store.meta(ctx, "seed"); err != nil {
 		if err := o.seed(ctx); err != nil {
 			return fmt.Errorf("seeding the org: %w", err)
@@ -187,7 +191,7 @@ func (o *Org) start(ctx context.Context) error {
 	if err := o.loadCredentials(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx)); err != nil {
+	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx), o.loadChannels(ctx)); err != nil {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)

@@ -31,7 +31,7 @@ func (o *testOrg) pubsub() (pubsubpb.PubSubClient, context.Context) {
 			o.t.Error(err)
 		}
 	})
-	p.keepAlive = 50 * time.Millisecond
+	p.keepAlive, p.idle = 50*time.Millisecond, time.Second
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(p.Certificate()))
 	conn, err := grpc.NewClient(p.Addr(), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: fixedNow})))
@@ -136,7 +136,7 @@ func TestPubSubPublish(t *testing.T) {
 	if err != nil || got["Message__c"] != "ring" || got["Seconds__c"] != 2.5 || got["Urgent__c"] != true || got["At__c"] != "2026-11-18T15:30:00.000+0000" {
 		t.Errorf("%v %v", got, err)
 	}
-	for topic, code := range map[string]codes.Code{"/event/None__e": codes.InvalidArgument, "/data/AccountChangeEvent": codes.PermissionDenied} {
+	for topic, code := range map[string]codes.Code{"/event/None__e": codes.NotFound, "/data/AccountChangeEvent": codes.PermissionDenied} {
 		if _, err := client.Publish(ctx, &pubsubpb.PublishRequest{TopicName: topic, Events: []*pubsubpb.ProducerEvent{{}}}); status.Code(err) != code {
 			t.Errorf("%s: %v", topic, err)
 		}
@@ -150,16 +150,15 @@ func TestPubSubRefusals(t *testing.T) {
 	if _, err := client.GetTopic(t.Context(), &pubsubpb.TopicRequest{TopicName: "/data/AccountChangeEvent"}); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("without a session: %v", err)
 	}
-	if _, err := client.GetSchema(ctx, &pubsubpb.SchemaRequest{SchemaId: "x"}); status.Code(err) != codes.InvalidArgument {
+	if _, err := client.GetSchema(ctx, &pubsubpb.SchemaRequest{SchemaId: "x"}); status.Code(err) != codes.NotFound {
 		t.Errorf("an unknown schema: %v", err)
 	}
 	for name, in := range map[string]*pubsubpb.FetchRequest{
-		"unknown topic": {TopicName: "/data/NothingChangeEvent", NumRequested: 1},
-		"no number":     {TopicName: "/data/AccountChangeEvent"},
-		"too many":      {TopicName: "/data/AccountChangeEvent", NumRequested: 101},
-		"short replay":  {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: []byte{1}},
-		"wrong replay":  {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(77)},
-		"minus one":     {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(-5)},
+		"no number":    {TopicName: "/data/AccountChangeEvent"},
+		"too many":     {TopicName: "/data/AccountChangeEvent", NumRequested: 101},
+		"short replay": {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: []byte{1}},
+		"wrong replay": {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(77)},
+		"minus one":    {TopicName: "/data/AccountChangeEvent", NumRequested: 1, ReplayPreset: pubsubpb.ReplayPreset_CUSTOM, ReplayId: replayBytes(-5)},
 	} {
 		stream, err := client.Subscribe(ctx)
 		if err != nil {

@@ -14,18 +14,18 @@ var resourceNames = []string{ //nolint:gochecknoglobals // a constant list
 }
 
 func (o *Org) resources(rq *request) map[string]string {
-	out := map[string]string{"identity": originOf(rq) + "/id/" + orgID + "/" + rq.user.user}
+	out := map[string]string{"identity": addressOf(rq) + "/id/" + orgID + "/" + rq.user.user}
 	for _, name := range resourceNames {
 		out[name] = rq.base() + "/" + name
 	}
 	return out
 }
 
-// origin is the key of a context in which calls find the org's address as their client sees it.
-type origin struct{}
+// baseKey is the key of a context in which calls find the org's address as their client sees it.
+type baseKey struct{}
 
-func originOf(rq *request) string {
-	base, _ := rq.ctx.Value(origin{}).(string)
+func addressOf(rq *request) string {
+	base, _ := rq.ctx.Value(baseKey{}).(string)
 	return base
 }
 
@@ -91,7 +91,7 @@ func (o *Org) tabs(rq *request) []map[string]any {
 			name = obj.name
 		}
 		out = append(out, map[string]any{
-			"name": name, "label": obj.plural, "sobjectName": obj.name, "url": originOf(rq) + listPath(obj), "custom": obj.custom(),
+			"name": name, "label": obj.plural, "sobjectName": obj.name, "url": addressOf(rq) + listPath(obj), "custom": obj.custom(),
 			"colors": colors(), "icons": []any{}, "iconUrl": nil, "miniIconUrl": nil,
 		})
 	}
@@ -117,7 +117,7 @@ func colors() []map[string]string {
 func appSwitcher(rq *request) map[string]any {
 	return map[string]any{"appMenuItems": []map[string]any{{
 		"type": "Tabset", "name": "Service", "label": "Service", "description": nil, "content": nil, "colors": colors(), "icons": []any{},
-		"url": originOf(rq) + "/",
+		"url": addressOf(rq) + "/",
 	}}}
 }
 

@@ -36,21 +36,6 @@ const (
 	kindSpent   = "spent"
 )
 
-// addSessionColumns brings the table of an older file up to date.
-func addSessionColumns(ctx context.Context, tx *sql.Tx) error {
-	var n int
-	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM pragma_table_info('session') WHERE name = 'family'").Scan(&n); err != nil {
-		return fmt.Errorf("reading the columns of session: %w", err)
-	}
-	if n > 0 {
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, "ALTER TABLE session ADD COLUMN family TEXT NOT NULL DEFAULT ''"); err != nil {
-		return fmt.Errorf("adding family to session: %w", err)
-	}
-	return nil
-}
-
 // sessions keeps tokens by hash, in memory with the store behind it.
 type sessions struct {
 	store *store

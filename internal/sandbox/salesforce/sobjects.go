@@ -241,8 +241,8 @@ func (o *Org) createOne(rq *request, obj *object) (*response, error) {
 		return nil, located(rq.body, err)
 	}
 	if obj.event {
-		// A published event is on its way, and has no address.
-		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: id, Fields: []string{}}}
+		// A published event is on its way, and has no address but a name.
+		queued := []collectionError{{Code: "OPERATION_ENQUEUED", Message: eventUUID(id), Fields: []string{}}}
 		return &response{status: http.StatusCreated, body: collectionResult{saveResult: saveResult{ID: id, Success: true}, Errors: queued}}, nil
 	}
 	o.noteRecent(rq, id)

@@ -32,8 +32,9 @@ type store struct {
 	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
-	txn    txnState
-	pruned time.Time // when old changes were last dropped
+	txn     txnState
+	pruned  time.Time // when old changes were last dropped
+	commits int64     // number of the last transaction that logged changes
 
 	rolledBack func() // told when a transaction was undone, nil: nobody
 }
@@ -41,7 +42,10 @@ type store struct {
 // txnState is what the write transaction under way keeps.
 type txnState struct {
 	key     string // names it in change events; empty: nothing was logged yet
+	at      time.Time
+	commit  int64 // its number
 	changes int64
+	held    *loggedChange // not written yet: more records may follow with the same change
 
 	overflowed map[string]bool // channels that were told that there are too many changes
 
@@ -150,7 +154,7 @@ CREATE TABLE IF NOT EXISTS session (
 -- by the last digits of numbers, and with a + after the entity by those of texts (see phoneKeys)
 CREATE TABLE IF NOT EXISTS phone (
   entity TEXT NOT NULL, reversed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (entity, reversed, id)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable + qAttemptTable
+CREATE INDEX IF NOT EXISTS session_expires ON session (expires);` + qChangeTable + qJobTable + qManagedTable + qAttemptTable + qSchemaTable + qChannelTable
 
 // storedColumn is one column of a table; text fields have a folded one besides their own.
 type storedColumn struct{ name, sqlType string }
@@ -193,32 +197,32 @@ func tablesDDL(sc *schema) string {
 	return b.String()
 }
 
-// addColumns brings an older file's table up to the definition.
-func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:gosec // names come from the definitions
+// addColumnsTo brings an older file's table up to the definition.
+func addColumnsTo(ctx context.Context, tx *sql.Tx, table string, columns []storedColumn) error {
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+table+")") //nolint:gosec // names come from the definitions
 	if err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+		return fmt.Errorf("reading the columns of %s: %w", table, err)
 	}
 	have := map[string]bool{}
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
+			return errors.Join(fmt.Errorf("reading the columns of %s: %w", table, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
 		}
 		have[`"`+name+`"`] = true
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
+		return fmt.Errorf("reading the columns of %s: %w", table, err)
 	}
 	if len(have) == 0 {
 		return nil
 	}
-	for _, c := range storedColumns(o) {
+	for _, c := range columns {
 		if have[c.name] {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+o.table()+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
-			return fmt.Errorf("adding %s to %s: %w", c.name, o.name, err)
+		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+table+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
+			return fmt.Errorf("adding %s to %s: %w", c.name, table, err)
 		}
 	}
 	return nil
@@ -232,6 +236,9 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	s.txn = txnState{}
 	err = fn(tx)
+	if err == nil {
+		err = s.release(ctx, tx)
+	}
 	if err == nil {
 		err = s.settleAll(ctx, tx)
 	}

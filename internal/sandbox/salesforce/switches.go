@@ -21,6 +21,7 @@ import (
 //	POST   /sandbox/api/sessions/expire[?user=]  ends all access tokens, or one user's
 //	POST   /sandbox/api/events/forget    drops all events kept so far: replay ids of before are invalid from now on
 //	POST   /sandbox/api/streams/cut      ends all streams: Pub/Sub subscriptions break, CometD clients are unknown
+//	PUT    /sandbox/api/presence         {"user": "ada@example.org", "status": "Available"}: as the user does in the console
 //	GET    /sandbox/api/requests?n=      the newest API requests
 //
 // A rule says what it strikes and how, all but "kind" may be left out:
@@ -62,6 +63,7 @@ func (o *Org) switches(mux *http.ServeMux) {
 		o.CutStreams()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("PUT /sandbox/api/presence", o.setPresence)
 	mux.HandleFunc("GET /sandbox/api/requests", o.listRequests)
 }
 

@@ -40,7 +40,7 @@ func TestBulkSeesItsOwnRows(t *testing.T) {
 	if _, out := o.api(http.MethodGet, "/search?q=FIND+%7B4155550121%7D+IN+PHONE+FIELDS+RETURNING+Account(Name)", ""); !strings.Contains(out, "Account 121") {
 		t.Errorf("by number: %s", out)
 	}
-	changes, err := o.changesAfter(t.Context(), "AccountChangeEvent", 0, 2*n)
+	changes, err := o.changesAfter(t.Context(), "AccountChangeEvent", 0, 2*n, deliverBytes)
 	if err != nil || len(changes) != n {
 		t.Fatalf("%d changes, %v", len(changes), err)
 	}
@@ -49,7 +49,7 @@ func TestBulkSeesItsOwnRows(t *testing.T) {
 			t.Fatalf("change %d is number %d of its transaction: %s", i, c.n, c.data)
 		}
 	}
-	if topic, err := o.changesAfter(t.Context(), "/topic/Hot", 0, 2*n); err != nil || len(topic) != n {
+	if topic, err := o.changesAfter(t.Context(), "/topic/Hot", 0, 2*n, deliverBytes); err != nil || len(topic) != n {
 		t.Errorf("%d events of the topic, %v", len(topic), err)
 	}
 }

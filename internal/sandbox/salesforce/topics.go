@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -77,11 +79,11 @@ func (o *Org) parseTopic(name, src string) (*pushTopic, *object, error) {
 		return nil, nil, badRequest("INVALID_FIELD", "the query of a PushTopic: %s", err)
 	}
 	obj := o.schema.object(q.From[0].Name)
-	switch {
-	case obj == nil || !obj.tracked():
+	if obj == nil || !obj.tracked() {
 		return nil, nil, badRequest("INVALID_FIELD", "entity %s is not supported by PushTopics", shorten(q.From[0].Name))
-	case q.Count || isAggregate(q) || len(q.OrderBy) > 0 || q.Limit != nil || q.Offset != nil || len(q.From) > 1:
-		return nil, nil, badRequest("INVALID_FIELD", "the query of a PushTopic has fields of one entity and conditions only: remove aggregates, ORDER BY, LIMIT and OFFSET")
+	}
+	if problem := unsupported(obj, q); problem != "" {
+		return nil, nil, badRequest("INVALID_FIELD", "%s", problem)
 	}
 	c := &compiler{schema: o.schema, src: src, zone: "UTC"}
 	p, err := c.compile(q)
@@ -91,7 +93,7 @@ func (o *Org) parseTopic(name, src string) (*pushTopic, *object, error) {
 	t := &pushTopic{name: name, query: q, src: src, selected: map[string]bool{}, filtered: map[string]bool{}}
 	for _, n := range p.nodes {
 		if n.kind != leafNode {
-			return nil, nil, badRequest("INVALID_FIELD", "the query of a PushTopic selects fields of %s itself only", obj.name)
+			return nil, nil, badRequest("INVALID_FIELD", "relationships are not supported")
 		}
 		t.selected[n.field.name] = true
 	}
@@ -104,6 +106,73 @@ func (o *Org) parseTopic(name, src string) (*pushTopic, *object, error) {
 		}
 	})
 	return t, obj, nil
+}
+
+// unsupported says what of a query PushTopics do not take, in the platform's words (Streaming API guide, "Unsupported
+// PushTopic Queries").
+func unsupported(obj *object, q *soql.Query) string {
+	switch {
+	case q.Count || isAggregate(q):
+		return "Aggregate queries are not supported"
+	case len(q.From) > 1:
+		return "relationships are not supported"
+	case len(q.OrderBy) > 0:
+		return "'ORDER BY' clause is not allowed"
+	case q.Limit != nil:
+		return "'LIMIT' is not allowed"
+	case q.Offset != nil:
+		return "'OFFSET' is not allowed"
+	case negates(q.Where):
+		return "'NOT' is not supported"
+	}
+	problem := ""
+	operands(q.Where, func(e soql.Expr) {
+		f, isField := e.(*soql.Field)
+		if isField && strings.Contains(f.Name, ".") {
+			problem = "relationships are not supported"
+		}
+	})
+	conditions(q.Where, func(c soql.Cond) {
+		in, isIn := c.(*soql.In)
+		if isIn && in.Sub != nil {
+			problem = "semi/anti join sub-selects are not supported"
+		}
+	})
+	fieldsOf(q.Where, func(name string) {
+		if f := obj.field(name); f != nil && f.kind == typeTextArea {
+			problem = "text area field '" + f.name + "' cannot be searched in a PushTopic query"
+		}
+	})
+	return problem
+}
+
+// conditions tells a condition and those in it.
+func conditions(c soql.Cond, tell func(c soql.Cond)) {
+	if c == nil {
+		return
+	}
+	tell(c)
+	switch c := c.(type) {
+	case *soql.And:
+		for _, term := range c.Terms {
+			conditions(term, tell)
+		}
+	case *soql.Or:
+		for _, term := range c.Terms {
+			conditions(term, tell)
+		}
+	case *soql.Not:
+		conditions(c.Term, tell)
+	}
+}
+
+// negates reports whether a condition has a NOT; NOT IN and != are none.
+func negates(c soql.Cond) (found bool) {
+	conditions(c, func(c soql.Cond) {
+		_, is := c.(*soql.Not)
+		found = found || is
+	})
+	return found
 }
 
 // fieldsOf tells the names of the fields a condition looks at.
@@ -225,12 +294,50 @@ func (o *Org) topicRecord(ctx context.Context, tx *sql.Tx, user string, t *pushT
 	return slices.Concat([]byte("{"), rest), nil
 }
 
-// checkTopic refuses a PushTopic whose query cannot work.
+// checkTopic refuses a PushTopic whose query cannot work, or names none of the fields it is to notify for.
 func (o *Org) checkTopic(obj *object, r record) error {
 	if obj.name != "PushTopic" {
 		return nil
 	}
 	o.topics.clear()
-	_, _, err := o.parseTopic(r.text("Name"), r.text("Query"))
-	return err
+	t, _, err := o.parseTopic(r.text("Name"), r.text("Query"))
+	if err != nil {
+		return err
+	}
+	selects, filters := len(t.selected) > 1, len(t.filtered) > 1 || len(t.filtered) == 1 && !t.filtered["Id"]
+	fields := r.text("NotifyForFields")
+	if !selects && !filters && strings.EqualFold(fields, "Referenced") || !selects && strings.EqualFold(fields, "Select") || !filters && strings.EqualFold(fields, "Where") {
+		return onFields(badRequest("INVALID_FIELD", "NotifyForFields %s needs a field other than Id in the clause it names: change it to All or name one", fields), "NotifyForFields")
+	}
+	return nil
+}
+
+// topicMessage writes the event of a PushTopic as the streaming API delivers it: without the fields a user may not see.
+func (o *Org) topicMessage(c *change, v *view) ([]byte, error) {
+	var in struct {
+		Type    string          `json:"type"`
+		SObject json.RawMessage `json:"sobject"`
+	}
+	if err := json.Unmarshal(c.data, &in); err != nil {
+		return nil, err //nolint:wrapcheck // the log is ours: the caller reports it as such
+	}
+	if obj := o.schema.objectOf(c.id); !v.all {
+		if obj == nil || !v.sees(obj) {
+			return nil, nil
+		}
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal(in.SObject, &values); err != nil {
+			return nil, err //nolint:wrapcheck // as above
+		}
+		maps.DeleteFunc(values, func(name string, _ json.RawMessage) bool { return v.schema.object(obj.name).field(name) == nil })
+		raw, err := json.Marshal(values)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // as above
+		}
+		in.SObject = raw
+	}
+	return json.Marshal(map[string]any{ //nolint:wrapcheck // as above
+		"event":   map[string]any{"createdDate": c.at.UTC().Format(eventTime), "replayId": c.seq, "type": in.Type},
+		"sobject": in.SObject,
+	})
 }

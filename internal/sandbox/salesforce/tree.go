@@ -136,7 +136,7 @@ func (o *Org) saveTree(rq *request, levels [][]*treeNode) (saved, failed []map[s
 				if n.parent != nil {
 					n.fields[n.link.name] = appendString(nil, n.parent.saved)
 				}
-				_, err := savepoint(rq.ctx, tx, func() (_ saveResult, err error) {
+				_, err := o.store.savepoint(rq.ctx, tx, func() (_ saveResult, err error) {
 					n.saved, err = o.insertOne(&part, n.object, n.fields)
 					return saveResult{}, err
 				})

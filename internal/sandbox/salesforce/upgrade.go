@@ -33,15 +33,23 @@ func (s *store) migrate(ctx context.Context, sc *schema, up upgrade) error {
 	return s.reindexPhones(ctx, sc, up)
 }
 
+// systemColumns are what tables besides those of records got since they were first made.
+var systemColumns = map[string][]storedColumn{ //nolint:gochecknoglobals // never changed
+	"session":  {{`"family"`, "TEXT NOT NULL DEFAULT ''"}},
+	`"change"`: {{`"commit_no"`, "INTEGER NOT NULL DEFAULT 0"}, {`"origin"`, "TEXT NOT NULL DEFAULT ''"}},
+}
+
 func makeTables(ctx context.Context, tx *sql.Tx, sc *schema, ddl, sum string) error {
 	if _, err := tx.ExecContext(ctx, qSystemTables); err != nil {
 		return fmt.Errorf("making the system tables: %w", err)
 	}
-	if err := addSessionColumns(ctx, tx); err != nil {
-		return err
+	for table, columns := range systemColumns {
+		if err := addColumnsTo(ctx, tx, table, columns); err != nil {
+			return err
+		}
 	}
 	for _, o := range sc.objects {
-		if err := addColumns(ctx, tx, o); err != nil {
+		if err := addColumnsTo(ctx, tx, o.table(), storedColumns(o)); err != nil {
 			return err
 		}
 	}

@@ -174,7 +174,7 @@ func (o *Org) usernameOf(ctx context.Context, id string) func() string {
 
 // changeTypes are the types of change events in the order of their schema.
 var changeTypes = []changeKind{ //nolint:gochecknoglobals // a table
-	kindCreate, kindUpdate, kindDelete, "UNDELETE", gap + kindCreate, gap + kindUpdate, gap + kindDelete, "GAP_UNDELETE", "GAP_OVERFLOW", "SNAPSHOT",
+	kindCreate, kindUpdate, kindDelete, kindUndelete, gap + kindCreate, gap + kindUpdate, gap + kindDelete, "GAP_UNDELETE", "GAP_OVERFLOW", "SNAPSHOT",
 }
 
 // gap starts the type of an event that says no more than that a record changed.
@@ -182,7 +182,7 @@ const gap changeKind = "GAP_"
 
 // strikeEvent lets faults lose an event, the kind is then empty, or blank it.
 func (o *Org) strikeEvent(ctx context.Context, channel string, kind changeKind, user string, data []byte) (changeKind, []byte) {
-	change := kind == kindCreate || kind == kindUpdate || kind == kindDelete
+	change := kind == kindCreate || kind == kindUpdate || kind == kindDelete || kind == kindUndelete
 	if change {
 		channel = "/data/" + channel
 	}

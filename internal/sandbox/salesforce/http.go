@@ -216,6 +216,10 @@ func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
 		return nil
 	}
 	note(w, s)
+	if !o.usesAPI(r.Context(), s.user) {
+		writeFault(w, apiDisabled())
+		return nil
+	}
 	if !o.spend(w) {
 		return nil
 	}
@@ -379,6 +383,9 @@ func (o *Org) tooling(rq *request) (*response, error) {
 		case "query", "queryall", "search", "sobjects":
 			if rq.method == http.MethodGet {
 				return o.route(&inner)
+			}
+			if toolingWrites(&inner) {
+				return o.toolingStatus(&inner)
 			}
 			return nil, methodNotAllowed(rq.method)
 		}

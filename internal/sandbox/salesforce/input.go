@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/mail"
 	"slices"
 	"strings"
@@ -158,6 +159,9 @@ func checkNumber(f *field, v any) (any, error) {
 	x, err := n.Float64()
 	if err != nil {
 		return nil, cannotRead(f, v)
+	}
+	if f.precision > 0 && math.Abs(x) >= math.Pow10(f.precision-f.scale) {
+		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %v", f.label, n), f.name)
 	}
 	if f.kind == typeInt {
 		if x != float64(int64(x)) {

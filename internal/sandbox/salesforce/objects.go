@@ -1,5 +1,7 @@
 package salesforce
 
+import "slices"
+
 // definition is an entity as written down: see parseField for the lines of fields. Id, IsDeleted and the audit fields
 // are added to each.
 type definition struct {
@@ -11,7 +13,7 @@ type definition struct {
 // definitions lists the entities of the org with the field names, types and lengths of the platform's object reference.
 // What ends in __c is custom, as an administrator would add it.
 func definitions() []definition {
-	return append([]definition{
+	return slices.Concat([]definition{
 		{name: "Account", label: "Account", plural: "Accounts", prefix: "001", fields: accountFields},
 		{name: "Contact", label: "Contact", plural: "Contacts", prefix: "003", fields: contactFields},
 		{name: "Case", label: "Case", plural: "Cases", prefix: "500", fields: caseFields},
@@ -24,7 +26,7 @@ func definitions() []definition {
 		{name: "Group", label: "Group", plural: "Groups", prefix: "00G", fields: groupFields, setup: true},
 		{name: "PushTopic", label: "Push Topic", plural: "Push Topics", prefix: "0IF", fields: pushTopicFields, setup: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
-	}, serviceDefinitions()...)
+	}, serviceDefinitions(), metadataDefinitions())
 }
 
 const accountFields = `Name string required name
@@ -177,7 +179,7 @@ CallCenterId reference ->CallCenter/CallCenter`
 const profileFields = `Name string required name
 Description textarea
 UserType picklist {Standard|Guest} =Standard
-PermissionsApiEnabled boolean =true`
+PermissionsApiEnabled boolean =true label=API_Enabled`
 
 const organizationFields = `Name string(80) required name
 Division string(80)

@@ -172,7 +172,10 @@ func (o *Org) start(ctx context.Context) error {
 	if err := o.loadCredentials(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx)); err != nil {
+	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.mirrorAll(ctx)); err != nil {
+		return err
+	}
+	if err := o.loadAccess(ctx); err != nil {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -19,6 +21,27 @@ type Access struct {
 	Create bool `json:"create"`
 	Edit   bool `json:"edit"`
 	Delete bool `json:"delete"`
+	// ViewAll and ModifyAll are of all records, whoever owns them. Records are not shared one by one here, so that they mean
+	// Read, and all of the above.
+	ViewAll   bool `json:"view_all,omitempty"`
+	ModifyAll bool `json:"modify_all,omitempty"`
+}
+
+// System permissions, by the platform's names without "Permissions".
+const (
+	mayUseAPI         = "ApiEnabled"
+	mayViewSetup      = "ViewSetup"
+	mayManageUsers    = "ManageUsers"
+	mayViewAll        = "ViewAllData"
+	mayModifyAll      = "ModifyAllData"
+	mayHardDelete     = "BulkApiHardDelete"
+	maySeeDeveloper   = "ViewDeveloperName"
+	systemPermissions = "Permissions" // before the names, as fields
+)
+
+// SystemPermissions lists the system permissions the org knows.
+func SystemPermissions() []string {
+	return []string{mayUseAPI, mayViewSetup, mayManageUsers, mayViewAll, mayModifyAll, mayHardDelete, maySeeDeveloper}
 }
 
 // FieldAccess is what may be done with a field. Edit needs Read.
@@ -32,6 +55,9 @@ type FieldAccess struct {
 type Permissions struct {
 	Objects map[string]Access      `json:"objects"` // by entity
 	Fields  map[string]FieldAccess `json:"fields"`  // by Entity.Field
+	// System are the system permissions, see SystemPermissions. A profile without any has ApiEnabled, as the platform's
+	// Standard User.
+	System map[string]bool `json:"system,omitempty"`
 	// LoginRanges are the addresses (CIDR) users of a profile may sign in from; empty: any. Permission sets have none.
 	LoginRanges []string `json:"login_ranges,omitempty"`
 	// Users are the usernames a permission set is assigned to. Profiles are named by their users.
@@ -40,12 +66,10 @@ type Permissions struct {
 
 // access keeps the grants. A profile that is not restricted may do everything.
 type access struct {
-	// changing is held over a whole change. mu is not: what runs in a write transaction may wait for it.
-	changing sync.Mutex
-
 	mu    sync.RWMutex // guards all below
 	rules accessRules
 	views map[string]*view // by user id
+	age   int64            // counts what made views go
 }
 
 type accessRules struct {
@@ -53,79 +77,126 @@ type accessRules struct {
 	Sets     map[string]Permissions `json:"sets"`
 	// Made are the ids of the PermissionSet records that were made for sets, by name: they end with the set.
 	Made map[string]string `json:"made,omitempty"`
+	Age  int64             `json:"age,omitempty"` // counts the changes
 }
 
 // view is the org as a user sees it: the entities and fields that can be read, and which can be written.
 type view struct {
-	key     string // the same for the same view
+	key     string // the same for the same view, and another once what is granted changed
 	schema  *schema
 	all     bool // nothing is restricted
 	objects map[string]Access
 	edit    map[string]bool // Entity.Field
+	system  map[string]bool
 	ranges  []netip.Prefix
 }
 
 const maxGrants = 200
 
-// RestrictProfile limits the users of a profile to what p grants; nil lifts the limits. The administrator's own profile
-// cannot be limited, so that there is always a way back in.
+// RestrictProfile limits the users of a profile to what p grants; nil lifts the limits. A profile that is not there is made.
+// The administrator's own profile cannot be limited, so that there is always a way back in.
 func (o *Org) RestrictProfile(ctx context.Context, profile string, p *Permissions) error {
 	if profile == adminProfile {
 		return fmt.Errorf("the profile %s cannot be restricted: put the user into another", adminProfile)
 	}
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Profiles }, profile, nil)
+	return o.changeAccess(ctx, p, func(tx *sql.Tx, rules *accessRules) error {
+		parent, err := o.profileSet(ctx, tx, profile, p != nil)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			delete(rules.Profiles, profile)
+		} else {
+			rules.Profiles[profile] = *p
+		}
+		return o.mirrorGrants(ctx, tx, parent, p)
+	})
 }
 
 // SetPermissionSet gives the users of p what it grants, besides what their profile does; nil removes the set. Queries find the
 // set as a PermissionSet, one that was there under the name or label if there is, and its users as PermissionSetAssignments.
 func (o *Org) SetPermissionSet(ctx context.Context, name string, p *Permissions) error {
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Sets }, name, o.mirrorSet)
+	return o.changeAccess(ctx, p, func(tx *sql.Tx, rules *accessRules) error {
+		if p == nil {
+			delete(rules.Sets, name)
+		} else {
+			rules.Sets[name] = *p
+		}
+		return o.mirrorSet(ctx, tx, rules, name, p)
+	})
 }
 
 const adminProfile = "System Administrator"
 
-// mirrorFunc makes the records that show a change of the grants called name; p is nil where they end.
-type mirrorFunc func(ctx context.Context, tx *sql.Tx, next *accessRules, name string, p *Permissions) error
-
-func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*accessRules) map[string]Permissions, name string, mirror mirrorFunc) error {
+// changeAccess changes the rules, and with them the records that show them, in one transaction.
+func (o *Org) changeAccess(ctx context.Context, p *Permissions, change func(tx *sql.Tx, rules *accessRules) error) error {
 	if p != nil {
 		if err := o.checkPermissions(p); err != nil {
 			return err
 		}
 	}
-	o.access.changing.Lock()
-	defer o.access.changing.Unlock()
-	o.access.mu.RLock()
-	was := o.access.rules
-	o.access.mu.RUnlock()
-	next := accessRules{Profiles: maps.Clone(was.Profiles), Sets: maps.Clone(was.Sets), Made: maps.Clone(was.Made)}
-	if p == nil {
-		delete(part(&next), name)
-	} else {
-		part(&next)[name] = *p
+	return o.store.update(ctx, func(tx *sql.Tx) error {
+		o.store.txn.mirror = true
+		rules, err := o.txRules(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, rules); err != nil {
+			return err
+		}
+		return o.keepRules(ctx, tx, rules)
+	})
+}
+
+// txRules are the grants as the transaction under way sees them.
+func (o *Org) txRules(ctx context.Context, tx *sql.Tx) (*accessRules, error) {
+	if o.store.txn.rules != nil {
+		return o.store.txn.rules, nil
 	}
-	if len(next.Profiles)+len(next.Sets) > maxGrants {
+	rules := &accessRules{Profiles: map[string]Permissions{}, Sets: map[string]Permissions{}}
+	var raw string
+	err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = 'permissions'").Scan(&raw)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return rules, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the permissions: %w", err)
+	}
+	if err := json.Unmarshal([]byte(raw), rules); err != nil {
+		return nil, fmt.Errorf("reading the permissions: %w", err)
+	}
+	return rules, nil
+}
+
+// keepRules stores the grants; they are in force once the transaction is.
+func (o *Org) keepRules(ctx context.Context, tx *sql.Tx, rules *accessRules) error {
+	if len(rules.Profiles)+len(rules.Sets) > maxGrants {
 		return fmt.Errorf("more than %d profiles and permission sets", maxGrants)
 	}
-	err := o.store.update(ctx, func(tx *sql.Tx) error {
-		if mirror != nil {
-			if err := mirror(ctx, tx, &next, name, p); err != nil {
-				return err
-			}
-		}
-		raw, err := json.Marshal(next)
-		if err != nil {
-			return fmt.Errorf("encoding permissions: %w", err)
-		}
-		return setMeta(ctx, tx, "permissions", string(raw))
-	})
+	rules.Age++
+	raw, err := json.Marshal(rules)
 	if err != nil {
-		return err
+		return fmt.Errorf("encoding permissions: %w", err)
 	}
-	o.access.mu.Lock()
-	defer o.access.mu.Unlock()
-	o.access.rules, o.access.views = next, map[string]*view{}
-	return nil
+	o.store.txn.rules = rules
+	o.store.txn.after = append(o.store.txn.after, func() {
+		var kept accessRules // a copy: the transaction may still be changing its own
+		if json.Unmarshal(raw, &kept) == nil {
+			o.access.use(kept)
+		}
+	})
+	return setMeta(ctx, tx, "permissions", string(raw))
+}
+
+// use puts rules into force, unless newer ones are.
+func (a *access) use(rules accessRules) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if rules.Age < a.rules.Age {
+		return
+	}
+	a.rules, a.views = rules, map[string]*view{}
+	a.age++
 }
 
 func (o *Org) checkPermissions(p *Permissions) error {
@@ -138,6 +209,11 @@ func (o *Org) checkPermissions(p *Permissions) error {
 		entity, f, _ := strings.Cut(name, ".")
 		if obj := o.schema.object(entity); obj == nil || obj.field(f) == nil {
 			return fmt.Errorf("there is no field %s: write Entity.Field", shorten(name))
+		}
+	}
+	for name := range p.System {
+		if !slices.Contains(SystemPermissions(), name) {
+			return fmt.Errorf("there is no system permission %s: use %s", shorten(name), strings.Join(SystemPermissions(), ", "))
 		}
 	}
 	for _, r := range p.LoginRanges {
@@ -163,6 +239,7 @@ func (a *access) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.views = map[string]*view{}
+	a.age++
 }
 
 const qProfileOf = `SELECT COALESCE(p."Name", ''), u."Username" FROM "User" u LEFT JOIN "Profile" p ON p."Id" = u."ProfileId" WHERE u."Id" = ?`
@@ -171,7 +248,7 @@ const qProfileOf = `SELECT COALESCE(p."Name", ''), u."Username" FROM "User" u LE
 func (o *Org) viewOf(ctx context.Context, user string) *view {
 	a := &o.access
 	a.mu.RLock()
-	v, open := a.views[user], len(a.rules.Profiles) == 0
+	v, open, age := a.views[user], len(a.rules.Profiles) == 0, a.age
 	a.mu.RUnlock()
 	switch {
 	case v != nil:
@@ -196,49 +273,107 @@ func (o *Org) viewOf(ctx context.Context, user string) *view {
 				granted = append(granted, set)
 			}
 		}
-		v = newView(o.schema, user, granted)
+		v = newView(o.schema, user+"/"+strconv.FormatInt(age, 10), granted)
 	}
-	a.views[user] = v
+	if a.age == age { // else the profile that was read may be another by now
+		a.views[user] = v
+	}
 	return v
 }
 
-// newView joins what is granted.
+// newView joins what is granted: by the profile first.
 func newView(full *schema, key string, granted []Permissions) *view {
-	v := &view{key: key, objects: map[string]Access{}, edit: map[string]bool{}, schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}}}
+	v := &view{
+		key: key, objects: map[string]Access{}, edit: map[string]bool{}, system: map[string]bool{},
+		schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}},
+	}
 	for _, r := range granted[0].LoginRanges {
 		if p, err := netip.ParsePrefix(r); err == nil {
 			v.ranges = append(v.ranges, p)
 		}
 	}
+	v.system[mayUseAPI] = granted[0].System == nil
+	for _, g := range granted {
+		for name, on := range g.System {
+			v.system[name] = v.system[name] || on
+		}
+	}
 	for _, obj := range full.objects {
-		var sum Access
-		readable := map[string]bool{}
-		for _, g := range granted {
-			add := g.object(obj)
-			sum = Access{sum.Read || add.Read, sum.Create || add.Create, sum.Edit || add.Edit, sum.Delete || add.Delete}
-			for _, f := range obj.fields {
-				fa := g.field(obj, f)
-				readable[f.name] = readable[f.name] || fa.Read || fa.Edit
-				v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit
-			}
-		}
-		if !sum.Read {
-			continue
-		}
-		v.objects[obj.name] = sum
-		v.schema.add(obj.without(func(f *field) bool { return readable[f.name] }))
+		v.see(obj, granted)
 	}
 	v.schema.narrow()
 	_ = v.schema.relate() // narrow took out what could fail
 	return v
 }
 
+// see adds an entity as far as it is granted.
+func (v *view) see(obj *object, granted []Permissions) {
+	whole := v.implied(obj, granted)
+	sum, readable := whole, map[string]bool{}
+	for _, g := range granted {
+		add := g.object(obj)
+		sum = Access{Read: sum.Read || add.Read, Create: sum.Create || add.Create, Edit: sum.Edit || add.Edit, Delete: sum.Delete || add.Delete}
+		for _, f := range obj.fields {
+			fa := g.field(obj, f)
+			readable[f.name] = readable[f.name] || fa.Read || fa.Edit || whole.Read
+			v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit || whole.Create || whole.Edit
+		}
+	}
+	if !sum.Read {
+		return
+	}
+	v.objects[obj.name] = sum
+	hidden := obj.developerNamed() && !v.system[maySeeDeveloper] && !v.system[mayViewSetup] && !v.system[mayModifyAll]
+	v.schema.add(obj.without(func(f *field) bool { return readable[f.name] && !(hidden && f.name == "DeveloperName") }))
+}
+
+// implied is what system permissions grant of an entity, and what everybody may look at.
+func (v *view) implied(obj *object, granted []Permissions) Access {
+	users := obj.grants() || slices.Contains([]string{"User", "UserLogin", "UserRole", "Group", "GroupMember"}, obj.name)
+	switch {
+	case v.system[mayModifyAll], users && v.system[mayManageUsers]:
+		return Access{Read: true, Create: true, Edit: true, Delete: true}
+	case v.system[mayViewAll], obj.setup && v.system[mayViewSetup]:
+		return Access{Read: true}
+	}
+	named := slices.ContainsFunc(granted, func(p Permissions) bool { return p.names(obj) })
+	return Access{Read: !named && obj.forEverybody()}
+}
+
+// forEverybody reports whether all users of the platform may read an entity, without a grant.
+func (o *object) forEverybody() bool {
+	return slices.Contains([]string{
+		"User", "Profile", "UserRole", "Organization", "Group", "GroupMember", "QueueSobject", "RecordType", "CallCenter", "EntityDefinition",
+		"FieldDefinition", "EntityParticle", "PicklistValueInfo",
+	}, o.name)
+}
+
+// developerNamed reports whether the DeveloperName of an entity is shown to who may see such names only (object reference,
+// "View DeveloperName").
+func (o *object) developerNamed() bool {
+	return slices.Contains([]string{"ServicePresenceStatus", "ServiceChannel", "PresenceUserConfig", "QueueRoutingConfig"}, o.name)
+}
+
+// names reports whether an entity is named, be it with nothing.
+func (p *Permissions) names(obj *object) bool {
+	for name := range p.Objects {
+		if strings.EqualFold(name, obj.name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *Permissions) object(obj *object) Access {
 	for name, a := range p.Objects {
-		if strings.EqualFold(name, obj.name) {
-			a.Read = a.Read || a.Create || a.Edit || a.Delete
-			return a
+		if !strings.EqualFold(name, obj.name) {
+			continue
 		}
+		if a.ModifyAll {
+			return Access{Read: true, Create: a.Create, Edit: true, Delete: true, ViewAll: true, ModifyAll: true}
+		}
+		a.Read = a.Read || a.Create || a.Edit || a.Delete || a.ViewAll
+		return a
 	}
 	return Access{}
 }
@@ -250,7 +385,7 @@ func (p *Permissions) field(obj *object, f *field) FieldAccess {
 		return FieldAccess{}
 	}
 	whole := FieldAccess{Read: true, Edit: a.Create || a.Edit}
-	if f.required || f.nameField || f.kind == typeID || f.readOnly && (f.name == "IsDeleted" || strings.HasPrefix(f.name, "Created") || strings.HasPrefix(f.name, "LastModified") || f.name == "SystemModstamp") {
+	if f.required || f.nameField || f.system() {
 		return whole
 	}
 	named := false
@@ -269,6 +404,9 @@ func (p *Permissions) field(obj *object, f *field) FieldAccess {
 	}
 	return whole
 }
+
+// may reports whether a user has a system permission.
+func (v *view) may(permission string) bool { return v.all || v.system[permission] }
 
 func (s *schema) add(o *object) {
 	s.objects = append(s.objects, o)
@@ -325,7 +463,10 @@ func (o *Org) mayWrite(ctx context.Context, user string, obj *object, kind write
 		return nil
 	}
 	a := v.objects[obj.name]
-	if kind == writeCreate && !a.Create || kind == writeEdit && !a.Edit || kind == writeDelete && !a.Delete {
+	if kind == writeCreate && !a.Create {
+		return badRequest("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: %s", obj.label)
+	}
+	if kind == writeEdit && !a.Edit || kind == writeDelete && !a.Delete {
 		return fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
 	}
 	var locked []string

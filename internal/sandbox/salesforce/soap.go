@@ -139,6 +139,9 @@ func (o *Org) soapLogin(w http.ResponseWriter, r *http.Request, segs []string, v
 	if !o.mayCome(r.Context(), user.id, r.RemoteAddr) {
 		return "", &soapFault{"LOGIN_MUST_USE_SECURITY_TOKEN", "the profile's login IP ranges do not hold this address"}
 	}
+	if !o.usesAPI(r.Context(), user.id) {
+		return "", &soapFault{"API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"}
+	}
 	s := session{user: user.id, client: "soap", scope: fullScope, name: user.username}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
 	if err != nil {

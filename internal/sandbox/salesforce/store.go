@@ -49,6 +49,10 @@ type txnState struct {
 
 	stmts map[string]*sql.Stmt // nil: the text ran once so far
 
+	after  []func()     // run once the transaction is in the file
+	rules  *accessRules // the grants as this transaction leaves them; nil: as they were
+	mirror bool         // records of grants are written that follow the rules
+
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting
 }
@@ -67,7 +71,10 @@ const (
 
 // registerFunctions adds our SQL functions to the driver, which keeps them for the whole process.
 var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals // the driver's registry is global too
-	return sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis)
+	return errors.Join(
+		sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis),
+		sqlite.RegisterDeterministicScalarFunction("sandbox_fold", 1, foldText),
+	)
 })
 
 // localMillis shifts a moment in milliseconds to the wall clock of a zone.
@@ -273,37 +280,6 @@ func tablesDDL(sc *schema) string {
 	return b.String()
 }
 
-// addColumns brings an older file's table up to the definition.
-func addColumns(ctx context.Context, tx *sql.Tx, o *object) error {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_info("+o.table()+")") //nolint:gosec // names come from the definitions
-	if err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
-	}
-	have := map[string]bool{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return errors.Join(fmt.Errorf("reading the columns of %s: %w", o.name, err), rows.Close()) //nolint:sqlclosecheck // closed with its error on either way out
-		}
-		have[`"`+name+`"`] = true
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("reading the columns of %s: %w", o.name, err)
-	}
-	if len(have) == 0 {
-		return nil
-	}
-	for _, c := range storedColumns(o) {
-		if have[c.name] {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "ALTER TABLE "+o.table()+" ADD COLUMN "+c.name+" "+c.sqlType); err != nil {
-			return fmt.Errorf("adding %s to %s: %w", c.name, o.name, err)
-		}
-	}
-	return nil
-}
-
 // update runs fn in one write transaction.
 func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
@@ -323,9 +299,12 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		}
 		return err
 	}
-	logged, texts := s.txn.changes > 0, s.txn.stmts // the next transaction may begin as soon as this one ends
+	logged, texts, after := s.txn.changes > 0, s.txn.stmts, s.txn.after // the next transaction may begin as soon as this one ends
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
+	}
+	for _, then := range after {
+		then()
 	}
 	if logged {
 		s.bell.ring()

@@ -22,11 +22,7 @@ func (o *Org) checkIngest(rq *request, j *job, in newJob) error {
 	}
 	j.Object, j.Operation = obj.name, in.Operation
 	switch in.Operation {
-	case "insert", "update", "delete":
-	case "hardDelete":
-		if !o.viewOf(rq.ctx, rq.user.user).may(mayHardDelete) {
-			return badRequest("FEATURENOTENABLED", "FeatureNotEnabled : hardDelete operation requires special user profile permission, please contact your system administrator")
-		}
+	case "insert", "update", "delete", "hardDelete":
 	case "upsert":
 		f := obj.field(in.ExternalID)
 		if f == nil || !f.external && f.kind != typeID {

@@ -353,14 +353,8 @@ func (o *Org) unique(ctx context.Context, tx *sql.Tx, obj *object, in record, id
 
 // sideEffects does what a change brings about elsewhere: text written to a case's internal comments becomes a comment.
 func (o *Org) sideEffects(ctx context.Context, tx *sql.Tx, user string, obj *object, id string, in record) error {
-	if obj.grants() || obj.name == "User" {
-		o.endSessions(ctx, in["IsActive"] == int64(0), id)
+	if obj.grants() {
 		return o.grantsChanged(ctx, tx, obj, id)
-	}
-	if obj.name == "UserLogin" && in["IsFrozen"] == int64(1) {
-		login, err := readRecord(ctx, inTx{o.store, tx}, obj, id)
-		o.endSessions(ctx, err == nil, login.text("UserId"))
-		return err
 	}
 	if obj.name != "Case" || in.text("Comments") == "" {
 		return nil

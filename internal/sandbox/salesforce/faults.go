@@ -199,6 +199,9 @@ func (o *Org) strikeEvent(ctx context.Context, channel string, kind changeKind, 
 // strikeCall lets faults strike a call of the Pub/Sub API.
 func (p *PubSub) strikeCall(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	after, err := p.strike(ctx, info.FullMethod)
+	if err == nil {
+		err = p.refuseAPI(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +215,9 @@ func (p *PubSub) strikeCall(ctx context.Context, in any, info *grpc.UnaryServerI
 // strikeStream is strikeCall for streams.
 func (p *PubSub) strikeStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	after, err := p.strike(stream.Context(), info.FullMethod)
+	if err == nil {
+		err = p.refuseAPI(stream.Context())
+	}
 	if err != nil {
 		return err
 	}
@@ -225,11 +231,8 @@ func (p *PubSub) strikeStream(server any, stream grpc.ServerStream, info *grpc.S
 func (p *PubSub) strike(ctx context.Context, method string) (after, err error) {
 	o := p.org
 	f, struck := o.faults.StrikeCall(method, func() string {
-		md, _ := metadata.FromIncomingContext(ctx)
-		for _, token := range md.Get("accesstoken") {
-			if s := o.sessions.find(strings.TrimPrefix(token, "Bearer "), false); s != nil {
-				return s.name
-			}
+		if s := p.caller(ctx); s != nil {
+			return s.name
 		}
 		return ""
 	})
@@ -251,6 +254,25 @@ func (p *PubSub) strike(ctx context.Context, method string) (after, err error) {
 		return broken(), nil
 	}
 	return nil, broken()
+}
+
+// caller is the session a call names, nil: none that lives.
+func (p *PubSub) caller(ctx context.Context) *session {
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, token := range md.Get("accesstoken") {
+		if s := p.org.sessions.find(strings.TrimPrefix(token, "Bearer "), false); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// refuseAPI refuses the calls of users who may not use the API.
+func (p *PubSub) refuseAPI(ctx context.Context) error {
+	if s := p.caller(ctx); s != nil && !p.org.usesAPI(ctx, s.user) {
+		return refuse(ctx, codes.PermissionDenied, "service.permission.denied", "%s", apiDisabled().Message)
+	}
+	return nil
 }
 
 // grpcCode is a status of HTTP in gRPC's terms.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,8 +116,8 @@ func (o *Org) mirrorSystem(ctx context.Context, tx *sql.Tx, parent string, p *Pe
 	}
 	set, args := make([]string, 0, len(SystemPermissions())), []any{}
 	for _, name := range SystemPermissions() {
-		set = append(set, `"`+systemPermissions+name+`" = ?`)
-		args = append(args, p == nil || p.System[name] || p.System == nil && owned && name == mayUseAPI)
+		set = append(set, `"`+permissionField+name+`" = ?`)
+		args = append(args, p == nil || slices.Contains(p.System, name) || p.System == nil && owned && name == apiEnabled)
 	}
 	if err := o.store.exec(ctx, tx, `UPDATE "PermissionSet" SET `+strings.Join(set, ", ")+` WHERE "Id" = ?`, append(args, parent)...); err != nil {
 		return fmt.Errorf("storing the system permissions of %s: %w", parent, err)
@@ -198,7 +197,7 @@ func (o *Org) checkGrant(ctx context.Context, tx *sql.Tx, obj *object, r record)
 		key, arg = `"Field" = ?`, r.text("Field")
 	default:
 		for _, name := range []string{"Create", "Delete", "ViewAllRecords", "ModifyAllRecords"} {
-			needsRead = needsRead || r[systemPermissions+name] == int64(1)
+			needsRead = needsRead || r[permissionField+name] == int64(1)
 		}
 	}
 	if needsRead && r["PermissionsRead"] != int64(1) {
@@ -241,9 +240,6 @@ func (o *Org) profileOfSet(ctx context.Context, tx *sql.Tx, id string) (string, 
 
 // grantsChanged makes the rules follow a record of a grant that was written, or deleted.
 func (o *Org) grantsChanged(ctx context.Context, tx *sql.Tx, obj *object, id string) error {
-	if obj.name == "User" {
-		return o.ensureLogin(ctx, tx, id)
-	}
 	if o.store.txn.mirror {
 		return nil
 	}
@@ -299,10 +295,10 @@ func (r *accessRules) keyOf(set record) string {
 
 // recordedGrants reads what the records below a permission set grant.
 func (o *Org) recordedGrants(ctx context.Context, tx *sql.Tx, parent string, set record) (Permissions, error) {
-	p := Permissions{Objects: map[string]Access{}, Fields: map[string]FieldAccess{}, System: map[string]bool{}}
+	p := Permissions{Objects: map[string]Access{}, Fields: map[string]FieldAccess{}, System: []string{}}
 	for _, name := range SystemPermissions() {
-		if set[systemPermissions+name] == int64(1) {
-			p.System[name] = true
+		if set[permissionField+name] == int64(1) {
+			p.System = append(p.System, name)
 		}
 	}
 	on := func(v any) bool { return v == int64(1) }
@@ -356,18 +352,6 @@ func (o *Org) assigned(ctx context.Context, tx *sql.Tx, set string, before []str
 	return users, nil
 }
 
-// ensureLogin gives a user the record that says whether it is frozen.
-func (o *Org) ensureLogin(ctx context.Context, tx *sql.Tx, user string) error {
-	var n int
-	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM "UserLogin" WHERE "UserId" = ?`, user).Scan(&n); err != nil {
-		return fmt.Errorf("reading the sign-in state of %s: %w", user, err)
-	}
-	if n > 0 {
-		return nil
-	}
-	return o.addRows(ctx, tx, "UserLogin", []record{{"UserId": user}})
-}
-
 // mirrorAll makes the records of all grants anew where the definitions of entities changed since they were made.
 func (o *Org) mirrorAll(ctx context.Context) error {
 	schema, err := o.store.meta(ctx, "schema")
@@ -389,15 +373,6 @@ func (o *Org) mirrorAll(ctx context.Context) error {
 		}
 		for _, row := range sets {
 			if err := o.mirrorOne(ctx, tx, rules, text(row[0])); err != nil {
-				return err
-			}
-		}
-		users, err := o.txRows(ctx, tx, `SELECT "Id" FROM "User" WHERE "Id" NOT IN (SELECT "UserId" FROM "UserLogin") ORDER BY "Id"`, 1)
-		if err != nil {
-			return err
-		}
-		for _, row := range users {
-			if err := o.ensureLogin(ctx, tx, text(row[0])); err != nil {
 				return err
 			}
 		}
@@ -425,15 +400,11 @@ func (o *Org) mirrorOne(ctx context.Context, tx *sql.Tx, rules *accessRules, id 
 	return nil
 }
 
-// endSessions ends a user's sessions once the transaction is in the file, if it is to.
-func (o *Org) endSessions(ctx context.Context, end bool, user string) {
-	if !end || o.sessions == nil {
-		return
-	}
-	ctx = context.WithoutCancel(ctx)
-	o.store.txn.after = append(o.store.txn.after, func() {
-		if err := o.sessions.expire(ctx, func(s *session) bool { return s.user == user }); err != nil {
-			o.log.LogAttrs(ctx, slog.LevelError, "ending sessions", slog.String("error", err.Error()))
-		}
-	})
+// usesAPI reports whether a user may use the API at all.
+func (o *Org) usesAPI(ctx context.Context, user string) bool {
+	return o.viewOf(ctx, user).may(apiEnabled)
+}
+
+func apiDisabled() *apiError {
+	return fault(http.StatusForbidden, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.")
 }

@@ -143,6 +143,10 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "cometd"):
+		if s := o.sessions.find(bearer(r), false); s != nil && !o.usesAPI(r.Context(), s.user) {
+			writeFault(w, apiDisabled())
+			return
+		}
 		o.cometd(w, r, segs[1:])
 	case strings.EqualFold(segs[0], "id") && len(segs) == 3:
 		o.identity(w, r, segs[1:])

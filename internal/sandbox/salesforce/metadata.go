@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,10 @@ func metadataDefinitions() []definition {
 		{name: "EntityParticle", label: "Entity Particle", plural: "Entity Particles", prefix: "4ip", fields: entityParticleFields, readOnly: true, setup: true},
 		{name: "PicklistValueInfo", label: "Picklist Value Info", plural: "Picklist Value Infos", prefix: "4pv", fields: picklistValueFields, readOnly: true, setup: true},
 	}
+}
+
+func isMetadata(name string) bool {
+	return slices.ContainsFunc(metadataDefinitions(), func(d definition) bool { return d.name == name })
 }
 
 const entityDefinitionFields = `DurableId string name

@@ -8,7 +8,6 @@ func serviceDefinitions() []definition {
 		{name: "PermissionSet", label: "Permission Set", plural: "Permission Sets", prefix: "0PS", fields: permissionSetFields, setup: true},
 		{name: "ObjectPermissions", label: "Object Permissions", plural: "Object Permissions", prefix: "110", fields: objectPermissionFields, setup: true},
 		{name: "FieldPermissions", label: "Field Permissions", plural: "Field Permissions", prefix: "01k", fields: fieldPermissionFields, setup: true},
-		{name: "UserLogin", label: "User Login", plural: "User Login", prefix: "0Yw", fields: userLoginFields, setup: true},
 		{name: "RecordType", label: "Record Type", plural: "Record Types", prefix: "012", fields: recordTypeFields, readOnly: true, setup: true},
 		{name: "PermissionSetAssignment", label: "Permission Set Assignment", plural: "Permission Set Assignments", prefix: "0Pa", fields: assignmentFields, setup: true},
 		{name: "SetupEntityAccess", label: "Setup Entity Access", plural: "Setup Entity Access", prefix: "0J0", fields: setupAccessFields, setup: true},
@@ -51,6 +50,7 @@ PermissionsManageUsers boolean label=Manage_Users
 PermissionsViewAllData boolean label=View_All_Data
 PermissionsModifyAllData boolean label=Modify_All_Data
 PermissionsBulkApiHardDelete boolean label=Bulk_API_Hard_Delete
+PermissionsManageDataIntegrations boolean label=Manage_Data_Integrations
 PermissionsViewDeveloperName boolean label=View_DeveloperName`
 
 // The grants of a permission set, or of a profile by the permission set it owns.
@@ -68,11 +68,6 @@ SobjectType picklist(40) required createonly index
 Field picklist(85) required createonly
 PermissionsEdit boolean label=Edit_Field
 PermissionsRead boolean label=Read_Field`
-
-// userLoginFields keep who is frozen: a user who stays active and cannot sign in.
-const userLoginFields = `UserId reference required readonly ->User/User
-IsFrozen boolean label=Frozen
-IsPasswordLocked boolean label=Password_Locked`
 
 const recordTypeFields = `Name string(80) required name
 DeveloperName string(80) required

@@ -27,21 +27,24 @@ type Access struct {
 	ModifyAll bool `json:"modify_all,omitempty"`
 }
 
-// System permissions, by the platform's names without "Permissions".
+// The permissions of Permissions.System, by the platform's names.
 const (
-	mayUseAPI         = "ApiEnabled"
-	mayViewSetup      = "ViewSetup"
-	mayManageUsers    = "ManageUsers"
-	mayViewAll        = "ViewAllData"
-	mayModifyAll      = "ModifyAllData"
-	mayHardDelete     = "BulkApiHardDelete"
-	maySeeDeveloper   = "ViewDeveloperName"
-	systemPermissions = "Permissions" // before the names, as fields
+	apiEnabled             = "ApiEnabled"
+	viewSetup              = "ViewSetup"
+	manageUsers            = "ManageUsers"
+	viewAllData            = "ViewAllData"
+	modifyAllData          = "ModifyAllData"
+	bulkAPIHardDelete      = "BulkApiHardDelete"
+	manageDataIntegrations = "ManageDataIntegrations"
+	viewDeveloperName      = "ViewDeveloperName"
+	permissionField        = "Permissions" // before the name, of a field of PermissionSet
 )
 
-// SystemPermissions lists the system permissions the org knows.
+// SystemPermissions lists the permissions that are not of an entity.
 func SystemPermissions() []string {
-	return []string{mayUseAPI, mayViewSetup, mayManageUsers, mayViewAll, mayModifyAll, mayHardDelete, maySeeDeveloper}
+	return []string{
+		apiEnabled, viewSetup, manageUsers, viewAllData, modifyAllData, bulkAPIHardDelete, manageDataIntegrations, viewDeveloperName,
+	}
 }
 
 // FieldAccess is what may be done with a field. Edit needs Read.
@@ -55,9 +58,9 @@ type FieldAccess struct {
 type Permissions struct {
 	Objects map[string]Access      `json:"objects"` // by entity
 	Fields  map[string]FieldAccess `json:"fields"`  // by Entity.Field
-	// System are the system permissions, see SystemPermissions. A profile without any has ApiEnabled, as the platform's
-	// Standard User.
-	System map[string]bool `json:"system,omitempty"`
+	// System are the permissions that are not of an entity, see SystemPermissions. A profile that has none of them has
+	// ApiEnabled, as the platform's Standard User; one with an empty list has not.
+	System []string `json:"system,omitzero"`
 	// LoginRanges are the addresses (CIDR) users of a profile may sign in from; empty: any. Permission sets have none.
 	LoginRanges []string `json:"login_ranges,omitempty"`
 	// Users are the usernames a permission set is assigned to. Profiles are named by their users.
@@ -66,6 +69,9 @@ type Permissions struct {
 
 // access keeps the grants. A profile that is not restricted may do everything.
 type access struct {
+	// changing is held over a whole change. mu is not: what runs in a write transaction may wait for it.
+	changing sync.Mutex
+
 	mu    sync.RWMutex // guards all below
 	rules accessRules
 	views map[string]*view // by user id
@@ -77,7 +83,9 @@ type accessRules struct {
 	Sets     map[string]Permissions `json:"sets"`
 	// Made are the ids of the PermissionSet records that were made for sets, by name: they end with the set.
 	Made map[string]string `json:"made,omitempty"`
-	Age  int64             `json:"age,omitempty"` // counts the changes
+	// Ranges are the login IP ranges of profiles, restricted or not.
+	Ranges map[string][]string `json:"ranges,omitempty"`
+	Age    int64               `json:"age,omitempty"` // counts the changes
 }
 
 // view is the org as a user sees it: the entities and fields that can be read, and which can be written.
@@ -87,7 +95,7 @@ type view struct {
 	all     bool // nothing is restricted
 	objects map[string]Access
 	edit    map[string]bool // Entity.Field
-	system  map[string]bool
+	system  []string
 	ranges  []netip.Prefix
 }
 
@@ -135,6 +143,13 @@ func (o *Org) changeAccess(ctx context.Context, p *Permissions, change func(tx *
 			return err
 		}
 	}
+	return o.changeRules(ctx, change)
+}
+
+// changeRules is changeAccess for what is checked already.
+func (o *Org) changeRules(ctx context.Context, change func(tx *sql.Tx, rules *accessRules) error) error {
+	o.access.changing.Lock()
+	defer o.access.changing.Unlock()
 	return o.store.update(ctx, func(tx *sql.Tx) error {
 		o.store.txn.mirror = true
 		rules, err := o.txRules(ctx, tx)
@@ -211,9 +226,9 @@ func (o *Org) checkPermissions(p *Permissions) error {
 			return fmt.Errorf("there is no field %s: write Entity.Field", shorten(name))
 		}
 	}
-	for name := range p.System {
+	for _, name := range p.System {
 		if !slices.Contains(SystemPermissions(), name) {
-			return fmt.Errorf("there is no system permission %s: use %s", shorten(name), strings.Join(SystemPermissions(), ", "))
+			return fmt.Errorf("there is no permission %s: use %s", shorten(name), strings.Join(SystemPermissions(), ", "))
 		}
 	}
 	for _, r := range p.LoginRanges {
@@ -284,7 +299,7 @@ func (o *Org) viewOf(ctx context.Context, user string) *view {
 // newView joins what is granted: by the profile first.
 func newView(full *schema, key string, granted []Permissions) *view {
 	v := &view{
-		key: key, objects: map[string]Access{}, edit: map[string]bool{}, system: map[string]bool{},
+		key: key, objects: map[string]Access{}, edit: map[string]bool{},
 		schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}},
 	}
 	for _, r := range granted[0].LoginRanges {
@@ -292,11 +307,11 @@ func newView(full *schema, key string, granted []Permissions) *view {
 			v.ranges = append(v.ranges, p)
 		}
 	}
-	v.system[mayUseAPI] = granted[0].System == nil
+	if granted[0].System == nil {
+		v.system = append(v.system, apiEnabled)
+	}
 	for _, g := range granted {
-		for name, on := range g.System {
-			v.system[name] = v.system[name] || on
-		}
+		v.system = append(v.system, g.System...)
 	}
 	for _, obj := range full.objects {
 		v.see(obj, granted)
@@ -323,7 +338,7 @@ func (v *view) see(obj *object, granted []Permissions) {
 		return
 	}
 	v.objects[obj.name] = sum
-	hidden := obj.developerNamed() && !v.system[maySeeDeveloper] && !v.system[mayViewSetup] && !v.system[mayModifyAll]
+	hidden := obj.developerNamed() && !v.may(viewDeveloperName) && !v.may(viewSetup) && !v.may(modifyAllData)
 	v.schema.add(obj.without(func(f *field) bool { return readable[f.name] && !(hidden && f.name == "DeveloperName") }))
 }
 
@@ -331,9 +346,9 @@ func (v *view) see(obj *object, granted []Permissions) {
 func (v *view) implied(obj *object, granted []Permissions) Access {
 	users := obj.grants() || slices.Contains([]string{"User", "UserLogin", "UserRole", "Group", "GroupMember"}, obj.name)
 	switch {
-	case v.system[mayModifyAll], users && v.system[mayManageUsers]:
+	case v.may(modifyAllData), users && v.may(manageUsers):
 		return Access{Read: true, Create: true, Edit: true, Delete: true}
-	case v.system[mayViewAll], obj.setup && v.system[mayViewSetup]:
+	case v.may(viewAllData), obj.setup && v.may(viewSetup):
 		return Access{Read: true}
 	}
 	named := slices.ContainsFunc(granted, func(p Permissions) bool { return p.names(obj) })
@@ -405,8 +420,8 @@ func (p *Permissions) field(obj *object, f *field) FieldAccess {
 	return whole
 }
 
-// may reports whether a user has a system permission.
-func (v *view) may(permission string) bool { return v.all || v.system[permission] }
+// may reports whether a permission that is not of an entity is granted.
+func (v *view) may(permission string) bool { return v.all || slices.Contains(v.system, permission) }
 
 func (s *schema) add(o *object) {
 	s.objects = append(s.objects, o)

@@ -195,8 +195,7 @@ type account struct {
 	active                        bool
 }
 
-const qAccount = `SELECT u."Id", u."Username", u."IsActive" = 1 AND NOT EXISTS
- (SELECT 1 FROM "UserLogin" l WHERE l."UserId" = u."Id" AND l."IsFrozen" = 1), COALESCE(x.password, ''), COALESCE(x.token, '')
+const qAccount = `SELECT u."Id", u."Username", u."IsActive", COALESCE(x.password, ''), COALESCE(x.token, '')
 FROM "User" u LEFT JOIN secret x ON x.user_id = u."Id" WHERE u."Username~" = ? AND u."IsDeleted" = 0`
 
 // userByName returns nil when there is no such user.

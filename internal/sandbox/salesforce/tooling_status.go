@@ -19,7 +19,7 @@ func toolingWrites(rq *request) bool {
 
 // toolingStatus carries such a call out.
 func (o *Org) toolingStatus(rq *request) (*response, error) {
-	if !o.viewOf(rq.ctx, rq.user.user).may(mayModifyAll) {
+	if !o.viewOf(rq.ctx, rq.user.user).may(modifyAllData) {
 		return nil, fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
 	}
 	obj := *o.schema.object("ServicePresenceStatus")

@@ -376,9 +376,6 @@ func (o *Org) mirrorAll(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := o.fillMetadata(ctx, tx); err != nil {
-			return err
-		}
 		return setMeta(ctx, tx, "mirrored", schema)
 	})
 }

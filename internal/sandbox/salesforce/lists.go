@@ -188,6 +188,10 @@ func (s *site) list(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, notFound())
 		return
 	}
+	if err := s.org.needMetadata(s.asAdmin(r.Context()), obj.name); err != nil {
+		s.problem(w, r, err)
+		return
+	}
 	q := readListQuery(r, obj)
 	where, args := s.listFilter(obj, q.View)
 	if more, moreArgs := s.filter(obj, q); more != "" {

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,6 +111,37 @@ IsActive boolean
 IsDefaultValue boolean
 EntityParticleId string ->EntityParticle/EntityParticle <-PicklistValues
 ValidFor string`
+
+// needMetadata makes the rows where a query is about them and they are not those of today's definitions: most orgs are never
+// asked, and start the faster for it.
+func (o *Org) needMetadata(rq *request, query string) error {
+	if o.described.Load() || !mentionsMetadata(query) {
+		return nil
+	}
+	return o.update(rq, func(tx *sql.Tx) error {
+		var schema, filled string
+		if err := tx.QueryRowContext(rq.ctx, "SELECT value FROM meta WHERE key = 'schema'").Scan(&schema); err != nil {
+			return fmt.Errorf("reading the state of the definitions: %w", err)
+		}
+		err := tx.QueryRowContext(rq.ctx, "SELECT value FROM meta WHERE key = 'described'").Scan(&filled)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("reading the state of the definitions: %w", err)
+		}
+		o.store.txn.after = append(o.store.txn.after, func() { o.described.Store(true) })
+		if filled == schema {
+			return nil
+		}
+		if err := o.fillMetadata(rq.ctx, tx); err != nil {
+			return err
+		}
+		return setMeta(rq.ctx, tx, "described", schema)
+	})
+}
+
+func mentionsMetadata(query string) bool {
+	query = strings.ToLower(query)
+	return slices.ContainsFunc(metadataDefinitions(), func(d definition) bool { return strings.Contains(query, strings.ToLower(d.name)) })
+}
 
 // fillMetadata makes the rows anew.
 func (o *Org) fillMetadata(ctx context.Context, tx *sql.Tx) error {

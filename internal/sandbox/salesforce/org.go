@@ -102,6 +102,7 @@ type Org struct {
 	uploads  uploads
 	locators *locators
 	faults   *kit.Faults
+	described atomic.Bool // the rows of needMetadata are there
 	skew     atomic.Int64 // nanoseconds the clock is ahead
 	cuts     bell         // rings when all streams are to end
 	requests *kit.Log

@@ -31,6 +31,7 @@ type store struct {
 	ready statements // of the writer
 	dir   string     // of the files
 	temp  string     // folder to remove at the end, empty: none
+	lock  *dirLock   // of the folder, nil where it is temporary
 	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
@@ -101,6 +102,7 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 	// What was answered outlives the process. A power cut may take the last moments with it, which a stand-in can bear; an
 	// org in a temporary folder ends with the process anyway and asks nothing of the disk.
 	durability := "NORMAL"
+	var err error
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "sandbox-salesforce-")
 		if err != nil {
@@ -109,12 +111,13 @@ func openStore(ctx context.Context, dir string, sc *schema) (*store, error) {
 		s.temp, dir, durability = temp, temp, "OFF"
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
+	} else if s.lock, err = lockDir(ctx, dir); err != nil {
+		return nil, err
 	}
 	s.dir = dir
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
 	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
 		"&_pragma=case_sensitive_like(1)&_pragma=temp_store(MEMORY)"
-	var err error
 	if s.write, err = sql.Open("sqlite", file.String()+pragmas+writerPragmas); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), s.close())
 	}
@@ -137,6 +140,7 @@ func (s *store) close() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	errs = append(errs, s.lock.release())
 	if s.temp != "" {
 		errs = append(errs, os.RemoveAll(s.temp))
 	}

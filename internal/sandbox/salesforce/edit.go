@@ -151,7 +151,7 @@ func (s *site) inputs(ctx context.Context, obj *object, rec record, isNew bool) 
 		if !f.asked(isNew) {
 			continue
 		}
-		in := input{Name: f.name, Label: f.label, Kind: inputKind(f), Required: f.required, Max: f.length}
+		in := input{Name: f.name, Label: f.title(), Kind: inputKind(f), Required: f.required, Max: f.length}
 		if f.help != "" {
 			in.Hint = f.help
 		}
@@ -285,7 +285,10 @@ func markErrors(inputs []input, e *apiError) bool {
 			continue
 		}
 		marked = true
-		inputs[i].Error = strings.TrimPrefix(e.Message, inputs[i].Label+": ")
+		_, inputs[i].Error, _ = strings.Cut(": "+e.Message, ": ")
+		if label, reason, found := strings.Cut(e.Message, ": "); found && strings.HasPrefix(label, inputs[i].Label) {
+			inputs[i].Error = strings.ToUpper(reason[:min(1, len(reason))]) + reason[min(1, len(reason)):]
+		}
 		if e.Code == "REQUIRED_FIELD_MISSING" {
 			inputs[i].Error = "Fill this in."
 		}

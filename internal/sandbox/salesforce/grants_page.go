@@ -75,7 +75,7 @@ func (s *site) showGrants(w http.ResponseWriter, r *http.Request, kind, name, pr
 func (s *site) fillMatrix(m *matrix, p *Permissions, all bool) {
 	for _, name := range SystemPermissions() {
 		on := all || slices.Contains(p.System, name) || m.Kind == "profile" && p.System == nil && name == apiEnabled
-		m.System = append(m.System, box{name, labelOf(name), on})
+		m.System = append(m.System, box{name, s.org.schema.object("PermissionSet").field(permissionField + name).label, on})
 	}
 	for _, obj := range s.org.schema.objects {
 		if !obj.granted() && (!obj.setup || obj.forEverybody() && !p.names(obj) || obj.grants()) {

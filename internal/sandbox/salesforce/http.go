@@ -44,6 +44,9 @@ func (o *Org) Handler() http.Handler {
 			r = &r2
 		}
 		if isPlatform(r.URL.Path) {
+			if o.Skew() != 0 { // a wrong clock shows in the header too
+				w.Header().Set("Date", o.now().UTC().Format(http.TimeFormat))
+			}
 			platform.ServeHTTP(w, r)
 		} else {
 			human.ServeHTTP(w, r)

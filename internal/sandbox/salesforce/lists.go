@@ -48,6 +48,14 @@ func readListQuery(r *http.Request, obj *object) listQuery {
 	return q
 }
 
+// title is the label as pages show it: of a reference they show the name, not the id.
+func (f *field) title() string {
+	if f.kind == typeReference {
+		return strings.TrimSuffix(f.label, " ID")
+	}
+	return f.label
+}
+
 // filtered reports whether the filter form offers a field.
 func (f *field) filtered() bool { return !f.writeOnly && !f.longText && f.kind != typeID }
 
@@ -169,7 +177,7 @@ func (q listQuery) heads(obj *object, total int64) []head {
 	var out []head
 	for _, name := range listColumns(obj) {
 		f := obj.field(name)
-		h := head{Label: f.label}
+		h := head{Label: f.title()}
 		if f.sortedAt(total) {
 			mine := q.Sort == f.name
 			h.URL = q.url(obj, func(q *listQuery) { q.Sort, q.Desc, q.Page = f.name, mine && !q.Desc, 1 })
@@ -240,7 +248,7 @@ func listForm(obj *object, q listQuery) *filterForm {
 	first := listColumns(obj)
 	for _, f := range obj.fields {
 		if f.filtered() {
-			form.Fields = append(form.Fields, option{f.name, f.label, f.name == q.Field || q.Field == "" && f.name == first[0]})
+			form.Fields = append(form.Fields, option{f.name, f.title(), f.name == q.Field || q.Field == "" && f.name == first[0]})
 		}
 	}
 	slices.SortStableFunc(form.Fields, func(a, b option) int { return strings.Compare(a.Label, b.Label) })

@@ -79,39 +79,39 @@ type Credentials struct {
 
 // Org is a running stand-in. It is safe for concurrent use.
 type Org struct {
-	opts     Options
-	schema   *schema
-	store    *store
-	log      *slog.Logger
-	now      func() time.Time
-	creds    Credentials
-	plans    *cache[*plan]
-	zones    *cache[*time.Location] // by user id; dropped when a user changes
-	sessions *sessions
-	apps     *apps
-	settings settings
-	signer   signer
-	topics   topics
-	access   access
-	bulk     *bulk
-	comet    *comet
-	events   *eventSchemas
-	codes    *authCodes
-	devices  *devices
-	apex     apexAnswers
-	uploads  uploads
-	locators *locators
-	faults   *kit.Faults
-	described atomic.Bool // the rows of needMetadata are there
-	skew     atomic.Int64 // nanoseconds the clock is ahead
-	cuts     bell         // rings when all streams are to end
-	requests *kit.Log
-	site     *site
-	used     atomic.Int64 // API requests of the day
-	day      atomic.Int64 // days since 1970 the counter is for
-	admin    string       // id of the administrator
-	closing  sync.Once
-	closeErr error
+	opts      Options
+	schema    *schema
+	store     *store
+	log       *slog.Logger
+	now       func() time.Time
+	creds     Credentials
+	plans     *cache[*plan]
+	zones     *cache[*time.Location] // by user id; dropped when a user changes
+	sessions  *sessions
+	apps      *apps
+	settings  settings
+	signer    signer
+	topics    topics
+	access    access
+	bulk      *bulk
+	comet     *comet
+	events    *eventSchemas
+	codes     *authCodes
+	devices   *devices
+	apex      apexAnswers
+	uploads   uploads
+	locators  *locators
+	faults    *kit.Faults
+	described atomic.Bool  // the rows of needMetadata are there
+	skew      atomic.Int64 // nanoseconds the clock is ahead
+	cuts      bell         // rings when all streams are to end
+	requests  *kit.Log
+	site      *site
+	used      atomic.Int64 // API requests of the day
+	day       atomic.Int64 // days since 1970 the counter is for
+	admin     string       // id of the administrator
+	closing   sync.Once
+	closeErr  error
 }
 
 const (

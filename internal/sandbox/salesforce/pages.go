@@ -136,7 +136,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	for _, entity := range []string{"Account", "Contact", "Case", "Task", "VoiceCall"} {
 		d.Tabs = append(d.Tabs, link{s.org.schema.object(entity).plural, "/lightning/o/" + entity + "/list"})
 	}
-	d.Tools = append(d.Tools, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Recycle bin", "/sandbox/bin"}, link{"Setup", "/sandbox/setup"})
+	d.Tools = append(d.Tools, link{"Requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Recycle bin", "/sandbox/bin"}, link{"Setup", "/sandbox/setup"})
 	if d.Here == "" {
 		d.Here = r.URL.Path
 	}
@@ -320,7 +320,7 @@ func (s *site) view(ctx context.Context, obj *object, p listPage, args ...any) (
 	for _, name := range listColumns(obj) {
 		f := obj.field(name)
 		fields, cols = append(fields, f), append(cols, f.column())
-		lv.Columns = append(lv.Columns, f.label)
+		lv.Columns = append(lv.Columns, f.title())
 	}
 	// What is shown is read for the ids of the page alone: skipping over whole records takes long in a list of a million.
 	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "Id" IN (SELECT "Id" FROM ` + obj.table() + ` WHERE "IsDeleted" = 0`
@@ -351,7 +351,7 @@ func (s *site) view(ctx context.Context, obj *object, p listPage, args ...any) (
 
 // cell shows a value; a reference shows the name of what it points at.
 func (s *site) cell(ctx context.Context, f *field, v any) cell {
-	c := cell{Label: f.label}
+	c := cell{Label: f.title()}
 	switch x := v.(type) {
 	case nil:
 	case string:

@@ -68,11 +68,13 @@ type Fault struct {
 	Code    string    `json:"code,omitempty"`     // for FaultStatus and FaultRecord; empty: the platform's usual code
 	Message string    `json:"message,omitempty"`  // for FaultStatus and FaultRecord; empty: a usual text
 	DelayMS int       `json:"delay_ms,omitempty"` // milliseconds; for FaultLatency, FaultSlow and FaultHang
-	Share   float64   `json:"share,omitempty"`    // portion of matches struck, 0 < share <= 1; 0 means all
-	Seed    uint64    `json:"seed,omitempty"`     // of the choice Share makes; 0: one is drawn, and told by Add
-	After   int       `json:"after,omitempty"`    // matches let through before the first strike
-	Count   int       `json:"count,omitempty"`    // strikes left; 0 means without end
-	Hits    int       `json:"hits"`               // strikes so far
+	// JitterMS is added to DelayMS, each time another part of it between nothing and all, in milliseconds.
+	JitterMS int     `json:"jitter_ms,omitempty"`
+	Share    float64 `json:"share,omitempty"` // portion of matches struck, 0 < share <= 1; 0 means all
+	Seed     uint64  `json:"seed,omitempty"`  // of the choice Share makes; 0: one is drawn, and told by Add
+	After    int     `json:"after,omitempty"` // matches let through before the first strike
+	Count    int     `json:"count,omitempty"` // strikes left; 0 means without end
+	Hits     int     `json:"hits"`            // strikes so far
 
 	pattern *regexp.Regexp
 	chance  *rand.Rand
@@ -158,6 +160,9 @@ func (r *Fault) checkKind() error {
 		if r.DelayMS < 1 || r.DelayMS > MaxDelayMS {
 			return fmt.Errorf("delay_ms must be between 1 and %d", MaxDelayMS)
 		}
+		if r.JitterMS < 0 || r.DelayMS+r.JitterMS > MaxDelayMS {
+			return fmt.Errorf("delay_ms and jitter_ms together must be between 1 and %d", MaxDelayMS)
+		}
 	case FaultCut, FaultCutAfter, FaultTruncate, FaultExpire, FaultRecord, FaultEventDrop, FaultEventGap:
 	default:
 		return fmt.Errorf("kind %q is unknown: use status, latency, cut, cut_after, truncate, slow, hang, expire, record, event_drop or event_gap", r.Kind)
@@ -225,6 +230,9 @@ func (f *Faults) strike(t target) (Fault, bool) {
 		}
 		r.Hits++
 		hit := *r
+		if r.JitterMS > 0 {
+			hit.DelayMS += r.chance.IntN(r.JitterMS + 1)
+		}
 		if r.Count > 0 {
 			if r.Count--; r.Count == 0 {
 				f.rules = append(f.rules[:i:i], f.rules[i+1:]...)

@@ -18,9 +18,12 @@ const (
 	kindCreate changeKind = "CREATE"
 	kindUpdate changeKind = "UPDATE"
 	kindDelete changeKind = "DELETE"
-	kindTopic  changeKind = "TOPIC" // an event of a PushTopic, with its JSON as the data
-	kindEvent  changeKind = "EVENT" // a platform event, with its fields as the data
-	kindPush   changeKind = "PUSH"  // a notification of a generic streaming channel, with its text and users as the data
+	// kindUndelete is a record that came back from the bin.
+	kindUndelete changeKind = "UNDELETE"
+	kindTopic    changeKind = "TOPIC" // an event of a PushTopic, with its JSON as the data
+	kindEvent    changeKind = "EVENT" // a platform event, with its fields as the data
+
+	kindPush changeKind = "PUSH" // a notification of a generic streaming channel, with its text and users as the data
 
 	kindOverflow changeKind = "GAP_OVERFLOW" // there were too many changes to tell
 )
@@ -163,7 +166,7 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 			continue
 		}
 		v := now[f.name]
-		if kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
+		if (kind == kindCreate || kind == kindUndelete) && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
 			continue
 		}
 		if len(buf) > 1 {

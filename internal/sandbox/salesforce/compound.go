@@ -84,15 +84,15 @@ func (o *object) addCompound(def *field) error {
 	prefix, parts := strings.TrimSuffix(def.name, "__c"), locationParts
 	if def.kind == typeAddress {
 		prefix, parts = strings.TrimSuffix(def.name, "Address"), addressParts
-		o.addField(&field{name: prefix + "Latitude", label: labelOf(prefix + "Latitude"), kind: typeDouble, scale: 15, bound: maxLatitude, indexed: true, geocode: true})
-		o.addField(&field{name: prefix + "Longitude", label: labelOf(prefix + "Longitude"), kind: typeDouble, scale: 15, bound: maxLongitude, geocode: true})
+		o.addField(&field{name: prefix + "Latitude", label: labelOf(prefix + "Latitude"), kind: typeDouble, precision: usualPrecision, scale: 15, bound: maxLatitude, indexed: true, geocode: true})
+		o.addField(&field{name: prefix + "Longitude", label: labelOf(prefix + "Longitude"), kind: typeDouble, precision: usualPrecision, scale: 15, bound: maxLongitude, geocode: true})
 		o.addField(&field{
 			name: prefix + "GeocodeAccuracy", label: labelOf(prefix + "GeocodeAccuracy"), kind: typePicklist, length: 40, restricted: true, geocode: true,
 			values: strings.Fields("Address NearAddress Block Street ExtendedZip Zip Neighborhood City County State Unknown"),
 		})
 	} else {
-		o.addField(&field{name: prefix + "__Latitude__s", label: def.label + " (Latitude)", kind: typeDouble, scale: 15, bound: maxLatitude, indexed: true, required: def.required})
-		o.addField(&field{name: prefix + "__Longitude__s", label: def.label + " (Longitude)", kind: typeDouble, scale: 15, bound: maxLongitude, required: def.required})
+		o.addField(&field{name: prefix + "__Latitude__s", label: def.label + " (Latitude)", kind: typeDouble, precision: usualPrecision, scale: 15, bound: maxLatitude, indexed: true, required: def.required})
+		o.addField(&field{name: prefix + "__Longitude__s", label: def.label + " (Longitude)", kind: typeDouble, precision: usualPrecision, scale: 15, bound: maxLongitude, required: def.required})
 	}
 	for p := range strings.FieldsSeq(parts) {
 		key, ending, _ := strings.Cut(p, ":")

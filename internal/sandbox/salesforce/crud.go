@@ -134,7 +134,10 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 // number fills what the platform counts: case numbers, and the names of records that have no other.
 func number(obj *object, in record, n int64) {
 	for _, f := range obj.fields {
-		if f.auto {
+		switch {
+		case f.auto && f.autoFormat != "":
+			in[f.name] = autoNumber(f.autoFormat, n)
+		case f.auto:
 			in[f.name] = fmt.Sprintf("%08d", firstNumber+n)
 		}
 	}
@@ -142,19 +145,50 @@ func number(obj *object, in record, n int64) {
 
 const firstNumber = 1000
 
+// autoNumber writes n into a format such as ORD-{00000}.
+func autoNumber(format string, n int64) string {
+	before, rest, _ := strings.Cut(format, "{")
+	zeros, after, _ := strings.Cut(rest, "}")
+	return before + fmt.Sprintf("%0*d", len(zeros), n) + after
+}
+
+// defaultValue is the default as the store holds it. Definitions were checked: what does not parse has none.
 func defaultValue(f *field) any {
-	if f.kind == typeBoolean {
+	switch f.kind {
+	case typeBoolean:
 		return f.defaultTo == "true"
+	case typeInt, typeDouble, typeCurrency:
+		v, err := checkNumber(f, f.defaultTo)
+		if err != nil {
+			return nil
+		}
+		return v
+	case typeDate, typeDateTime:
+		v, err := checkMoment(f, f.defaultTo)
+		if err != nil {
+			return nil
+		}
+		return v
+	default:
+		return f.defaultTo
 	}
-	return f.defaultTo
 }
 
 func touch(r record, user string, now int64) {
 	r["LastModifiedDate"], r["LastModifiedById"], r["SystemModstamp"] = now, user, now
 }
 
-// read returns a live record; a missing one is NOT_FOUND, a deleted one ENTITY_IS_DELETED.
+// readRecord returns a live record; a missing one is NOT_FOUND, a deleted one ENTITY_IS_DELETED.
 func readRecord(ctx context.Context, db querier, obj *object, id string) (record, error) {
+	r, err := readAny(ctx, db, obj, id)
+	if err == nil && r["IsDeleted"] == int64(1) {
+		return nil, entityDeleted()
+	}
+	return r, err
+}
+
+// readAny returns a record, in the bin or not.
+func readAny(ctx context.Context, db querier, obj *object, id string) (record, error) {
 	var names []string
 	var fields []*field
 	for _, f := range obj.fields {
@@ -176,9 +210,6 @@ func readRecord(ctx context.Context, db querier, obj *object, id string) (record
 	r := record{}
 	for i, f := range fields {
 		r[f.name] = raw[0][i]
-	}
-	if r["IsDeleted"] == int64(1) {
-		return nil, entityDeleted()
 	}
 	return r, nil
 }
@@ -223,8 +254,8 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 		}
 	}
 	if obj.name == "User" {
-		o.regions.clear()
-		o.access.forget()
+		o.store.afterCommit(o.regions.clear)
+		o.store.afterCommit(o.access.forget)
 	}
 	if err := o.settleStanding(ctx, tx, obj, old, merged); err != nil {
 		return err
@@ -275,6 +306,8 @@ func (o *Org) derive(ctx context.Context, tx *sql.Tx, obj *object, r record) err
 		return o.checkTopic(obj, r)
 	case "StreamingChannel":
 		return checkPushChannel(r)
+	case "PermissionSet", "ObjectPermissions", "FieldPermissions", "PermissionSetAssignment":
+		return o.checkGrant(ctx, tx, obj, r)
 	case "CaseComment":
 		r["CreatorId"] = r["CreatedById"]
 		return inherit(ctx, tx, r, "CreatedById", o.schema.object("User"), "Name", "CreatorName")
@@ -333,8 +366,8 @@ func (o *Org) unique(ctx context.Context, tx *sql.Tx, obj *object, in record, id
 		if !f.unique || v == nil {
 			continue
 		}
-		query := `SELECT "Id" FROM ` + obj.table() + " WHERE " + f.folded() + ` = ? AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
-		rows, err := inTx{o.store, tx}.QueryContext(ctx, query, fold(v), id)
+		query := `SELECT "Id" FROM ` + obj.table() + " WHERE " + f.matched("?") + ` AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
+		rows, err := inTx{o.store, tx}.QueryContext(ctx, query, append(f.matching(v), id)...)
 		if err != nil {
 			return fmt.Errorf("looking for duplicates: %w", err)
 		}
@@ -358,6 +391,9 @@ func (o *Org) sideEffects(ctx context.Context, tx *sql.Tx, user string, obj *obj
 	if obj.name == "Task" {
 		return o.relateWho(ctx, tx, user, id, old, r)
 	}
+	if obj.grants() {
+		return o.grantsChanged(ctx, tx, obj, id)
+	}
 	if obj.name != "Case" || in.text("Comments") == "" {
 		return nil
 	}
@@ -380,10 +416,8 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err != nil {
 		return err
 	}
-	for _, rel := range obj.children {
-		if err := o.removeChildren(ctx, tx, user, obj, r, rel); err != nil {
-			return err
-		}
+	if obj.name == "PermissionSet" && r["IsOwnedByProfile"] == int64(1) {
+		return badRequest("INSUFFICIENT_ACCESS_OR_READONLY", "the permission set of a profile goes with the profile")
 	}
 	if err := o.logChange(ctx, tx, user, obj, kindDelete, r, r); err != nil {
 		return err
@@ -398,33 +432,14 @@ func (o *Org) remove(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 			return fmt.Errorf("taking the people off a task: %w", err)
 		}
 	}
-	return nil
-}
-
-// removeChildren follows one relationship: contacts go with their account and comments with their case, cases keep an
-// account or contact from being deleted, and all else stays.
-func (o *Org) removeChildren(ctx context.Context, tx *sql.Tx, user string, obj *object, r record, rel childRel) error {
-	pair := obj.name + "." + rel.child.name
-	if pair != "Account.Contact" && pair != "Case.CaseComment" && rel.child.name != "Case" || pair == "Case.Case" {
-		return nil
-	}
-	rows, err := inTx{o.store, tx}.QueryContext(ctx, `SELECT "Id" FROM `+rel.child.table()+" WHERE "+rel.field.column()+` = ? AND "IsDeleted" = 0`, r["Id"])
-	if err != nil {
-		return fmt.Errorf("reading the %s of %s: %w", rel.name, obj.name, err)
-	}
-	children, err := scanAll(rows, 1)
-	if err != nil {
-		return fmt.Errorf("reading the %s of %s: %w", rel.name, obj.name, err)
-	}
-	if rel.child.name == "Case" && len(children) > 0 {
-		return badRequest("DELETE_FAILED", "Your attempt to delete %s could not be completed because it is associated with %d cases: "+
-			"delete or move them first", r.text("Name"), len(children))
-	}
-	for _, c := range children {
-		id, _ := c[0].(string)
-		if err := o.remove(ctx, tx, user, rel.child, id); err != nil {
+	// After the record itself, so that records which point at each other come to an end.
+	for _, rel := range o.schema.object(obj.name).dependents {
+		if err := o.removeDependents(ctx, tx, user, obj, r, rel); err != nil {
 			return err
 		}
+	}
+	if obj.grants() {
+		return o.grantsChanged(ctx, tx, obj, id)
 	}
 	return nil
 }

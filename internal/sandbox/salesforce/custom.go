@@ -26,14 +26,33 @@ type CustomObject struct {
 
 	ValidationRules []ValidationRule `json:"validation_rules" yaml:"validation_rules"`
 	DuplicateRules  []DuplicateRule  `json:"duplicate_rules"  yaml:"duplicate_rules"`
+	// NameFormat numbers the records instead of taking a name, such as ORD-{00000}; Name is read-only then.
+	NameFormat string `json:"name_format" yaml:"name_format"`
+
+	at origin
+}
+
+// origin is where a definition was read, for messages.
+type origin struct {
+	file string
+	line int
+}
+
+// wrap says where err was found.
+func (p origin) wrap(err error) error {
+	if err == nil || p.file == "" {
+		return err
+	}
+	return fmt.Errorf("%s line %d: %w", p.file, p.line, err)
 }
 
 // CustomField is a field an administrator added.
 type CustomField struct {
 	Name  string `json:"name"  yaml:"name"` // ends in __c
 	Label string `json:"label" yaml:"label"`
-	// Type is string, textarea, phone, email, url, picklist, multipicklist, boolean, int, double, currency, date,
-	// datetime, reference or location. A location Site__c is kept in Site__Latitude__s and Site__Longitude__s.
+	// Type is string, textarea, phone, email, url, picklist, multipicklist, boolean, int, double, currency, percent, date,
+	// datetime, reference, masterdetail, autonumber or location, or one of customAliases. A location Site__c is kept in
+	// Site__Latitude__s and Site__Longitude__s.
 	Type       string   `json:"type"        yaml:"type"`
 	Length     int      `json:"length"      yaml:"length"` // in characters; that of the type if 0
 	Required   bool     `json:"required"    yaml:"required"`
@@ -45,6 +64,21 @@ type CustomField struct {
 	References []string `json:"references"  yaml:"references"` // entities a reference may point at
 	// ChildRelationship names the records seen from the one they point at, such as Orders, for Orders__r. Empty: none.
 	ChildRelationship string `json:"child_relationship" yaml:"child_relationship"`
+	// OnDelete is what becomes of a reference when the record it points at is deleted: clear, the usual, restrict or cascade.
+	OnDelete string `json:"on_delete" yaml:"on_delete"`
+	// Reparentable lets a masterdetail be changed once it is set.
+	Reparentable bool `json:"reparentable" yaml:"reparentable"`
+	// Precision and Scale are the digits of a number in all, 18 at most and if 0, and after the point.
+	Precision int  `json:"precision" yaml:"precision"`
+	Scale     *int `json:"scale"     yaml:"scale"` // nil: 2
+	// CaseSensitive makes values of a unique field or external id that differ in case differ.
+	CaseSensitive bool   `json:"case_sensitive" yaml:"case_sensitive"`
+	Format        string `json:"format"         yaml:"format"` // of an autonumber, such as V-{0000}
+	Help          string `json:"help"           yaml:"help"`   // shown beside the field
+	// RenamedFrom is the name the field had before: its values come along when the org is opened.
+	RenamedFrom string `json:"renamed_from" yaml:"renamed_from"`
+
+	at origin
 }
 
 // Limits of custom objects.
@@ -80,6 +114,7 @@ func loadCustom(dir string) ([]CustomObject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading custom/%s: %w", e.Name(), err)
 		}
+		locate(text, "custom/"+e.Name(), list)
 		out = append(out, list...)
 	}
 	return out, nil
@@ -110,14 +145,63 @@ func parseCustom(text []byte) ([]CustomObject, error) {
 	return []CustomObject{one}, nil
 }
 
+// locate notes the lines objects and fields begin at.
+func locate(text []byte, file string, list []CustomObject) {
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
+		return
+	}
+	objects := doc.Content[0].Content
+	if doc.Content[0].Kind == yaml.MappingNode {
+		objects = doc.Content
+	}
+	for i, node := range objects[:min(len(objects), len(list))] {
+		list[i].at = origin{file, node.Line}
+		for k := 0; k+1 < len(node.Content); k += 2 {
+			if node.Content[k].Value != "fields" {
+				continue
+			}
+			for n, f := range node.Content[k+1].Content[:min(len(node.Content[k+1].Content), len(list[i].Fields))] {
+				list[i].Fields[n].at = origin{file, f.Line}
+			}
+		}
+	}
+}
+
 var (
 	customName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__[ce]$`) //nolint:gochecknoglobals // compiled once
 	prefixName  = regexp.MustCompile(`^[a-zA-Z0-9]{3}$`)                             //nolint:gochecknoglobals // compiled once
 	customTypes = []fieldType{                                                       //nolint:gochecknoglobals // a constant list
 		typeString, typeTextArea, typePhone, typeEmail, typeURL, typePicklist, typeBoolean, typeInt, typeDouble, typeCurrency, typeDate,
-		typeDateTime, typeReference, typeMulti, typeLocation,
+		typeDateTime, typeReference, typeMulti, typeLocation, customPercent, customMaster, customAuto,
 	}
 )
+
+// Types of definitions that are stored as another.
+const (
+	customPercent fieldType = "percent"
+	customMaster  fieldType = "masterdetail"
+	customAuto    fieldType = "autonumber"
+)
+
+// customAliases are the names setup pages and metadata files have for types.
+func customAliases(name string) fieldType {
+	switch strings.ToLower(strings.ReplaceAll(name, "_", "")) {
+	case "text":
+		return typeString
+	case "longtextarea", "longtext":
+		return typeTextArea
+	case "number":
+		return typeDouble
+	case "checkbox":
+		return typeBoolean
+	case "lookup":
+		return typeReference
+	case "multiselectpicklist", "multiselect":
+		return typeMulti
+	}
+	return fieldType(strings.ToLower(name))
+}
 
 const maxCustomName = 43
 
@@ -127,27 +211,48 @@ func (s *schema) addCustom(c CustomObject) error {
 	if obj == nil {
 		var err error
 		if obj, err = s.newCustom(c); err != nil {
-			return err
+			return c.at.wrap(err)
 		}
 	}
 	if len(c.Fields) > maxCustomFields {
-		return fmt.Errorf("%s has %d fields: %d are taken", c.Name, len(c.Fields), maxCustomFields)
+		return c.at.wrap(fmt.Errorf("%s has %d fields: %d are taken", c.Name, len(c.Fields), maxCustomFields))
 	}
 	for _, cf := range c.Fields {
 		f, err := newCustomField(cf)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%s.%s: %w", c.Name, shorten(cf.Name), err)
+		case obj.field(f.name) != nil || obj.compound(f.name) != nil:
+			err = fmt.Errorf("%s has a field %s already", obj.name, f.name)
+		case f.rel != "" && obj.byRel[strings.ToLower(f.rel)] != nil:
+			err = fmt.Errorf("%s has a relationship %s already", obj.name, f.rel)
+		case f.master && obj.masters() == maxMasters:
+			err = fmt.Errorf("%s has %d masters already", obj.name, maxMasters)
+		}
 		if err != nil {
-			return fmt.Errorf("%s.%s: %w", c.Name, cf.Name, err)
+			return cf.at.wrap(err)
 		}
-		if obj.field(f.name) != nil || obj.compound(f.name) != nil {
-			return fmt.Errorf("%s has a field %s already", obj.name, f.name)
-		}
+		f.at = cf.at
 		if !f.compound() {
 			obj.addField(f)
 		} else if err := obj.addCompound(f); err != nil {
-			return fmt.Errorf("%s.%s: %w", c.Name, cf.Name, err)
+			return cf.at.wrap(fmt.Errorf("%s.%s: %w", c.Name, cf.Name, err))
 		}
 	}
 	return nil
+}
+
+// maxMasters is how many records one can belong to.
+const maxMasters = 2
+
+func (o *object) masters() int {
+	n := 0
+	for _, f := range o.fields {
+		if f.master {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *schema) newCustom(c CustomObject) (*object, error) {
@@ -158,7 +263,7 @@ func (s *schema) newCustom(c CustomObject) (*object, error) {
 	def := definition{name: c.Name, label: orElse(c.Label, labelOf(strings.TrimSuffix(c.Name, "__e")))}
 	def.plural = orElse(c.Plural, def.label+"s")
 	if !event {
-		def.fields = "Name string(80) required name\n" + ownerField
+		def.fields = customNameField(c)
 	}
 	if def.prefix = c.Prefix; def.prefix == "" {
 		def.prefix = customPrefix(c.Name, event)
@@ -170,10 +275,28 @@ func (s *schema) newCustom(c CustomObject) (*object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making %s: %w", c.Name, err)
 	}
+	if c.NameFormat != "" {
+		if event || !autoFormat.MatchString(c.NameFormat) {
+			return nil, fmt.Errorf("%s: name_format %q is none: write text around one group of zeros, such as ORD-{00000}", c.Name, shorten(c.NameFormat))
+		}
+		obj.nameField.autoFormat = c.NameFormat
+	}
 	s.objects = append(s.objects, obj)
 	s.byName[strings.ToLower(obj.name)] = obj
 	s.byPrefix[obj.prefix] = obj
 	return obj, nil
+}
+
+// customNameField defines what names a record, and its owner: what belongs to another record has that one's.
+func customNameField(c CustomObject) string {
+	name := "Name string(80) required name"
+	if c.NameFormat != "" {
+		name = "Name string(80) readonly name auto"
+	}
+	if slices.ContainsFunc(c.Fields, func(f CustomField) bool { return customAliases(f.Type) == customMaster }) {
+		return name
+	}
+	return name + "\n" + ownerField
 }
 
 // customPrefix makes an id prefix of a name alone, so that ids stay what they are whatever is added later.
@@ -190,16 +313,27 @@ func customPrefix(name string, event bool) string {
 
 func newCustomField(c CustomField) (*field, error) {
 	f := &field{
-		name: c.Name, label: orElse(c.Label, labelOf(c.Name)), kind: fieldType(c.Type), length: c.Length, required: c.Required,
+		name: c.Name, label: orElse(c.Label, labelOf(c.Name)), kind: customAliases(c.Type), length: c.Length, required: c.Required,
 		unique: c.Unique, external: c.ExternalID, indexed: c.Unique || c.ExternalID, restricted: c.Restricted, values: c.Values, defaultTo: c.Default,
+		caseSensitive: c.CaseSensitive, help: c.Help, renamedFrom: c.RenamedFrom,
 	}
 	if err := checkCustomField(c, f); err != nil {
 		return nil, err
 	}
+	f.ofKind(c)
 	if f.length == 0 {
 		f.length = usualLength(f.kind)
 	}
 	f.longText = f.kind == typeTextArea && f.length >= longFrom
+	if f.kind == typeDouble || f.kind == typeCurrency {
+		f.precision, f.scale = usualPrecision, usualScale
+		if c.Precision > 0 {
+			f.precision = c.Precision
+		}
+		if c.Scale != nil {
+			f.scale = *c.Scale
+		}
+	}
 	if f.kind == typeReference {
 		f.refs, f.indexed = c.References, true
 		f.rel = strings.TrimSuffix(c.Name, "__c") + "__r"
@@ -207,26 +341,123 @@ func newCustomField(c CustomField) (*field, error) {
 			f.childRel = strings.TrimSuffix(c.ChildRelationship, "__r") + "__r"
 		}
 	}
-	return f, nil
+	return f, checkDefault(f)
 }
+
+// ofKind turns a type of definitions into what it is stored as.
+func (f *field) ofKind(c CustomField) {
+	switch f.kind {
+	case customPercent:
+		f.kind, f.percent = typeDouble, true
+	case customAuto:
+		f.kind, f.auto, f.readOnly, f.indexed, f.autoFormat = typeString, true, true, true, orElse(c.Format, "{00000000}")
+		f.length = 30
+	case customMaster:
+		f.kind, f.master, f.required, f.createOnly, f.ifDeleted = typeReference, true, true, !c.Reparentable, deleteCascades
+	case typeReference:
+		f.ifDeleted = deletion(orElse(c.OnDelete, string(deleteClears)))
+	default:
+	}
+}
+
+var autoFormat = regexp.MustCompile(`^[^{}]*\{0{1,10}\}[^{}]*$`) //nolint:gochecknoglobals // compiled once
 
 // checkCustomField tells what is wrong with a definition.
 func checkCustomField(c CustomField, f *field) error {
+	if !customName.MatchString(c.Name) || !strings.HasSuffix(c.Name, "__c") || len(c.Name) > maxCustomName {
+		return errors.New("a name has letters, digits and single underscores, at most 40, and __c at the end")
+	}
+	if !slices.Contains(customTypes, f.kind) {
+		return fmt.Errorf("type %q is unknown: use one of %v", shorten(c.Type), customTypes)
+	}
+	return errors.Join(checkCustomText(c, f), checkCustomNumber(c, f), checkCustomReference(c, f))
+}
+
+func checkCustomText(c CustomField, f *field) error {
 	picklist := f.kind == typePicklist || f.kind == typeMulti
 	textual := f.text() && !picklist && f.kind != typeTextArea
 	switch {
-	case !customName.MatchString(c.Name) || !strings.HasSuffix(c.Name, "__c") || len(c.Name) > maxCustomName:
-		return errors.New("a name has letters, digits and single underscores, at most 40, and __c at the end")
-	case !slices.Contains(customTypes, f.kind):
-		return fmt.Errorf("type %q is unknown: use one of %v", c.Type, customTypes)
-	case (f.kind == typeReference) != (len(c.References) > 0):
-		return errors.New("a reference, and nothing else, names the entities it may point at in references")
 	case picklist != (len(c.Values) > 0):
 		return errors.New("a picklist, and nothing else, lists its values")
-	case (c.Unique || c.ExternalID) && !textual:
-		return errors.New("only text can be unique or an external id: use the type string")
+	case (c.Unique || c.ExternalID) && !textual && !f.number():
+		return errors.New("only text and numbers can be unique or an external id: use the type string or double")
+	case c.CaseSensitive && (!textual || !c.Unique && !c.ExternalID):
+		return errors.New("case_sensitive is for text that is unique or an external id")
 	case c.Length < 0 || c.Length > 131_072:
 		return errors.New("length must be between 0 and 131072")
+	case c.RenamedFrom != "" && (!customName.MatchString(c.RenamedFrom) || strings.EqualFold(c.RenamedFrom, c.Name)):
+		return errors.New("renamed_from is the name of another custom field, with __c at the end")
+	}
+	return nil
+}
+
+func checkCustomNumber(c CustomField, f *field) error {
+	number := f.kind == typeDouble || f.kind == typeCurrency || f.kind == customPercent
+	scale := 0
+	if c.Scale != nil {
+		scale = *c.Scale
+	}
+	switch {
+	case !number && (c.Precision != 0 || c.Scale != nil):
+		return errors.New("precision and scale are for double, currency and percent")
+	case c.Precision < 0 || c.Precision > usualPrecision || scale < 0 || scale > usualPrecision-1:
+		return fmt.Errorf("precision is at most %d, and scale less", usualPrecision)
+	case c.Precision > 0 && scale > c.Precision:
+		return errors.New("scale cannot be more than precision")
+	case (f.kind == customAuto) != (c.Format != "") && c.Format != "":
+		return errors.New("format is for the type autonumber")
+	case c.Format != "" && !autoFormat.MatchString(c.Format):
+		return fmt.Errorf("format %q is none: write text around one group of zeros, such as V-{0000}", shorten(c.Format))
+	}
+	return nil
+}
+
+func checkCustomReference(c CustomField, f *field) error {
+	reference := f.kind == typeReference || f.kind == customMaster
+	switch {
+	case reference != (len(c.References) > 0):
+		return errors.New("a reference, and nothing else, names the entities it may point at in references")
+	case f.kind == customMaster && len(c.References) != 1:
+		return errors.New("a masterdetail belongs to one entity")
+	case c.OnDelete != "" && (f.kind != typeReference || !slices.Contains([]deletion{deleteClears, deleteRestricted, deleteCascades}, deletion(c.OnDelete))):
+		return errors.New("on_delete is clear, restrict or cascade, of a reference")
+	case c.OnDelete == string(deleteClears) && c.Required:
+		return errors.New("a required reference cannot be cleared: use on_delete restrict")
+	case c.Reparentable && f.kind != customMaster:
+		return errors.New("reparentable is for the type masterdetail")
+	}
+	return nil
+}
+
+// checkDefault refuses a default the field does not take.
+func checkDefault(f *field) error {
+	if f.defaultTo == "" {
+		return nil
+	}
+	wrong := fmt.Errorf("the default %q is no value of the field", shorten(f.defaultTo))
+	switch f.kind {
+	case typeBoolean:
+		if f.defaultTo != "true" && f.defaultTo != "false" {
+			return wrong
+		}
+	case typeReference:
+		return errors.New("a reference has no default")
+	case typeInt, typeDouble, typeCurrency:
+		if v, err := checkNumber(f, f.defaultTo); err != nil || v == nil {
+			return wrong
+		}
+	case typeDate, typeDateTime:
+		if _, err := checkMoment(f, f.defaultTo); err != nil {
+			return wrong
+		}
+	case typePicklist, typeMulti:
+		if !allListed(f, f.defaultTo) {
+			return wrong
+		}
+	default:
+		if _, err := checkText(nil, f, f.defaultTo); err != nil {
+			return wrong
+		}
 	}
 	return nil
 }

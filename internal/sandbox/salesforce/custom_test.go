@@ -83,7 +83,7 @@ func TestCustomRefusals(t *testing.T) {
 		`{"name":"A__c","fields":[{"name":"B__c","type":"picklist"}]}`:                                                 "values",
 		`{"name":"A__c","fields":[{"name":"B__c","type":"reference"}]}`:                                                "references",
 		`{"name":"A__c","fields":[{"name":"B__c","type":"reference","references":["C__c"],"child_relationship":"X"}]}`: "not defined",
-		`{"name":"A__c","fields":[{"name":"B__c","type":"int","unique":true}]}`:                                        "text",
+		`{"name":"A__c","fields":[{"name":"B__c","type":"date","unique":true}]}`:                                       "text",
 		`{"name":"A__c","prefix":"001"}`:                                                                               "prefix",
 		`{"name":"A__c","color":"red"}`:                                                                                "color",
 		`{"name":"Account","fields":[{"name":"Ext__c","type":"string"}]}`:                                              "already",

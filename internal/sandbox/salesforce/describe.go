@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,11 +81,12 @@ func (o *Org) describeBrief(rq *request, obj *object) map[string]any {
 		"createable": write && obj.name != loginEntity, "updateable": write && !obj.event,
 		"deletable": write && obj.name != "User" && obj.name != loginEntity && !obj.event,
 		"custom":    obj.custom(), "layoutable": obj.layoutable(), "queryable": !obj.event, "replicateable": !obj.event,
-		"retrieveable": !obj.event, "searchable": obj.searchable(), "triggerable": obj.searchable(), "mruEnabled": false, "urls": urls,
+		"retrieveable": !obj.event, "searchable": obj.searchable(), "triggerable": obj.searchable(), "mruEnabled": obj.layoutable(),
+		"undeletable": write && obj.tracked() && obj.name != "User", "urls": urls,
 	}
 	for _, never := range []string{
 		"activateable", "customSetting", "dataTranslationEnabled", "deepCloneable", "deprecatedAndHidden", "feedEnabled", "hasSubtypes",
-		"isInterface", "isSubtype", "mergeable", "undeletable",
+		"isInterface", "isSubtype", "mergeable",
 	} {
 		d[never] = false
 	}
@@ -123,17 +125,7 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 	for _, c := range obj.compounds {
 		fields = append(fields, describeCompound(obj, c))
 	}
-	children := []map[string]any{}
-	for _, rel := range obj.children {
-		pair := obj.name + "." + rel.child.name
-		children = append(children, map[string]any{
-			"childSObject": rel.child.name, "field": rel.field.name, "relationshipName": rel.name, "deprecatedAndHidden": false,
-			"junctionIdListNames": junctionNames(rel), "junctionReferenceTo": junctionTargets(rel),
-			"cascadeDelete":    pair == "Account.Contact" || pair == "Case.CaseComment",
-			"restrictedDelete": rel.child.name == "Case" && obj.name != "Case",
-		})
-	}
-	d["fields"], d["childRelationships"] = fields, children
+	d["fields"], d["childRelationships"] = fields, describeChildren(o.seen(rq), obj)
 	d["recordTypeInfos"], d["supportedScopes"] = recordTypes(rq, obj), scopes(obj)
 	d["actionOverrides"], d["namedLayoutInfos"] = []any{}, []any{}
 	d["compactLayoutable"], d["listviewable"], d["lookupLayoutable"] = obj.layoutable(), nil, nil
@@ -147,19 +139,41 @@ func (o *Org) describe(rq *request, obj *object) (*response, error) {
 }
 
 // junctionNames and junctionTargets are of the relationship a list of ids stands for.
-func junctionNames(rel childRel) []string {
-	if rel.field.name == "TaskId" && rel.name == whoList {
+func junctionNames(f *field) []string {
+	if f.name == "TaskId" && f.childRel == whoList {
 		return []string{whoIDs}
 	}
 	return []string{}
 }
 
-func junctionTargets(rel childRel) []string {
-	f := rel.child.field("RelationId")
-	if len(junctionNames(rel)) == 0 || f == nil {
+func junctionTargets(child *object, f *field) []string {
+	to := child.field("RelationId")
+	if len(junctionNames(f)) == 0 || to == nil {
 		return []string{}
 	}
-	return f.refs
+	return to.refs
+}
+
+// describeChildren lists every field that points at the entity; one without a relationship name cannot be queried from here.
+func describeChildren(seen *schema, obj *object) []map[string]any {
+	children := []map[string]any{}
+	for _, child := range seen.objects {
+		for _, f := range child.fields {
+			if !slices.Contains(f.pointsAt(), obj.name) {
+				continue
+			}
+			rel := map[string]any{
+				"childSObject": child.name, "field": f.name, "relationshipName": nil, "deprecatedAndHidden": false,
+				"junctionIdListNames": junctionNames(f), "junctionReferenceTo": junctionTargets(child, f),
+				"cascadeDelete": onDelete(obj, child, f) == deleteCascades, "restrictedDelete": onDelete(obj, child, f) == deleteRestricted,
+			}
+			if f.childRel != "" {
+				rel["relationshipName"] = f.childRel
+			}
+			children = append(children, rel)
+		}
+	}
+	return children
 }
 
 func scopes(obj *object) []map[string]string {
@@ -175,15 +189,15 @@ func scopes(obj *object) []map[string]string {
 
 func describeField(obj *object, f *field) map[string]any {
 	d := map[string]any{
-		"name": f.name, "label": f.label, "type": string(f.kind), "soapType": soapType(f.kind), "length": f.length, "byteLength": f.length * 3,
-		"unique": f.unique, "externalId": f.external, "idLookup": f.external || f.kind == typeID || f.kind == typeEmail,
-		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.auto, "referenceTo": append([]string{}, f.refs...),
+		"name": f.name, "label": f.label, "type": f.shownType(), "soapType": soapType(f.kind), "length": f.length, "byteLength": f.byteLength(),
+		"unique": f.unique, "externalId": f.external, "idLookup": f.looksUp(obj),
+		"nameField": f.nameField, "custom": f.custom(), "autoNumber": f.auto, "referenceTo": append([]string{}, f.pointsAt()...),
 		"restrictedPicklist": f.restricted, "picklistValues": describeValues(f), "relationshipName": nil,
 	}
 	for _, never := range []string{
-		"aiPredictionField", "calculated", "cascadeDelete", "caseSensitive", "deprecatedAndHidden", "encrypted", "htmlFormatted",
+		"aiPredictionField", "calculated", "deprecatedAndHidden", "encrypted", "htmlFormatted",
 		"dependentPicklist", "displayLocationInDecimal", "formulaTreatNullNumberAsZero", "highScaleNumber", "queryByDistance",
-		"restrictedDelete", "searchPrefilterable", "writeRequiresMasterRead",
+		"searchPrefilterable",
 	} {
 		d[never] = false
 	}
@@ -193,7 +207,18 @@ func describeField(obj *object, f *field) map[string]any {
 	} {
 		d[none] = nil
 	}
-	if f.rel != "" {
+	d["caseSensitive"], d["cascadeDelete"], d["restrictedDelete"] = f.caseSensitive, f.ifDeleted == deleteCascades, f.ifDeleted == deleteRestricted
+	d["writeRequiresMasterRead"] = false
+	if f.master {
+		d["relationshipOrder"] = 0
+	}
+	if f.help != "" {
+		d["inlineHelpText"] = f.help
+	}
+	if f.kind == typeTextArea {
+		d["extraTypeInfo"] = "plaintextarea"
+	}
+	if f.rel != "" && f.kind == typeReference {
 		d["relationshipName"] = f.rel
 	}
 	d["namePointing"], d["polymorphicForeignKey"] = f.polymorphic(), f.polymorphic()
@@ -203,6 +228,19 @@ func describeField(obj *object, f *field) map[string]any {
 	describeAccess(d, obj, f)
 	describeNumber(d, f)
 	return d
+}
+
+// pointsAt are the entities a reference leads to. Durable ids lead somewhere too, without being references.
+func (f *field) pointsAt() []string {
+	if f.kind != typeReference {
+		return nil
+	}
+	return f.refs
+}
+
+// looksUp reports whether the object reference marks a field idLookup: values name one record.
+func (f *field) looksUp(obj *object) bool {
+	return f.kind == typeID || f.external || f.unique || f.kind == typeEmail && f.indexed || f.nameField && obj.custom()
 }
 
 func describeValues(f *field) []map[string]any {
@@ -217,11 +255,11 @@ func describeValues(f *field) []map[string]any {
 func describeAccess(d map[string]any, obj *object, f *field) {
 	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
 	listed := !f.writeOnly
-	automatic := f.kind == typeBoolean || f.kind == typeID
-	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, writable && !f.required
-	d["nillable"] = !f.required && !automatic
+	automatic := f.kind == typeBoolean || f.kind == typeID || f.auto || f.system() || f.name == "OwnerId"
+	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, f.permissionable(obj)
+	d["nillable"] = !f.required && !automatic && !(f.nameField && f.readOnly)
 	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed && !f.longText, listed && f.sortable(), listed && f.groupable(), listed && f.aggregatable()
-	d["defaultedOnCreate"] = f.defaultTo != "" || automatic || f.name == "OwnerId"
+	d["defaultedOnCreate"] = f.defaultTo != "" || automatic
 	d["defaultValue"] = nil
 	switch {
 	case f.defaultTo != "":
@@ -237,10 +275,7 @@ func describeNumber(d map[string]any, f *field) {
 	case typeInt:
 		d["digits"] = 9
 	case typeDouble, typeCurrency:
-		d["precision"], d["scale"] = 18, 2
-		if f.scale > 0 {
-			d["scale"] = f.scale
-		}
+		d["precision"], d["scale"] = f.precision, f.scale
 	default:
 	}
 }

@@ -14,6 +14,7 @@ import (
 // input is a field of a form: what a person sees and types for a field of a record.
 type input struct {
 	Name, Label, Kind, Value, Hint string
+	Error                          string // why the value was not taken, empty: it was
 	Required, Checked              bool
 	Max                            int
 	Options                        []option
@@ -118,6 +119,9 @@ func (s *site) editAgain(w http.ResponseWriter, r *http.Request, obj *object, d 
 	}
 	e := s.org.fail(r.Context(), err)
 	d.Problem, d.Inputs = e.Message, s.inputs(r.Context(), obj, typed, isNew)
+	if markErrors(d.Inputs, e) {
+		d.Problem = "Not saved: see the marked fields."
+	}
 	s.show(w, r, e.Status, "edit", d)
 }
 
@@ -132,7 +136,7 @@ func (s *site) deleteRecord(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err)
 		return
 	}
-	http.Redirect(w, r, listPath(obj), http.StatusSeeOther)
+	http.Redirect(w, r, listPath(obj)+"?deleted="+id, http.StatusSeeOther) //nolint:gosec // an id: letters and digits
 }
 
 // asked reports whether forms have a field.
@@ -147,7 +151,10 @@ func (s *site) inputs(ctx context.Context, obj *object, rec record, isNew bool) 
 		if !f.asked(isNew) {
 			continue
 		}
-		in := input{Name: f.name, Label: f.label, Kind: inputKind(f), Required: f.required, Max: f.length}
+		in := input{Name: f.name, Label: f.title(), Kind: inputKind(f), Required: f.required, Max: f.length}
+		if f.help != "" {
+			in.Hint = f.help
+		}
 		in.Value, in.Checked = typedValue(f, rec[f.name]), rec[f.name] == int64(1)
 		switch f.kind {
 		case typeReference:
@@ -267,4 +274,27 @@ func formValue(f *field, values []string) (json.RawMessage, error) {
 		text = t.Format(time.RFC3339)
 	}
 	return appendString(nil, text), nil
+}
+
+// markErrors puts an error to the fields it names; false: the form has none of them.
+func markErrors(inputs []input, e *apiError) bool {
+	marked := false
+	for i := range inputs {
+		unread := e.Code == "JSON_PARSER_ERROR" && strings.HasSuffix(e.Message, " at field "+inputs[i].Name)
+		if !unread && !slices.Contains(e.Fields, inputs[i].Name) {
+			continue
+		}
+		marked = true
+		_, inputs[i].Error, _ = strings.Cut(": "+e.Message, ": ")
+		if label, reason, found := strings.Cut(e.Message, ": "); found && strings.HasPrefix(label, inputs[i].Label) {
+			inputs[i].Error = strings.ToUpper(reason[:min(1, len(reason))]) + reason[min(1, len(reason)):]
+		}
+		if e.Code == "REQUIRED_FIELD_MISSING" {
+			inputs[i].Error = "Fill this in."
+		}
+		if unread {
+			inputs[i].Error = "This is no value of the field."
+		}
+	}
+	return marked
 }

@@ -178,7 +178,7 @@ func (o *Org) usernameOf(ctx context.Context, id string) func() string {
 
 // changeTypes are the types of change events in the order of their schema.
 var changeTypes = []changeKind{ //nolint:gochecknoglobals // a table
-	kindCreate, kindUpdate, kindDelete, "UNDELETE", gap + kindCreate, gap + kindUpdate, gap + kindDelete, "GAP_UNDELETE", "GAP_OVERFLOW", "SNAPSHOT",
+	kindCreate, kindUpdate, kindDelete, kindUndelete, gap + kindCreate, gap + kindUpdate, gap + kindDelete, "GAP_UNDELETE", "GAP_OVERFLOW", "SNAPSHOT",
 }
 
 // gap starts the type of an event that says no more than that a record changed.
@@ -186,7 +186,7 @@ const gap changeKind = "GAP_"
 
 // strikeEvent lets faults lose an event, the kind is then empty, or blank it.
 func (o *Org) strikeEvent(ctx context.Context, channel string, kind changeKind, user string, data []byte) (changeKind, []byte) {
-	change := kind == kindCreate || kind == kindUpdate || kind == kindDelete
+	change := kind == kindCreate || kind == kindUpdate || kind == kindDelete || kind == kindUndelete
 	if change {
 		channel = "/data/" + channel
 	}
@@ -203,6 +203,9 @@ func (o *Org) strikeEvent(ctx context.Context, channel string, kind changeKind, 
 // strikeCall lets faults strike a call of the Pub/Sub API.
 func (p *PubSub) strikeCall(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	after, err := p.strike(ctx, info.FullMethod)
+	if err == nil {
+		err = p.refuseAPI(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -216,6 +219,9 @@ func (p *PubSub) strikeCall(ctx context.Context, in any, info *grpc.UnaryServerI
 // strikeStream is strikeCall for streams.
 func (p *PubSub) strikeStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	after, err := p.strike(stream.Context(), info.FullMethod)
+	if err == nil {
+		err = p.refuseAPI(stream.Context())
+	}
 	if err != nil {
 		return err
 	}
@@ -229,11 +235,8 @@ func (p *PubSub) strikeStream(server any, stream grpc.ServerStream, info *grpc.S
 func (p *PubSub) strike(ctx context.Context, method string) (after, err error) {
 	o := p.org
 	f, struck := o.faults.StrikeCall(method, func() string {
-		md, _ := metadata.FromIncomingContext(ctx)
-		for _, token := range md.Get("accesstoken") {
-			if s := o.sessions.find(strings.TrimPrefix(token, "Bearer "), false); s != nil {
-				return s.name
-			}
+		if s := p.caller(ctx); s != nil {
+			return s.name
 		}
 		return ""
 	})
@@ -255,6 +258,25 @@ func (p *PubSub) strike(ctx context.Context, method string) (after, err error) {
 		return broken(), nil
 	}
 	return nil, broken()
+}
+
+// caller is the session a call names, nil: none that lives.
+func (p *PubSub) caller(ctx context.Context) *session {
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, token := range md.Get("accesstoken") {
+		if s := p.org.sessions.find(strings.TrimPrefix(token, "Bearer "), false); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// refuseAPI refuses the calls of users who may not use the API.
+func (p *PubSub) refuseAPI(ctx context.Context) error {
+	if s := p.caller(ctx); s != nil && !p.org.usesAPI(ctx, s.user) {
+		return refuse(ctx, codes.PermissionDenied, "service.permission.denied", "%s", apiDisabled().Message)
+	}
+	return nil
 }
 
 // grpcCode is a status of HTTP in gRPC's terms.

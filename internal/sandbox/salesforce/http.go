@@ -41,6 +41,9 @@ func (o *Org) Handler() http.Handler {
 			r = withPath(r, kit.CleanPath(path))
 		}
 		if isPlatform(r.URL.Path) {
+			if o.Skew() != 0 { // a wrong clock shows in the header too
+				w.Header().Set("Date", o.now().UTC().Format(http.TimeFormat))
+			}
 			platform.ServeHTTP(w, r)
 		} else {
 			human.ServeHTTP(w, r)
@@ -147,6 +150,10 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "cometd"):
+		if s := o.sessions.find(bearer(r), false); s != nil && !o.usesAPI(r.Context(), s.user) {
+			writeFault(w, apiDisabled())
+			return
+		}
 		o.cometd(w, r, segs[1:])
 	case strings.HasPrefix(area, "id/") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
@@ -237,6 +244,10 @@ func (o *Org) admit(w http.ResponseWriter, r *http.Request) *session {
 		return nil
 	}
 	note(w, s)
+	if !o.usesAPI(r.Context(), s.user) {
+		writeFault(w, apiDisabled())
+		return nil
+	}
 	if !o.spend(w) {
 		return nil
 	}
@@ -439,6 +450,9 @@ func (o *Org) tooling(rq *request) (*response, error) {
 		case "query", "queryall", "search", "sobjects":
 			if rq.method == http.MethodGet || rq.method == http.MethodHead {
 				return o.route(&inner)
+			}
+			if toolingWrites(&inner) {
+				return o.toolingStatus(&inner)
 			}
 			return nil, methodNotAllowed(rq.method)
 		}

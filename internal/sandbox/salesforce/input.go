@@ -154,6 +154,9 @@ func checkNumber(f *field, v any) (any, error) {
 	case err != nil:
 		return nil, cannotRead(f, v)
 	}
+	if f.precision > 0 && math.Abs(x) >= math.Pow10(f.precision-f.scale) {
+		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %v", f.label, n), f.name)
+	}
 	if f.kind == typeInt {
 		if x != float64(int64(x)) {
 			return nil, cannotRead(f, v)

@@ -14,7 +14,7 @@ type definition struct {
 // definitions lists the entities of the org with the field names, types and lengths of the platform's object reference.
 // What ends in __c is custom, as an administrator would add it.
 func definitions() []definition {
-	return append([]definition{
+	return slices.Concat([]definition{
 		{name: "Account", label: "Account", plural: "Accounts", prefix: "001", fields: accountFields},
 		{name: "Contact", label: "Contact", plural: "Contacts", prefix: "003", fields: contactFields},
 		{name: "Case", label: "Case", plural: "Cases", prefix: "500", fields: caseFields},
@@ -30,7 +30,7 @@ func definitions() []definition {
 		{name: "StreamingChannel", label: "Streaming Channel", plural: "Streaming Channels", prefix: "0M6", fields: streamingChannelFields, setup: true},
 		{name: "Call_Notice__e", label: "Call Notice", plural: "Call Notices", prefix: "e00", fields: callNoticeFields},
 		{name: "RealtimeAlertEvent", label: "Realtime Alert Event", plural: "Realtime Alert Events", prefix: "e01", fields: realtimeAlertFields, event: true},
-	}, slices.Concat(serviceDefinitions(), loginDefinitions())...)
+	}, serviceDefinitions(), metadataDefinitions(), loginDefinitions())
 }
 
 const accountFields = `Name string required name
@@ -199,7 +199,7 @@ CallCenterId reference ->CallCenter/CallCenter`
 const profileFields = `Name string required name
 Description textarea
 UserType picklist {Standard|Guest} =Standard
-PermissionsApiEnabled boolean =true`
+PermissionsApiEnabled boolean =true label=API_Enabled`
 
 const organizationFields = `Name string(80) required name
 Division string(80)

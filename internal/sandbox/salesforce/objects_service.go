@@ -5,7 +5,10 @@ package salesforce
 func serviceDefinitions() []definition {
 	return []definition{
 		{name: "UserRole", label: "Role", plural: "Roles", prefix: "00E", fields: userRoleFields, setup: true},
-		{name: "PermissionSet", label: "Permission Set", plural: "Permission Sets", prefix: "0PS", fields: permissionSetFields, readOnly: true, setup: true},
+		{name: "PermissionSet", label: "Permission Set", plural: "Permission Sets", prefix: "0PS", fields: permissionSetFields, setup: true},
+		{name: "ObjectPermissions", label: "Object Permissions", plural: "Object Permissions", prefix: "110", fields: objectPermissionFields, setup: true},
+		{name: "FieldPermissions", label: "Field Permissions", plural: "Field Permissions", prefix: "01k", fields: fieldPermissionFields, setup: true},
+		{name: "RecordType", label: "Record Type", plural: "Record Types", prefix: "012", fields: recordTypeFields, readOnly: true, setup: true},
 		{name: "PermissionSetAssignment", label: "Permission Set Assignment", plural: "Permission Set Assignments", prefix: "0Pa", fields: assignmentFields, setup: true},
 		{name: "SetupEntityAccess", label: "Setup Entity Access", plural: "Setup Entity Access", prefix: "0J0", fields: setupAccessFields, setup: true},
 		{name: "ConnectedApplication", label: "Connected App", plural: "Connected Apps", prefix: "0H4", fields: connectedAppFields, readOnly: true, setup: true},
@@ -36,12 +39,43 @@ ContactAccessForAccountOwner picklist {None|Read|Edit} restricted =None`
 const permissionSetFields = `Name string(80) required name unique
 Label string(80) required index
 Description string(255)
-ProfileId reference ->Profile/Profile
-IsOwnedByProfile boolean
-IsCustom boolean =true
-Type picklist {Profile|Regular|Standard|Session|Group} restricted =Regular
+ProfileId reference readonly ->Profile/Profile
+IsOwnedByProfile boolean readonly
+IsCustom boolean readonly =true
+Type picklist {Profile|Regular|Standard|Session|Group} restricted createonly =Regular
 NamespacePrefix string(15)
-PermissionsApiEnabled boolean`
+PermissionsApiEnabled boolean label=API_Enabled
+PermissionsViewSetup boolean label=View_Setup_and_Configuration
+PermissionsManageUsers boolean label=Manage_Users
+PermissionsViewAllData boolean label=View_All_Data
+PermissionsModifyAllData boolean label=Modify_All_Data
+PermissionsBulkApiHardDelete boolean label=Bulk_API_Hard_Delete
+PermissionsManageDataIntegrations boolean label=Manage_Data_Integrations
+PermissionsViewDeveloperName boolean label=View_DeveloperName`
+
+// The grants of a permission set, or of a profile by the permission set it owns.
+const objectPermissionFields = `ParentId reference required createonly ->PermissionSet/Parent <-ObjectPerms
+SobjectType picklist(40) required createonly index
+PermissionsCreate boolean label=Create_Records
+PermissionsRead boolean label=Read_Records
+PermissionsEdit boolean label=Edit_Records
+PermissionsDelete boolean label=Delete_Records
+PermissionsViewAllRecords boolean label=Read_All_Records
+PermissionsModifyAllRecords boolean label=Edit_All_Records`
+
+const fieldPermissionFields = `ParentId reference required createonly ->PermissionSet/Parent <-FieldPerms
+SobjectType picklist(40) required createonly index
+Field picklist(85) required createonly
+PermissionsEdit boolean label=Edit_Field
+PermissionsRead boolean label=Read_Field`
+
+const recordTypeFields = `Name string(80) required name
+DeveloperName string(80) required
+NamespacePrefix string(15)
+Description string(255)
+BusinessProcessId string(18)
+SobjectType picklist(40) required
+IsActive boolean`
 
 const assignmentFields = `PermissionSetId reference required createonly ->PermissionSet/PermissionSet <-Assignments
 AssigneeId reference required createonly ->User/Assignee <-PermissionSetAssignments

@@ -37,7 +37,7 @@ func TestServiceObjects(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", q, got, want)
 		}
 	}
-	for _, entity := range []string{"UserServicePresence", "ServicePresenceStatus", "PermissionSet"} {
+	for _, entity := range []string{"UserServicePresence", "ServicePresenceStatus", "RecordType"} {
 		if status, body := o.api(http.MethodPost, "/sobjects/"+entity, `{}`); status != http.StatusBadRequest || !strings.Contains(body, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY") {
 			t.Errorf("%s can be written: %d %s", entity, status, body)
 		}

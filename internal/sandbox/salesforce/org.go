@@ -111,6 +111,7 @@ type Org struct {
 	rules     map[string]*entityRules // by entity; never changed once the org runs
 	locators  *locators
 	faults    *kit.Faults
+	metadata  atomic.Bool  // the rows of needMetadata are there
 	skew      atomic.Int64 // nanoseconds the clock is ahead
 	cuts      bell         // rings when all streams are to end
 	requests  *kit.Log
@@ -191,7 +192,10 @@ func (o *Org) start(ctx context.Context) error {
 	if err := o.loadCredentials(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx), o.loadChannels(ctx)); err != nil {
+	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.mirrorAll(ctx), o.loadChannels(ctx)); err != nil {
+		return err
+	}
+	if err := o.loadAccess(ctx); err != nil {
 		return err
 	}
 	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)

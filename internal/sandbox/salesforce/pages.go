@@ -47,6 +47,12 @@ type pageData struct {
 	Counts []count
 	Setup  []count
 	Lists  []listView
+	Filter *filterForm // of a list, nil: none
+	Pages  string      // where in a list the page is
+	Undo   string      // address that takes back what is told as done, empty: none
+	Bin    []binRow
+	Matrix *matrix // of a profile or permission set
+	Entry  *logDetail
 	Fields []cell
 	Log    []logRow
 	Total  int
@@ -73,10 +79,12 @@ type listView struct {
 	New     string // address of the form for another, empty: none
 	Total   int64
 	Columns []string
+	Heads   []head // instead of Columns, where the list can be sorted
 	Rows    [][]cell
 }
 
 type logRow struct {
+	N                                           int
 	Time, Method, Path, Status, MS, User, Class string
 }
 
@@ -108,6 +116,11 @@ func (o *Org) pages() http.Handler {
 	mux.HandleFunc("GET /lightning/r/{entity}/{id}/edit", s.editRecord)
 	mux.HandleFunc("POST /lightning/r/{entity}/{id}/edit", s.editRecord)
 	mux.HandleFunc("POST /lightning/r/{entity}/{id}/delete", s.deleteRecord)
+	mux.HandleFunc("POST /lightning/r/{entity}/{id}/restore", s.restoreRecord)
+	mux.HandleFunc("GET /sandbox/bin", s.bin)
+	mux.HandleFunc("GET /sandbox/log/{n}", s.logEntry)
+	mux.HandleFunc("GET /sandbox/setup/grants", s.grantsPage)
+	mux.HandleFunc("POST /sandbox/setup/grants", s.saveGrants)
 	mux.HandleFunc("GET /sandbox/setup/users", func(w http.ResponseWriter, r *http.Request) { s.usersPage(w, r, "", "") })
 	mux.HandleFunc("POST /sandbox/setup/users", s.changeUser)
 	mux.HandleFunc("GET /sandbox/setup/profiles", func(w http.ResponseWriter, r *http.Request) { s.profilesPage(w, r, "", "") })
@@ -120,14 +133,14 @@ func (o *Org) pages() http.Handler {
 
 // templates parses the pages, which are part of the program: they parse or it was built wrongly.
 func templates() *template.Template {
-	return template.Must(template.ParseFS(web, "web/*.html"))
+	return template.Must(template.New("").Funcs(template.FuncMap{"thousands": thousands}).ParseFS(web, "web/*.html"))
 }
 
 func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name string, d pageData) {
 	for _, entity := range []string{"Account", "Contact", "Case", "Task", "VoiceCall"} {
 		d.Tabs = append(d.Tabs, link{s.org.schema.object(entity).plural, "/lightning/o/" + entity + "/list"})
 	}
-	d.Tools = append(d.Tools, link{"API requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Setup", "/sandbox/setup"})
+	d.Tools = append(d.Tools, link{"Requests", "/sandbox/log"}, link{"Faults", "/sandbox/faults"}, link{"Recycle bin", "/sandbox/bin"}, link{"Setup", "/sandbox/setup"})
 	if d.Here == "" {
 		d.Here = r.URL.Path
 	}
@@ -178,7 +191,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) {
 		}
 		c := count{obj.plural, listPath(obj), n}
 		switch {
-		case obj.event:
+		case obj.event || obj.readOnly && obj.setup && isMetadata(obj.name):
 		case obj.setup || obj.name == "User":
 			d.Setup = append(d.Setup, c)
 		default:
@@ -220,7 +233,7 @@ func (s *site) searchInto(r *http.Request, d *pageData) {
 			continue
 		}
 		shown := ids[:min(len(ids), hitsShown)]
-		lv, err := s.view(r.Context(), obj, `"Id" IN (?`+strings.Repeat(", ?", len(shown)-1)+")", 0, hitsShown, anys(shown)...)
+		lv, err := s.view(r.Context(), obj, listPage{`"Id" IN (?` + strings.Repeat(", ?", len(shown)-1) + ")", newestFirst, 0, hitsShown}, anys(shown)...)
 		if err != nil {
 			d.Problem = s.org.fail(r.Context(), err).Message
 			return
@@ -300,22 +313,30 @@ func (s *site) total(ctx context.Context, obj *object, where string, args ...any
 	return n, nil
 }
 
-// view reads one page of a list; where is SQL of this package's own making.
-// The newest records come first.
-func (s *site) view(ctx context.Context, obj *object, where string, offset, limit int, args ...any) (*listView, error) {
+// listPage is a part of a list; where and order are SQL of this package's own making.
+type listPage struct {
+	where, order  string
+	offset, limit int
+}
+
+const newestFirst = `"Id" DESC`
+
+// view reads one page of a list.
+func (s *site) view(ctx context.Context, obj *object, p listPage, args ...any) (*listView, error) {
 	lv := &listView{Title: obj.plural}
 	cols := []string{`"Id"`}
 	var fields []*field
 	for _, name := range listColumns(obj) {
 		f := obj.field(name)
 		fields, cols = append(fields, f), append(cols, f.column())
-		lv.Columns = append(lv.Columns, f.label)
+		lv.Columns = append(lv.Columns, f.title())
 	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "IsDeleted" = 0`
-	if where != "" {
-		q += " AND " + where
+	// What is shown is read for the ids of the page alone: skipping over whole records takes long in a list of a million.
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "Id" IN (SELECT "Id" FROM ` + obj.table() + ` WHERE "IsDeleted" = 0`
+	if p.where != "" {
+		q += " AND " + p.where
 	}
-	q += ` ORDER BY "Id" DESC LIMIT ` + itoa(limit) + " OFFSET " + itoa(offset)
+	q += " ORDER BY " + p.order + " LIMIT " + itoa(p.limit) + " OFFSET " + itoa(p.offset) + ") ORDER BY " + p.order
 	rows, err := s.org.store.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err
@@ -339,7 +360,7 @@ func (s *site) view(ctx context.Context, obj *object, where string, offset, limi
 
 // cell shows a value; a reference shows the name of what it points at.
 func (s *site) cell(ctx context.Context, f *field, v any) cell {
-	c := cell{Label: f.label}
+	c := cell{Label: f.title()}
 	switch x := v.(type) {
 	case nil:
 	case string:
@@ -380,77 +401,6 @@ func (s *site) nameOf(ctx context.Context, id string) string {
 	return orElse(name, id)
 }
 
-func (s *site) list(w http.ResponseWriter, r *http.Request) {
-	obj := s.org.schema.object(r.PathValue("entity"))
-	if obj == nil {
-		s.problem(w, r, notFound())
-		return
-	}
-	n, err := strconv.Atoi(orElse(r.URL.Query().Get("page"), "1"))
-	if err != nil || n < 1 || n > 1_000_000 {
-		n = 1
-	}
-	which := r.URL.Query().Get("view")
-	where, args := s.listFilter(obj, which)
-	total, err := s.total(r.Context(), obj, where, args...)
-	if err != nil {
-		s.problem(w, r, err)
-		return
-	}
-	lv, err := s.view(r.Context(), obj, where, (n-1)*pageSize, pageSize, args...)
-	if err != nil {
-		s.problem(w, r, err)
-		return
-	}
-	lv.Total = total
-	d := pageData{Title: obj.plural, Here: listPath(obj), Lists: []listView{*lv}, Views: listViews(obj, which)}
-	if obj.editable() {
-		d.New = "/lightning/o/" + obj.name + "/new"
-	}
-	at := func(page int) string {
-		return d.Here + "?" + url.Values{"view": {which}, "page": {itoa(page)}}.Encode()
-	}
-	if n > 1 {
-		d.Prev = at(n - 1)
-	}
-	if int64(n*pageSize) < total {
-		d.Next = at(n + 1)
-	}
-	s.show(w, r, http.StatusOK, "list", d)
-}
-
-// listFilter is the condition of a list view.
-func (s *site) listFilter(obj *object, which string) (where string, args []any) {
-	switch {
-	case which == "mine" && obj.hasOwner():
-		return `"OwnerId" = ?`, []any{s.org.admin}
-	case which == "recent":
-		return `"LastModifiedDate" >= ?`, []any{s.org.now().AddDate(0, 0, -7).UnixMilli()}
-	case which == "open" && obj.field("IsClosed") != nil:
-		return `"IsClosed" = 0`, nil
-	}
-	return "", nil
-}
-
-// listViews are the list views of an entity; the URL of the one that is shown is empty.
-func listViews(obj *object, which string) []link {
-	views := []link{{"All", ""}, {"Changed this week", "recent"}}
-	if obj.field("IsClosed") != nil {
-		views = append(views, link{"Open", "open"})
-	}
-	if obj.hasOwner() {
-		views = append(views, link{"Mine", "mine"})
-	}
-	for i, v := range views {
-		if v.URL != which {
-			views[i].URL = listPath(obj) + "?view=" + v.URL
-		} else {
-			views[i].URL = ""
-		}
-	}
-	return views
-}
-
 func (s *site) record(w http.ResponseWriter, r *http.Request) {
 	obj, id, rec := s.recordOf(w, r, func(*object) bool { return true })
 	if obj == nil {
@@ -468,7 +418,7 @@ func (s *site) record(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, rel := range obj.children {
 		where := rel.field.column() + " = ?"
-		lv, err := s.view(r.Context(), rel.child, where, 0, relatedSize, id)
+		lv, err := s.view(r.Context(), rel.child, listPage{where, newestFirst, 0, relatedSize}, id)
 		if err == nil {
 			lv.Title = labelOf(rel.name)
 			if rel.child.editable() && !rel.child.setup {
@@ -492,17 +442,7 @@ func (s *site) log(w http.ResponseWriter, r *http.Request) {
 		if d.Kind != "" && !strings.Contains(strings.ToLower(e.Path), strings.ToLower(d.Kind)) || d.Section == "failed" && e.Status != 0 && e.Status < http.StatusBadRequest {
 			continue
 		}
-		row := logRow{
-			Time: e.At.UTC().Format("15:04:05.000"), Method: e.Method, Path: e.Path, Status: strconv.Itoa(e.Status), User: e.User,
-			MS: strconv.FormatFloat(float64(e.Duration.Microseconds())/1000, 'f', 1, 64), Class: "good",
-		}
-		if e.Status == 0 {
-			row.Status = "cut"
-		}
-		if e.Status == 0 || e.Status >= http.StatusBadRequest {
-			row.Class = "bad"
-		}
-		d.Log = append(d.Log, row)
+		d.Log = append(d.Log, logRowOf(e))
 	}
 	s.show(w, r, http.StatusOK, "log", d)
 }

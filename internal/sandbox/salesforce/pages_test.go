@@ -158,7 +158,7 @@ func TestRecordPages(t *testing.T) {
 	if _, body, _ := o.send(http.MethodGet, edit, "", nil); !strings.Contains(body, `value="&lt;b&gt;Silva"`) || strings.Contains(body, "<b>Silva") || !strings.Contains(body, `name="DoNotCall" value="true" checked`) {
 		t.Errorf("the form: %.3000s", body)
 	}
-	if status, body, _ := o.page(edit, url.Values{"LastName": {""}, "Phone": {"1"}}); status != http.StatusBadRequest || !strings.Contains(body, "Required fields are missing: [LastName]") || !strings.Contains(body, `name="Phone" value="1"`) {
+	if status, body, _ := o.page(edit, url.Values{"LastName": {""}, "Phone": {"1"}}); status != http.StatusBadRequest || !strings.Contains(body, `id="why-LastName">Fill this in.`) || !strings.Contains(body, `name="Phone" value="1"`) {
 		t.Errorf("a form that is not taken: %d", status)
 	}
 	if status, _, _ := o.page(edit, url.Values{"LastName": {"Costa"}, "Phone": {"1"}, "Birthdate": {""}, "OwnerId": {""}}); status != http.StatusSeeOther {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ type userRow struct {
 // grantRow is a profile or a permission set on the setup page.
 type grantRow struct {
 	Name, JSON string
-	Ranges     string // login IP ranges, one a line
+	What, Edit string // in words, and the address of its page
 	Users      int64
 	Restricted bool
 	Locked     bool // it cannot be restricted
@@ -190,14 +191,14 @@ WHERE p."IsDeleted" = 0 GROUP BY p."Id" ORDER BY p."Name"`, 2)
 	for _, row := range raw {
 		g := grantRow{Name: text(row[0]), JSON: grantJSON(Permissions{}), Locked: text(row[0]) == adminProfile}
 		g.Users, _ = row[1].(int64)
-		g.Ranges = strings.Join(a.rules.Ranges[g.Name], "\n")
 		if p, found := a.rules.Profiles[g.Name]; found {
-			g.Restricted, g.JSON = true, grantJSON(p)
+			g.Restricted, g.JSON, g.What = true, grantJSON(p), p.words()
 		}
+		g.Edit = grantsPath("profile", g.Name)
 		d.Profiles = append(d.Profiles, g)
 	}
 	for name, p := range a.rules.Sets {
-		d.Sets = append(d.Sets, grantRow{Name: name, JSON: grantJSON(p), Users: int64(len(p.Users))})
+		d.Sets = append(d.Sets, grantRow{Name: name, JSON: grantJSON(p), Users: int64(len(p.Users)), What: p.words(), Edit: grantsPath("set", name)})
 	}
 	slices.SortFunc(d.Sets, func(x, y grantRow) int { return strings.Compare(x.Name, y.Name) })
 	s.show(w, r, statusOf(problem), "profiles", d)
@@ -229,10 +230,10 @@ func (s *site) changeProfile(w http.ResponseWriter, r *http.Request) {
 	}
 	if name != "" && r.PostForm.Get("do") == "ranges" {
 		if err := s.org.SetLoginRanges(r.Context(), name, lines(r.PostForm.Get("ranges"))); err != nil {
-			s.profilesPage(w, r, messageOf(err), "")
+			s.showGrants(w, r, "profile", name, messageOf(err), "")
 			return
 		}
-		s.profilesPage(w, r, "", "The login IP ranges of "+name+" are saved.")
+		s.showGrants(w, r, "profile", name, "", "The login IP ranges of "+name+" are saved.")
 		return
 	}
 	var p *Permissions
@@ -261,4 +262,19 @@ func (s *site) changeProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.profilesPage(w, r, "", done)
+}
+
+// words tells what is granted in a few words.
+func (p *Permissions) words() string {
+	if len(p.Objects) == 0 && len(p.System) == 0 {
+		return "nothing"
+	}
+	names := slices.Sorted(maps.Keys(p.Objects))
+	if more := len(names) - 6; more > 0 {
+		names = append(names[:6], "and "+itoa(more)+" more")
+	}
+	if len(names) == 0 {
+		return strings.Join(p.System, ", ")
+	}
+	return strings.Join(names, ", ")
 }

@@ -27,7 +27,11 @@ func (o *Org) mirrorSet(ctx context.Context, tx *sql.Tx, next *accessRules, name
 	if p != nil {
 		users = p.Users
 	}
-	if err := o.assign(ctx, tx, id, users); err != nil || p != nil || next.Made[name] != id {
+	gone := p == nil && next.Made[name] == id
+	if p == nil {
+		p = &Permissions{}
+	}
+	if err := errors.Join(o.assign(ctx, tx, id, users), o.mirrorGrants(ctx, tx, id, p)); err != nil || !gone {
 		return err
 	}
 	delete(next.Made, name)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -18,6 +20,30 @@ type Access struct {
 	Create bool `json:"create"`
 	Edit   bool `json:"edit"`
 	Delete bool `json:"delete"`
+	// ViewAll and ModifyAll are of all records, whoever owns them. Records are not shared one by one here, so that they mean
+	// Read, and all of the above.
+	ViewAll   bool `json:"view_all,omitempty"`
+	ModifyAll bool `json:"modify_all,omitempty"`
+}
+
+// The permissions of Permissions.System, by the platform's names.
+const (
+	apiEnabled             = "ApiEnabled"
+	viewSetup              = "ViewSetup"
+	manageUsers            = "ManageUsers"
+	viewAllData            = "ViewAllData"
+	modifyAllData          = "ModifyAllData"
+	bulkAPIHardDelete      = "BulkApiHardDelete"
+	manageDataIntegrations = "ManageDataIntegrations"
+	viewDeveloperName      = "ViewDeveloperName"
+	permissionField        = "Permissions" // before the name, of a field of PermissionSet
+)
+
+// SystemPermissions lists the permissions that are not of an entity.
+func SystemPermissions() []string {
+	return []string{
+		apiEnabled, viewSetup, manageUsers, viewAllData, modifyAllData, bulkAPIHardDelete, manageDataIntegrations, viewDeveloperName,
+	}
 }
 
 // FieldAccess is what may be done with a field. Edit needs Read.
@@ -31,8 +57,9 @@ type FieldAccess struct {
 type Permissions struct {
 	Objects map[string]Access      `json:"objects"` // by entity
 	Fields  map[string]FieldAccess `json:"fields"`  // by Entity.Field
-	// System are the permissions that are not of an entity: BulkApiHardDelete, ManageDataIntegrations.
-	System []string `json:"system,omitempty"`
+	// System are the permissions that are not of an entity, see SystemPermissions. A profile that has none of them has
+	// ApiEnabled, as the platform's Standard User; one with an empty list has not.
+	System []string `json:"system,omitzero"`
 	// LoginRanges are the addresses (as SetLoginRanges takes them) users of a profile may sign in from, besides those of
 	// SetLoginRanges; empty: any. Permission sets have none.
 	LoginRanges []string `json:"login_ranges,omitempty"`
@@ -48,20 +75,22 @@ type access struct {
 	mu    sync.RWMutex // guards all below
 	rules accessRules
 	views map[string]*view // by user id
+	age   int64            // counts what made views go
 }
 
 type accessRules struct {
 	Profiles map[string]Permissions `json:"profiles"`
 	Sets     map[string]Permissions `json:"sets"`
-	// Ranges are the login IP ranges of profiles, restricted or not.
-	Ranges map[string][]string `json:"ranges,omitempty"`
 	// Made are the ids of the PermissionSet records that were made for sets, by name: they end with the set.
 	Made map[string]string `json:"made,omitempty"`
+	// Ranges are the login IP ranges of profiles, restricted or not.
+	Ranges map[string][]string `json:"ranges,omitempty"`
+	Age    int64               `json:"age,omitempty"` // counts the changes
 }
 
 // view is the org as a user sees it: the entities and fields that can be read, and which can be written.
 type view struct {
-	key     string // the same for the same view
+	key     string // the same for the same view, and another once what is granted changed
 	schema  *schema
 	all     bool // nothing is restricted
 	objects map[string]Access
@@ -69,76 +98,119 @@ type view struct {
 	system  []string
 }
 
-// The permissions of Permissions.System, by the platform's names.
-const (
-	bulkAPIHardDelete      = "BulkApiHardDelete"
-	manageDataIntegrations = "ManageDataIntegrations"
-)
-
-// may reports whether a permission that is not of an entity is granted.
-func (v *view) may(permission string) bool { return v.all || slices.Contains(v.system, permission) }
-
 const maxGrants = 200
 
-// RestrictProfile limits the users of a profile to what p grants; nil lifts the limits. The administrator's own profile
-// cannot be limited, so that there is always a way back in.
+// RestrictProfile limits the users of a profile to what p grants; nil lifts the limits. A profile that is not there is made.
+// The administrator's own profile cannot be limited, so that there is always a way back in.
 func (o *Org) RestrictProfile(ctx context.Context, profile string, p *Permissions) error {
 	if profile == adminProfile {
 		return fmt.Errorf("the profile %s cannot be restricted: put the user into another", adminProfile)
 	}
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Profiles }, profile, nil)
+	return o.changeAccess(ctx, p, func(tx *sql.Tx, rules *accessRules) error {
+		parent, err := o.profileSet(ctx, tx, profile, p != nil)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			delete(rules.Profiles, profile)
+		} else {
+			rules.Profiles[profile] = *p
+		}
+		return o.mirrorGrants(ctx, tx, parent, p)
+	})
 }
 
 // SetPermissionSet gives the users of p what it grants, besides what their profile does; nil removes the set. Queries find the
 // set as a PermissionSet, one that was there under the name or label if there is, and its users as PermissionSetAssignments.
 func (o *Org) SetPermissionSet(ctx context.Context, name string, p *Permissions) error {
-	return o.changeAccess(ctx, p, func(r *accessRules) map[string]Permissions { return r.Sets }, name, o.mirrorSet)
+	return o.changeAccess(ctx, p, func(tx *sql.Tx, rules *accessRules) error {
+		if p == nil {
+			delete(rules.Sets, name)
+		} else {
+			rules.Sets[name] = *p
+		}
+		return o.mirrorSet(ctx, tx, rules, name, p)
+	})
 }
 
 const adminProfile = "System Administrator"
 
-// mirrorFunc makes the records that show a change of the grants called name; p is nil where they end.
-type mirrorFunc func(ctx context.Context, tx *sql.Tx, next *accessRules, name string, p *Permissions) error
-
-func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*accessRules) map[string]Permissions, name string, mirror mirrorFunc) error {
+// changeAccess changes the rules, and with them the records that show them, in one transaction.
+func (o *Org) changeAccess(ctx context.Context, p *Permissions, change func(tx *sql.Tx, rules *accessRules) error) error {
 	if p != nil {
 		if err := o.checkPermissions(p); err != nil {
 			return err
 		}
 	}
+	return o.changeRules(ctx, change)
+}
+
+// changeRules is changeAccess for what is checked already.
+func (o *Org) changeRules(ctx context.Context, change func(tx *sql.Tx, rules *accessRules) error) error {
 	o.access.changing.Lock()
 	defer o.access.changing.Unlock()
-	o.access.mu.RLock()
-	was := o.access.rules
-	o.access.mu.RUnlock()
-	next := accessRules{Profiles: maps.Clone(was.Profiles), Sets: maps.Clone(was.Sets), Made: maps.Clone(was.Made), Ranges: was.Ranges}
-	if p == nil {
-		delete(part(&next), name)
-	} else {
-		part(&next)[name] = *p
+	return o.store.update(ctx, func(tx *sql.Tx) error {
+		o.store.txn.mirror = true
+		rules, err := o.txRules(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, rules); err != nil {
+			return err
+		}
+		return o.keepRules(ctx, tx, rules)
+	})
+}
+
+// txRules are the grants as the transaction under way sees them.
+func (o *Org) txRules(ctx context.Context, tx *sql.Tx) (*accessRules, error) {
+	if o.store.txn.rules != nil {
+		return o.store.txn.rules, nil
 	}
-	if len(next.Profiles)+len(next.Sets) > maxGrants {
+	rules := &accessRules{Profiles: map[string]Permissions{}, Sets: map[string]Permissions{}}
+	var raw string
+	err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = 'permissions'").Scan(&raw)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return rules, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the permissions: %w", err)
+	}
+	if err := json.Unmarshal([]byte(raw), rules); err != nil {
+		return nil, fmt.Errorf("reading the permissions: %w", err)
+	}
+	return rules, nil
+}
+
+// keepRules stores the grants; they are in force once the transaction is.
+func (o *Org) keepRules(ctx context.Context, tx *sql.Tx, rules *accessRules) error {
+	if len(rules.Profiles)+len(rules.Sets) > maxGrants {
 		return fmt.Errorf("more than %d profiles and permission sets", maxGrants)
 	}
-	err := o.store.update(ctx, func(tx *sql.Tx) error {
-		if mirror != nil {
-			if err := mirror(ctx, tx, &next, name, p); err != nil {
-				return err
-			}
-		}
-		raw, err := json.Marshal(next)
-		if err != nil {
-			return fmt.Errorf("encoding permissions: %w", err)
-		}
-		return setMeta(ctx, tx, "permissions", string(raw))
-	})
+	rules.Age++
+	raw, err := json.Marshal(rules)
 	if err != nil {
-		return err
+		return fmt.Errorf("encoding permissions: %w", err)
 	}
-	o.access.mu.Lock()
-	defer o.access.mu.Unlock()
-	o.access.rules, o.access.views = next, map[string]*view{}
-	return nil
+	o.store.txn.rules = rules
+	o.store.txn.after = append(o.store.txn.after, func() {
+		var kept accessRules // a copy: the transaction may still be changing its own
+		if json.Unmarshal(raw, &kept) == nil {
+			o.access.use(kept)
+		}
+	})
+	return setMeta(ctx, tx, "permissions", string(raw))
+}
+
+// use puts rules into force, unless newer ones are.
+func (a *access) use(rules accessRules) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if rules.Age < a.rules.Age {
+		return
+	}
+	a.rules, a.views = rules, map[string]*view{}
+	a.age++
 }
 
 func (o *Org) checkPermissions(p *Permissions) error {
@@ -154,8 +226,8 @@ func (o *Org) checkPermissions(p *Permissions) error {
 		}
 	}
 	for _, name := range p.System {
-		if name != bulkAPIHardDelete && name != manageDataIntegrations {
-			return fmt.Errorf("there is no permission %s: use %s or %s", shorten(name), bulkAPIHardDelete, manageDataIntegrations)
+		if !slices.Contains(SystemPermissions(), name) {
+			return fmt.Errorf("there is no permission %s: use %s", shorten(name), strings.Join(SystemPermissions(), ", "))
 		}
 	}
 	_, err := parseRanges(p.LoginRanges)
@@ -177,6 +249,7 @@ func (a *access) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.views = map[string]*view{}
+	a.age++
 }
 
 const qProfileOf = `SELECT COALESCE(p."Name", ''), u."Username" FROM "User" u LEFT JOIN "Profile" p ON p."Id" = u."ProfileId" WHERE u."Id" = ?`
@@ -185,7 +258,7 @@ const qProfileOf = `SELECT COALESCE(p."Name", ''), u."Username" FROM "User" u LE
 func (o *Org) viewOf(ctx context.Context, user string) *view {
 	a := &o.access
 	a.mu.RLock()
-	v, open := a.views[user], len(a.rules.Profiles) == 0
+	v, open, age := a.views[user], len(a.rules.Profiles) == 0, a.age
 	a.mu.RUnlock()
 	switch {
 	case v != nil:
@@ -210,47 +283,102 @@ func (o *Org) viewOf(ctx context.Context, user string) *view {
 				granted = append(granted, set)
 			}
 		}
-		v = newView(o.schema, user, granted)
+		v = newView(o.schema, user+"/"+strconv.FormatInt(age, 10), granted)
 	}
-	a.views[user] = v
+	if a.age == age { // else the profile that was read may be another by now
+		a.views[user] = v
+	}
 	return v
 }
 
-// newView joins what is granted.
+// newView joins what is granted: by the profile first.
 func newView(full *schema, key string, granted []Permissions) *view {
-	v := &view{key: key, objects: map[string]Access{}, edit: map[string]bool{}, schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}}}
+	v := &view{
+		key: key, objects: map[string]Access{}, edit: map[string]bool{},
+		schema: &schema{byName: map[string]*object{}, byPrefix: map[string]*object{}},
+	}
+	if granted[0].System == nil {
+		v.system = append(v.system, apiEnabled)
+	}
 	for _, g := range granted {
 		v.system = append(v.system, g.System...)
 	}
 	for _, obj := range full.objects {
-		var sum Access
-		readable := map[string]bool{}
-		for _, g := range granted {
-			add := g.object(obj)
-			sum = Access{sum.Read || add.Read, sum.Create || add.Create, sum.Edit || add.Edit, sum.Delete || add.Delete}
-			for _, f := range obj.fields {
-				fa := g.field(obj, f)
-				readable[f.name] = readable[f.name] || fa.Read || fa.Edit
-				v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit
-			}
-		}
-		if !sum.Read {
-			continue
-		}
-		v.objects[obj.name] = sum
-		v.schema.add(obj.without(func(f *field) bool { return readable[f.name] }))
+		v.see(obj, granted)
 	}
 	v.schema.narrow()
 	_ = v.schema.relate() // narrow took out what could fail
 	return v
 }
 
+// see adds an entity as far as it is granted.
+func (v *view) see(obj *object, granted []Permissions) {
+	whole := v.implied(obj, granted)
+	sum, readable := whole, map[string]bool{}
+	for _, g := range granted {
+		add := g.object(obj)
+		sum = Access{Read: sum.Read || add.Read, Create: sum.Create || add.Create, Edit: sum.Edit || add.Edit, Delete: sum.Delete || add.Delete}
+		for _, f := range obj.fields {
+			fa := g.field(obj, f)
+			readable[f.name] = readable[f.name] || fa.Read || fa.Edit || whole.Read
+			v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit || whole.Create || whole.Edit
+		}
+	}
+	if !sum.Read {
+		return
+	}
+	v.objects[obj.name] = sum
+	hidden := obj.developerNamed() && !v.may(viewDeveloperName) && !v.may(viewSetup) && !v.may(modifyAllData)
+	v.schema.add(obj.without(func(f *field) bool { return readable[f.name] && !(hidden && f.name == "DeveloperName") }))
+}
+
+// implied is what system permissions grant of an entity, and what everybody may look at.
+func (v *view) implied(obj *object, granted []Permissions) Access {
+	users := obj.grants() || slices.Contains([]string{"User", "UserLogin", "UserRole", "Group", "GroupMember"}, obj.name)
+	switch {
+	case v.may(modifyAllData), users && v.may(manageUsers):
+		return Access{Read: true, Create: true, Edit: true, Delete: true}
+	case v.may(viewAllData), obj.setup && v.may(viewSetup):
+		return Access{Read: true}
+	}
+	named := slices.ContainsFunc(granted, func(p Permissions) bool { return p.names(obj) })
+	return Access{Read: !named && obj.forEverybody()}
+}
+
+// forEverybody reports whether all users of the platform may read an entity, without a grant.
+func (o *object) forEverybody() bool {
+	return slices.Contains([]string{
+		"User", "Profile", "UserRole", "Organization", "Group", "GroupMember", "QueueSobject", "RecordType", "CallCenter", "EntityDefinition",
+		"FieldDefinition", "EntityParticle", "PicklistValueInfo",
+	}, o.name)
+}
+
+// developerNamed reports whether the DeveloperName of an entity is shown to who may see such names only (object reference,
+// "View DeveloperName").
+func (o *object) developerNamed() bool {
+	return slices.Contains([]string{"ServicePresenceStatus", "ServiceChannel", "PresenceUserConfig", "QueueRoutingConfig"}, o.name)
+}
+
+// names reports whether an entity is named, be it with nothing.
+func (p *Permissions) names(obj *object) bool {
+	for name := range p.Objects {
+		if strings.EqualFold(name, obj.name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *Permissions) object(obj *object) Access {
 	for name, a := range p.Objects {
-		if strings.EqualFold(name, obj.name) {
-			a.Read = a.Read || a.Create || a.Edit || a.Delete
-			return a
+		if !strings.EqualFold(name, obj.name) {
+			continue
 		}
+		if a.ModifyAll {
+			return Access{Read: true, Create: a.Create, Edit: true, Delete: true, ViewAll: true, ModifyAll: true}
+		}
+		a.Read = a.Read || a.Create || a.Edit || a.Delete || a.ViewAll
+		return a
 	}
 	return Access{}
 }
@@ -262,7 +390,7 @@ func (p *Permissions) field(obj *object, f *field) FieldAccess {
 		return FieldAccess{}
 	}
 	whole := FieldAccess{Read: true, Edit: a.Create || a.Edit}
-	if f.required || f.nameField || f.kind == typeID || f.readOnly && (f.name == "IsDeleted" || strings.HasPrefix(f.name, "Created") || strings.HasPrefix(f.name, "LastModified") || f.name == "SystemModstamp") {
+	if f.required || f.nameField || f.system() {
 		return whole
 	}
 	named := false
@@ -281,6 +409,9 @@ func (p *Permissions) field(obj *object, f *field) FieldAccess {
 	}
 	return whole
 }
+
+// may reports whether a permission that is not of an entity is granted.
+func (v *view) may(permission string) bool { return v.all || slices.Contains(v.system, permission) }
 
 func (s *schema) add(o *object) {
 	s.objects = append(s.objects, o)
@@ -338,7 +469,10 @@ func (o *Org) mayWrite(ctx context.Context, user string, obj *object, kind write
 		return nil
 	}
 	a := v.objects[obj.name]
-	if kind == writeCreate && !a.Create || kind == writeEdit && !a.Edit || kind == writeDelete && !a.Delete {
+	if kind == writeCreate && !a.Create {
+		return badRequest("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: %s", obj.label)
+	}
+	if kind == writeEdit && !a.Edit || kind == writeDelete && !a.Delete {
 		return fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
 	}
 	var locked []string

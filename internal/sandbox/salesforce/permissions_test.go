@@ -60,10 +60,10 @@ func TestRestrictedUser(t *testing.T) {
 		{"PATCH", account, `{"Phone":"3"}`, 400, "INVALID_FIELD_FOR_INSERT_UPDATE"},
 		{"PATCH", account, `{"Fax":"3"}`, 400, "INVALID_FIELD"},
 		{"DELETE", account, "", 403, "INSUFFICIENT_ACCESS_OR_READONLY"},
-		{"POST", "/sobjects/Account", `{"Name":"New"}`, 403, "INSUFFICIENT_ACCESS_OR_READONLY"},
+		{"POST", "/sobjects/Account", `{"Name":"New"}`, 400, "entity type cannot be inserted: Account"},
 		{"POST", "/sobjects/Case", `{"Subject":"s"}`, 201, ""},
 		{"POST", "/sobjects/Contact", `{"LastName":"x"}`, 404, "NOT_FOUND"},
-		{"POST", "/composite/sobjects", `{"records":[{"attributes":{"type":"Account"},"Name":"x"}]}`, 200, "INSUFFICIENT_ACCESS_OR_READONLY"},
+		{"POST", "/composite/sobjects", `{"records":[{"attributes":{"type":"Account"},"Name":"x"}]}`, 200, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"},
 		{"POST", "/jobs/query", `{"operation":"query","query":"SELECT Fax FROM Account"}`, 400, "INVALID_FIELD"},
 		{"POST", "/jobs/ingest", `{"operation":"insert","object":"Contact"}`, 400, "INVALIDENTITY"},
 	} {

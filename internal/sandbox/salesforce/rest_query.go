@@ -30,6 +30,9 @@ func (o *Org) query(rq *request, all bool) (*response, error) {
 	if strings.TrimSpace(src) == "" {
 		return nil, badRequest("MALFORMED_QUERY", "A query string has to be specified")
 	}
+	if err := o.needMetadata(rq, src); err != nil {
+		return nil, err
+	}
 	env := o.environment(rq)
 	p, err := o.planFor(src, all, env)
 	if err != nil {

@@ -42,7 +42,6 @@ type field struct {
 	defaultTo   string
 
 	required, readOnly, createOnly, unique, external, nameField, indexed, restricted bool
-	scale                                                                            int     // digits after the point, where it is not the usual 2
 	bound                                                                            float64 // the greatest value on either side of zero, 0: none
 	// geocode fields of an address are found out by a service: the pages do not ask people for them.
 	geocode bool
@@ -54,6 +53,72 @@ type field struct {
 	longText bool
 	// writeOnly has no column: what is written to it goes elsewhere.
 	writeOnly bool
+
+	precision, scale int  // of double and currency: digits in all and after the point
+	percent          bool // a double that describe names percent
+	caseSensitive    bool // of a unique text: values that differ in case differ
+	master           bool // a reference to the record this one belongs to
+	ifDeleted        deletion
+	autoFormat       string // of an auto number, such as ORD-{00000}; empty: the platform's eight digits
+	help             string // shown beside the field
+	renamedFrom      string // the name it had before
+	at               origin // where it was defined, of custom ones
+}
+
+// deletion is what becomes of a record when the one it points at is deleted.
+type deletion string
+
+const (
+	deleteKeeps      deletion = ""         // the reference stays and leads nowhere
+	deleteClears     deletion = "clear"    // the reference is cleared
+	deleteRestricted deletion = "restrict" // the deletion is refused
+	deleteCascades   deletion = "cascade"  // it is deleted too
+)
+
+// onDelete says what becomes of child records that point at obj by f when it is deleted: contacts go with their account and
+// comments with their case, cases keep an account or a contact, and custom references say it themselves.
+func onDelete(obj, child *object, f *field) deletion {
+	switch pair := obj.name + "." + child.name; {
+	case f.custom():
+		return f.ifDeleted
+	case pair == "Account.Contact" || pair == "Case.CaseComment":
+		return deleteCascades
+	case child.name == "Case" && (obj.name == "Account" || obj.name == "Contact"):
+		return deleteRestricted
+	case obj.name == "PermissionSet" && f.name != "ProfileId", obj.name == "Group" && child.setup && child.name != "QueueRoutingConfig":
+		return deleteCascades
+	}
+	return deleteKeeps
+}
+
+// shownType is the type as describe names it.
+func (f *field) shownType() string {
+	if f.percent {
+		return "percent"
+	}
+	return string(f.kind)
+}
+
+func (f *field) byteLength() int {
+	if f.isID() {
+		return f.length // letters and digits
+	}
+	return f.length * 3
+}
+
+// system reports whether the platform keeps the field on every record.
+func (f *field) system() bool {
+	switch f.name {
+	case "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp":
+		return true
+	}
+	return f.kind == typeID
+}
+
+// permissionable reports whether profiles and permission sets may grant the field apart from its entity: what a record
+// cannot be without goes with the entity.
+func (f *field) permissionable(obj *object) bool {
+	return obj.layoutable() && !f.required && !f.system() && !f.nameField && !f.master && f.name != "OwnerId"
 }
 
 // text reports whether values compare as text, without regard to case.
@@ -113,6 +178,27 @@ func (f *field) folded() string {
 	return f.column()
 }
 
+// matched is the condition that a field has the value of a placeholder, as far as telling records apart goes. The folded
+// column comes first, as it has the index.
+func (f *field) matched(placeholder string) string {
+	if f.caseSensitive {
+		return f.folded() + " = " + placeholder + " AND " + f.column() + " = " + placeholder
+	}
+	return f.folded() + " = " + placeholder
+}
+
+// matching are the arguments of matched.
+func (f *field) matching(v any) []any {
+	s, isText := v.(string)
+	switch {
+	case f.caseSensitive:
+		return []any{fold(v), v}
+	case isText && f.text():
+		return []any{strings.ToLower(s)}
+	}
+	return []any{v}
+}
+
 func (f *field) sqlType() string {
 	switch f.kind {
 	case typeBoolean, typeInt, typeDateTime:
@@ -132,9 +218,10 @@ type object struct {
 	byRel                       map[string]*field // lower-case relationship name
 	children                    []childRel
 	compounds                   []*compound
-	readOnly                    bool // not creatable, changeable or deletable by the API
-	event                       bool // a platform event: published, never stored
-	setup                       bool // of the org's setup: its changes are no events
+	dependents                  []childRel // those to whom something happens when a record is deleted
+	readOnly                    bool       // not creatable, changeable or deletable by the API
+	event                       bool       // a platform event: published, never stored
+	setup                       bool       // of the org's setup: its changes are no events
 	nameField                   *field
 }
 
@@ -205,11 +292,15 @@ func (s *schema) relate() error {
 		for _, f := range child.fields {
 			for _, parent := range f.refs {
 				p := s.object(parent)
-				if p == nil {
-					return fmt.Errorf("%s.%s points at %s, which is not defined", child.name, f.name, parent)
+				if p == nil || p.event {
+					return f.at.wrap(fmt.Errorf("%s.%s points at %s, which is not defined", child.name, f.name, shorten(parent)))
 				}
+				rel := childRel{name: f.childRel, child: child, field: f}
 				if f.childRel != "" {
-					p.children = append(p.children, childRel{name: f.childRel, child: child, field: f})
+					p.children = append(p.children, rel)
+				}
+				if onDelete(p, child, f) != deleteKeeps {
+					p.dependents = append(p.dependents, rel)
 				}
 			}
 		}
@@ -281,6 +372,9 @@ func parseField(line string) (*field, error) {
 	if f.length == 0 {
 		f.length = usualLength(f.kind)
 	}
+	if f.kind == typeDouble || f.kind == typeCurrency {
+		f.precision, f.scale = usualPrecision, usualScale
+	}
 	for _, flag := range parts[2:] {
 		if err := f.set(flag); err != nil {
 			return nil, err
@@ -288,6 +382,12 @@ func parseField(line string) (*field, error) {
 	}
 	return f, nil
 }
+
+// The digits of a number whose definition does not say them.
+const (
+	usualPrecision = 18
+	usualScale     = 2
+)
 
 func usualLength(kind fieldType) int {
 	switch kind {

@@ -58,7 +58,7 @@ func (o *Org) scimFaultOf(ctx context.Context, err error) *scimFault {
 	switch e.Code {
 	case "DUPLICATE_VALUE":
 		out.status, out.kind = http.StatusConflict, "uniqueness"
-	case "INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE":
+	case "INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY":
 		out.status = http.StatusForbidden
 	default:
 		if e.Status == http.StatusBadRequest {
@@ -119,6 +119,9 @@ func (o *Org) scimAnswer(w http.ResponseWriter, r *http.Request, segs []string) 
 		return nil, invalidSession()
 	}
 	note(w, s)
+	if !o.usesAPI(r.Context(), s.user) {
+		return nil, apiDisabled()
+	}
 	if err := o.budget(w); err != nil {
 		return nil, err
 	}

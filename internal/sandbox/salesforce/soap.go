@@ -154,6 +154,9 @@ func (o *Org) soapLogin(w http.ResponseWriter, r *http.Request, segs []string, v
 	case !o.mayCome(r.Context(), user.id, r.RemoteAddr):
 		return "", &soapFault{"LOGIN_DURING_RESTRICTED_DOMAIN", "Users not allowed to log in from this IP address"}
 	}
+	if !o.usesAPI(r.Context(), user.id) {
+		return "", &soapFault{"API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"}
+	}
 	s := session{user: user.id, client: "soap", scope: fullScope, name: user.username}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
 	if err != nil {

@@ -338,7 +338,7 @@ func (o *Org) idsBy(ctx context.Context, db querier, obj *object, f *field, valu
 	if tx, isTx := db.(*sql.Tx); isTx {
 		db = inTx{o.store, tx}
 	}
-	rows, err := db.QueryContext(ctx, `SELECT "Id" FROM `+obj.table()+" WHERE "+f.folded()+` = ? AND "IsDeleted" = 0 LIMIT 20`, strings.ToLower(value))
+	rows, err := db.QueryContext(ctx, `SELECT "Id" FROM `+obj.table()+" WHERE "+f.matched("?")+` AND "IsDeleted" = 0 LIMIT 20`, f.matching(value)...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for %s: %w", obj.name, err)
 	}

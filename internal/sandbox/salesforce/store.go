@@ -29,6 +29,7 @@ type store struct {
 	ready statements // of the writer
 	dir   string     // of the files
 	temp  string     // folder to remove at the end, empty: none
+	lock  *dirLock   // of the folder, nil where it is temporary
 	bell  bell       // rings after each commit that logged changes
 
 	// One transaction writes at a time, and only it touches what follows.
@@ -51,10 +52,12 @@ type txnState struct {
 
 	stmts map[string]*sql.Stmt // nil: the text ran once so far
 
+	after  []func()     // run once the transaction is in the file
+	rules  *accessRules // the grants as this transaction leaves them; nil: as they were
+	mirror bool         // records of grants are written that follow the rules
+
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting
-
-	after []func() // run once the transaction took effect
 }
 
 // The writer keeps what a bulk load touches, the inner pages of all indexes, and moves the log into the file every 64 MiB
@@ -74,6 +77,7 @@ var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals 
 	return errors.Join(
 		sqlite.RegisterDeterministicScalarFunction("sandbox_local", 2, localMillis),
 		sqlite.RegisterDeterministicScalarFunction("sandbox_distance", 5, haversine),
+		sqlite.RegisterDeterministicScalarFunction("sandbox_fold", 1, foldText),
 	)
 })
 
@@ -101,6 +105,7 @@ func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store,
 	// What was answered outlives the process. A power cut may take the last moments with it, which a stand-in can bear; an
 	// org in a temporary folder ends with the process anyway and asks nothing of the disk.
 	durability := "NORMAL"
+	var err error
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "sandbox-salesforce-")
 		if err != nil {
@@ -109,12 +114,13 @@ func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store,
 		s.temp, dir, durability = temp, temp, "OFF"
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
+	} else if s.lock, err = lockDir(ctx, dir); err != nil {
+		return nil, err
 	}
 	s.dir = dir
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
 	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
 		"&_pragma=case_sensitive_like(1)&_pragma=temp_store(MEMORY)"
-	var err error
 	if s.write, err = sql.Open("sqlite", file.String()+pragmas+writerPragmas); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), s.close())
 	}
@@ -137,6 +143,7 @@ func (s *store) close() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	errs = append(errs, s.lock.release())
 	if s.temp != "" {
 		errs = append(errs, os.RemoveAll(s.temp))
 	}

@@ -29,7 +29,7 @@ import (
 //	{"kind": "cut_after", "match": "/sobjects/CaseComment", "method": "POST", "user": "ada@example.org",
 //	 "share": 0.3, "seed": 7, "after": 2, "count": 5}
 //
-// The kinds are status (with "status", "code" and "message"), latency, slow and hang (with "delay_ms"), cut, cut_after,
+// The kinds are status (with "status", "code" and "message"), latency, slow and hang (with "delay_ms" and "jitter_ms"), cut, cut_after,
 // truncate, expire, record (with "code" and "message", UNABLE_TO_LOCK_ROW by default), event_drop and event_gap; see
 // kit.FaultKind for what each does.
 func (o *Org) switches(mux *http.ServeMux) {
@@ -222,7 +222,7 @@ func faultOfForm(r *http.Request) (kit.Fault, error) {
 		}
 		f.Seed = n
 	}
-	for name, dest := range map[string]*int{"status": &f.Status, "delay_ms": &f.DelayMS, "count": &f.Count, "after": &f.After} {
+	for name, dest := range map[string]*int{"status": &f.Status, "delay_ms": &f.DelayMS, "jitter_ms": &f.JitterMS, "count": &f.Count, "after": &f.After} {
 		if v := r.PostForm.Get(name); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil {

@@ -38,8 +38,8 @@ func (t *topics) clear() {
 	t.byEntity = nil
 }
 
-const qTopics = `SELECT "Name", "Query", "NotifyForFields", "NotifyForOperationCreate", "NotifyForOperationUpdate", "NotifyForOperationDelete"
-FROM "PushTopic" WHERE "IsActive" = 1 AND "IsDeleted" = 0 ORDER BY "Id"`
+const qTopics = `SELECT "Name", "Query", "NotifyForFields", "NotifyForOperationCreate", "NotifyForOperationUpdate", "NotifyForOperationDelete",
+ "NotifyForOperationUndelete" FROM "PushTopic" WHERE "IsActive" = 1 AND "IsDeleted" = 0 ORDER BY "Id"`
 
 func (o *Org) topicsOf(ctx context.Context, tx *sql.Tx, obj *object) ([]*pushTopic, error) {
 	o.topics.mu.Lock()
@@ -51,7 +51,7 @@ func (o *Org) topicsOf(ctx context.Context, tx *sql.Tx, obj *object) ([]*pushTop
 	if err != nil {
 		return nil, fmt.Errorf("reading the topics: %w", err)
 	}
-	raw, err := scanAll(rows, 6)
+	raw, err := scanAll(rows, 7)
 	if err != nil {
 		return nil, fmt.Errorf("reading the topics: %w", err)
 	}
@@ -64,7 +64,9 @@ func (o *Org) topicsOf(ctx context.Context, tx *sql.Tx, obj *object) ([]*pushTop
 			continue // its entity was taken away since
 		}
 		t.fields, _ = row[2].(string)
-		t.kinds = map[changeKind]bool{kindCreate: row[3] == int64(1), kindUpdate: row[4] == int64(1), kindDelete: row[5] == int64(1)}
+		t.kinds = map[changeKind]bool{
+			kindCreate: row[3] == int64(1), kindUpdate: row[4] == int64(1), kindDelete: row[5] == int64(1), kindUndelete: row[6] == int64(1),
+		}
 		all[entity.name] = append(all[entity.name], t)
 	}
 	o.topics.byEntity = all
@@ -250,6 +252,8 @@ func topicType(kind changeKind) string {
 		return "created"
 	case kindDelete:
 		return "deleted"
+	case kindUndelete:
+		return "undeleted"
 	default:
 		return "updated"
 	}

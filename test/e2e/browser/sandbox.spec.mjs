@@ -26,6 +26,9 @@ const PAGES = {
   "sign-in and apps": "/sandbox/setup",
   users: "/sandbox/setup/users",
   profiles: "/sandbox/setup/profiles",
+  permissions: "/sandbox/setup/grants?kind=profile&name=Standard+User",
+  "a sorted and filtered list": "/lightning/o/Contact/list?sort=-Name&field=Name&op=contains&value=a",
+  "the recycle bin": "/sandbox/bin",
   "a device": "/setup/connect",
 };
 
@@ -63,6 +66,57 @@ test("a record is made, found, changed and deleted", async ({ page }) => {
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Contacts");
   await expect(page.getByRole("link", { name: "Zora Quill" })).toHaveCount(0);
+  await expect(page.getByRole("status")).toContainText("“Zora Quill” is in the recycle bin.");
+  await page.getByRole("link", { name: "Recycle bin" }).click();
+  await page.getByRole("row", { name: /Zora Quill/ }).getByRole("button", { name: /Restore/ }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Zora Quill");
+});
+
+test("an error stands at its field", async ({ page }) => {
+  await page.goto(`${base}/lightning/o/Contact/new`);
+  await page.getByLabel(/^Last Name/).fill("Quill");
+  await page.getByLabel("Account (Id of Account)").fill("not an id");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toHaveText("Not saved: see the marked fields.");
+  const field = page.locator("input[name=AccountId]");
+  await expect(field).toHaveAttribute("aria-invalid", "true");
+  await expect(field).toHaveAccessibleDescription("Id value of incorrect type: not an id");
+  await expect(page.getByLabel(/^Last Name/)).toHaveValue("Quill");
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(inWords)).toEqual([]);
+});
+
+test("a list is sorted, filtered and paged by keyboard", async ({ page }) => {
+  await page.goto(`${base}/lightning/o/Contact/list`);
+  await page.getByRole("link", { name: "Email" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("columnheader", { name: "Email" })).toHaveAttribute("aria-sort", "ascending");
+  await page.getByLabel("Field").selectOption("Email");
+  await page.getByLabel("Condition").selectOption("starts");
+  await page.getByLabel("Value").fill("contact99");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("11 records")).toBeVisible();
+  await expect(page.getByRole("columnheader", { name: "Email" })).toHaveAttribute("aria-sort", "ascending");
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByRole("link", { name: "Next" }).click();
+  await expect(page.getByText("Page 2 of")).toBeVisible();
+});
+
+test("a profile is made and its boxes are kept", async ({ page }) => {
+  await page.goto(`${base}/sandbox/setup/profiles`);
+  await page.getByLabel("Name of the profile").fill("Readers");
+  await page.getByRole("button", { name: "Add the profile" }).click();
+  await page.getByLabel("Read Accounts", { exact: true }).check();
+  await page.locator("summary", { hasText: "Accounts" }).click();
+  await page.getByLabel("Read Account Phone of Accounts").check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("status")).toHaveText("Saved. It is in force at once.");
+  await page.reload();
+  await page.getByRole("link", { name: "All profiles and permission sets" }).click();
+  await page.getByRole("link", { name: "Permissions of Readers" }).click();
+  await expect(page.getByLabel("Read Accounts", { exact: true })).toBeChecked();
+  await expect(page.getByLabel("Edit Accounts", { exact: true })).not.toBeChecked();
+  await expect(page.getByText("1 of 23 fields can be read")).toBeVisible();
 });
 
 test("a fault is set, strikes and is deleted", async ({ page }) => {
@@ -79,6 +133,9 @@ test("a fault is set, strikes and is deleted", async ({ page }) => {
   expect((await page.request.get(`${base}/services/data/v60.0/limits`)).status()).toBe(401);
   await page.goto(`${base}/sandbox/log?only=failed&path=limits`);
   await expect(page.getByRole("row")).toHaveCount(3);
+  await page.getByRole("link", { name: "/services/data/v60.0/limits" }).last().click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("GET /services/data/v60.0/limits");
+  await expect(page.locator("pre")).toContainText("SERVER_UNAVAILABLE");
 });
 
 const VERIFIER = "a-verifier-of-more-than-forty-three-characters-000";

@@ -35,8 +35,8 @@ func (s *store) migrate(ctx context.Context, sc *schema, up upgrade) error {
 
 // systemColumns are what tables besides those of records got since they were first made.
 var systemColumns = map[string][]storedColumn{ //nolint:gochecknoglobals // never changed
-	"session":  {{`"family"`, "TEXT NOT NULL DEFAULT ''"}},
-	`"change"`: {{`"commit_no"`, "INTEGER NOT NULL DEFAULT 0"}, {`"origin"`, "TEXT NOT NULL DEFAULT ''"}},
+	`"session"`: {{`"family"`, "TEXT NOT NULL DEFAULT ''"}},
+	`"change"`:  {{`"commit_no"`, "INTEGER NOT NULL DEFAULT 0"}, {`"origin"`, "TEXT NOT NULL DEFAULT ''"}},
 }
 
 func makeTables(ctx context.Context, tx *sql.Tx, sc *schema, ddl, sum string) error {

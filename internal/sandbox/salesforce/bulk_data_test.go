@@ -213,7 +213,7 @@ func TestBulkHardDelete(t *testing.T) {
 	if err := o.RestrictProfile(t.Context(), "Standard User", &grants); err == nil {
 		t.Error("an unknown permission is taken")
 	}
-	grants.System = []string{bulkAPIHardDelete}
+	grants.System = []string{apiEnabled, bulkAPIHardDelete}
 	if err := o.RestrictProfile(t.Context(), "Standard User", &grants); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestBulkFieldSecurity(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 	j = u.load(`{"object":"Contact","operation":"insert"}`, "LastName\nA\n")
-	if got := u.failures(j.ID); len(got) != 1 || !strings.HasPrefix(got[0], "INSUFFICIENT_ACCESS_OR_READONLY:") {
+	if got := u.failures(j.ID); len(got) != 1 || !strings.HasPrefix(got[0], "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:") {
 		t.Errorf("an entity that can be read: %+v %q", j, got)
 	}
 	if status, out := u.api(http.MethodPost, "/jobs/ingest", `{"object":"Case","operation":"insert"}`); status != http.StatusBadRequest || !strings.Contains(out, "INVALIDENTITY") {

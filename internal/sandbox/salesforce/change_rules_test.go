@@ -183,7 +183,7 @@ func TestSameChangesAreOneEvent(t *testing.T) {
 		return out
 	}
 	change(`"Rating":"Hot"`, `"Rating":"Hot"`, `"Rating":"Cold"`, `"Rating":"Hot"`)
-	if out := change(`"NoField":"x"`, `"Name":""`, `"Rating":"Warm"`); !strings.Contains(out, "REQUIRED_FIELD_MISSING") {
+	if out := change(`"OwnerId":"`+ids[0]+`"`, `"Name":""`, `"Rating":"Warm"`); !strings.Contains(out, "REQUIRED_FIELD_MISSING") {
 		t.Fatalf("nothing failed: %s", out)
 	}
 	change(`"Fax":"1"`, `"Name":""`, `"Fax":"1"`) // the failure between them does not part them

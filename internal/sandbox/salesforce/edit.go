@@ -280,7 +280,7 @@ func formValue(f *field, values []string) (json.RawMessage, error) {
 func markErrors(inputs []input, e *apiError) bool {
 	marked := false
 	for i := range inputs {
-		unread := e.Code == "JSON_PARSER_ERROR" && strings.HasSuffix(e.Message, " at field "+inputs[i].Name)
+		unread := e.Code == "JSON_PARSER_ERROR" && e.at == inputs[i].Name
 		if !unread && !slices.Contains(e.Fields, inputs[i].Name) {
 			continue
 		}

@@ -257,7 +257,7 @@ func TestDescribedTogether(t *testing.T) {
 func describedWell(t *testing.T, all map[string]*describedObject, d *describedObject, f *describedField) {
 	t.Helper()
 	at := d.Name + "." + f.Name
-	soap := map[string]string{"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime"}
+	soap := map[string]string{"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime", "address": "urn:address", "location": "urn:location"}
 	if want := orElse(soap[f.Type], "xsd:string"); f.SoapType != want {
 		t.Errorf("%s: soapType %s of a %s", at, f.SoapType, f.Type)
 	}
@@ -276,7 +276,7 @@ func describedWell(t *testing.T, all map[string]*describedObject, d *describedOb
 			t.Errorf("%s points at %s, which does not know it as a child", at, parent)
 		}
 	}
-	if (f.Type == "reference") != (f.RelationshipName != nil) || (f.Type == "reference") != (len(f.ReferenceTo) > 0) || f.PolymorphicForeignKey != (len(f.ReferenceTo) > 1) {
+	if (f.Type == "reference") != (f.RelationshipName != nil) || (f.Type == "reference") != (len(f.ReferenceTo) > 0) || len(f.ReferenceTo) > 1 && !f.PolymorphicForeignKey {
 		t.Errorf("%s: %s, %v, %v", at, f.Type, f.ReferenceTo, f.PolymorphicForeignKey)
 	}
 	if (f.Type == "string" || f.Type == "textarea") && f.Length == 0 || f.Type == "double" && f.Precision == 0 || f.Type == "int" && f.Digits == 0 {

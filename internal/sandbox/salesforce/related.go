@@ -18,6 +18,9 @@ func (o *Org) related(rq *request, obj *object, id string, path []string) (*resp
 	if len(path) > maxParents {
 		return nil, badRequest("INVALID_FIELD", "No more than %d relationships can be followed: shorten the path", maxParents)
 	}
+	if obj.name == "StreamingChannel" && len(path) == 1 && strings.EqualFold(path[0], "push") {
+		return o.push(rq, obj, id)
+	}
 	for i, name := range path {
 		r, err := readRecord(rq.ctx, o.db(rq), o.schema.object(obj.name), id)
 		if err != nil {

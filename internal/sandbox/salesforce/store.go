@@ -258,6 +258,9 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		return err
 	}
 	logged, texts, after := s.txn.changes > 0, s.txn.stmts, s.txn.after // the next transaction may begin as soon as this one ends
+	if logged {
+		s.commits++
+	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}

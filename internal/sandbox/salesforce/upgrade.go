@@ -49,7 +49,7 @@ func makeTables(ctx context.Context, tx *sql.Tx, sc *schema, ddl, sum string) er
 		}
 	}
 	for _, o := range sc.objects {
-		if err := addColumnsTo(ctx, tx, o.table(), storedColumns(o)); err != nil {
+		if err := addColumns(ctx, tx, o); err != nil {
 			return err
 		}
 	}

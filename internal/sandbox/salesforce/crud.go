@@ -117,10 +117,7 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 	if err := o.derive(ctx, tx, obj, in); err != nil {
 		return err
 	}
-	if err := o.unique(ctx, tx, obj, in, id); err != nil {
-		return err
-	}
-	return o.checkRules(ctx, tx, user, obj, in, nil)
+	return o.mayBeSaved(ctx, tx, user, obj, in, in, nil)
 }
 
 // number fills what the platform counts: case numbers, and the names of records that have no other.
@@ -187,13 +184,10 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.derive(ctx, tx, obj, merged); err != nil {
 		return err
 	}
-	if err := o.unique(ctx, tx, obj, in, id); err != nil {
+	if err := o.mayBeSaved(ctx, tx, user, obj, in, merged, old); err != nil {
 		return err
 	}
 	touch(merged, user, o.stamp())
-	if err := o.checkRules(ctx, tx, user, obj, merged, old); err != nil {
-		return err
-	}
 	var set strings.Builder
 	var args []any
 	for _, f := range obj.fields {

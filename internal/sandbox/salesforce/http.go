@@ -152,10 +152,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
-	case area == "services/data" && r.Method != http.MethodGet && r.Method != http.MethodHead:
-		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
 	case area == "services/data":
-		writeJSON(w, http.StatusOK, versionList())
+		versions(w, r)
 	case strings.HasPrefix(area, "services/data/"):
 		o.rest(w, r, segs[2:])
 	default:
@@ -350,6 +348,15 @@ func parseVersion(seg string) (int, error) {
 	return n, nil
 }
 
+// versions answers /services/data, which needs no sign-in.
+func versions(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
+		return
+	}
+	writeJSON(w, http.StatusOK, versionList())
+}
+
 // versionList names each version by its season: three releases a year, 68.0 being Winter '27.
 func versionList() []map[string]string {
 	seasons := []string{"Winter", "Spring", "Summer"}
@@ -364,7 +371,7 @@ func versionList() []map[string]string {
 
 // route hands a call to its resource, which may be one inside a composite call.
 func (o *Org) route(rq *request) (*response, error) {
-	res, err := o.dispatch(rq)
+	res, err := o.dispatch(heedingDuplicates(rq))
 	if err != nil {
 		return nil, withMethods(rq, err)
 	}

@@ -255,7 +255,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
 			return err
 		}
-		id, err = o.create(savingContext(rq), tx, rq.user.user, obj, r)
+		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
 		return err
 	})
 	return id, err
@@ -274,7 +274,7 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
 			return err
 		}
-		return o.change(savingContext(rq), tx, rq.user.user, obj, id, r)
+		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
 }
 

@@ -98,6 +98,9 @@ func writeFault(w http.ResponseWriter, e *apiError) {
 	if len(e.allow) > 0 {
 		w.Header().Set("Allow", strings.Join(e.allow, ","))
 	}
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Token") // as the platform has it (RFC 9110 §15.5.2 wants one)
+	}
 	writeJSON(w, e.Status, []*apiError{e})
 }
 

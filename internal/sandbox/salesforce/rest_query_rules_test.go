@@ -123,6 +123,14 @@ func TestRuleQueryPages(t *testing.T) {
 	bad("no place", locator)
 	bad("nobody's", "/services/data/v60.0/query/0r8000000000999AAA-200")
 	bad("no locator", "/services/data/v60.0/query/next")
+	mine := o.token
+	other, err := o.sessions.add(t.Context(), session{user: makeID("005", 999), client: o.Credentials().ClientID}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.token = other
+	bad("another user's", locator+"-200")
+	o.token = mine
 	now = now.Add(2 * time.Hour)
 	bad("after two days", next)
 }
@@ -293,8 +301,11 @@ func TestRuleLimits(t *testing.T) {
 	if status, _, _ := o.send(http.MethodGet, "/services/data", "", nil); status != http.StatusOK {
 		t.Errorf("the versions cost nothing: %d", status)
 	}
-	if status, body, _ := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {"Bearer x"}}); status != http.StatusUnauthorized || body != `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]` {
-		t.Errorf("nobody's session: %d %s", status, body)
+	for _, token := range []string{"Bearer x", "OAuth x", "x", ""} {
+		status, body, h := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {token}})
+		if status != http.StatusUnauthorized || body != `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]` || h.Get("WWW-Authenticate") != "Token" {
+			t.Errorf("nobody's session: %d %s", status, body)
+		}
 	}
 	other := start(t, Options{Seed: SeedNone, DailyRequests: 100})
 	_, body = other.api(http.MethodGet, "/limits", "")

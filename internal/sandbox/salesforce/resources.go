@@ -41,7 +41,7 @@ func below(rq *request, names ...string) map[string]string {
 // directory answers the resources that only list those below them, nil: it is none.
 func directory(rq *request) *response {
 	names, found := map[string][]string{
-		"composite": {"batch", "sobjects", "tree"}, "jobs": {"ingest", "query"}, "process": {"approvals", "rules"},
+		"composite": {"batch", "graph", "sobjects", "tree"}, "jobs": {"ingest", "query"}, "process": {"approvals", "rules"},
 		"connect": {"conversations/upload"}, "event": {"eventSchema"}, "tooling": {"query", "queryAll", "search", "sobjects"},
 		"appmenu": {"AppSwitcher"},
 	}[strings.ToLower(rq.segs[0])]

@@ -201,8 +201,8 @@ func TestRuleRequestForms(t *testing.T) {
 	o.checkRules(t, []restRule{
 		{"a body compressed with gzip", "POST", "/sobjects/Account", zipped, 201, `"success":true`, []string{"Content-Encoding", "gzip"}},
 		{"a body compressed with deflate", "POST", "/sobjects/Account", deflated, 201, `"success":true`, []string{"Content-Encoding", "deflate"}},
-		{"a body that is not compressed as it says", "POST", "/sobjects/Account", `{"Name":"x"}`, 400, `INVALID_INPUT`, []string{"Content-Encoding", "gzip"}},
-		{"a body cut short", "POST", "/sobjects/Account", zipped[:len(zipped)-9], 400, `INVALID_INPUT`, []string{"Content-Encoding", "gzip"}},
+		{"a body that is not compressed as it says", "POST", "/sobjects/Account", `{"Name":"x"}`, 400, `INVALID_CONTENT_ENCODING`, []string{"Content-Encoding", "gzip"}},
+		{"a body cut short", "POST", "/sobjects/Account", zipped[:len(zipped)-9], 400, `INVALID_CONTENT_ENCODING`, []string{"Content-Encoding", "gzip"}},
 		{"a compression nobody reads", "POST", "/sobjects/Account", "x", 415, `UNSUPPORTED_MEDIA_TYPE`, []string{"Content-Encoding", "br"}},
 		{"a body that is too long once it is plain", "POST", "/sobjects/Account", bomb, 413, `REQUEST_ENTITY_TOO_LARGE`, []string{"Content-Encoding", "gzip"}},
 		{"a form is no record", "POST", "/sobjects/Account", "Name=x", 415, `UNSUPPORTED_MEDIA_TYPE`, []string{"Content-Type", "application/x-www-form-urlencoded"}},

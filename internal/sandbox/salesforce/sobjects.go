@@ -13,9 +13,17 @@ import (
 )
 
 // manyMatches is the answer to an external id that several records have.
-type manyMatches struct{ urls []string }
+type manyMatches struct {
+	field     *field
+	ids, urls []string
+}
 
 func (m *manyMatches) Error() string { return "several records match" }
+
+// fault is the error where the answer has no room for the list.
+func (m *manyMatches) fault() *apiError {
+	return onFields(badRequest("DUPLICATE_EXTERNAL_ID", "%s: more than one record found for external id field: [%s]", m.field.label, strings.Join(m.ids, ", ")), m.field.name)
+}
 
 // saveResult is the answer to a create, and one entry of a collection's.
 type saveResult struct {
@@ -311,13 +319,13 @@ func (o *Org) byExternalID(rq *request, obj *object, f *field, value string, pat
 	case len(ids) == 0:
 		return nil, notFound()
 	case len(ids) > 1:
-		return nil, severalMatch(rq, obj, ids)
+		return nil, severalMatch(rq, obj, f, ids)
 	}
 	return o.byIDAndPath(rq, obj, ids[0], path)
 }
 
-func severalMatch(rq *request, obj *object, ids []string) error {
-	m := &manyMatches{}
+func severalMatch(rq *request, obj *object, f *field, ids []string) error {
+	m := &manyMatches{field: f, ids: ids}
 	for _, id := range ids {
 		m.urls = append(m.urls, rq.base()+"/sobjects/"+obj.name+"/"+id)
 	}
@@ -384,7 +392,7 @@ func (o *Org) upsert(rq *request, obj *object, f *field, value string) (*respons
 			}
 			return o.updateOne(&inner, obj, id, in)
 		}
-		return severalMatch(rq, obj, ids)
+		return severalMatch(rq, obj, f, ids)
 	})
 	if err != nil {
 		return nil, located(rq.body, err)
@@ -488,8 +496,8 @@ func (o *Org) deleted(rq *request, obj *object) (*response, error) {
 
 // faultOf is an error as one entry of a collection's result shows it.
 func (o *Org) faultOf(rq *request, err error) apiError {
-	if _, ok := errors.AsType[*manyMatches](err); ok {
-		return *badRequest("DUPLICATE_EXTERNAL_ID", "several records have this external id")
+	if many, ok := errors.AsType[*manyMatches](err); ok {
+		return *many.fault()
 	}
 	return *o.fail(rq.ctx, err)
 }

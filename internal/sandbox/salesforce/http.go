@@ -331,11 +331,12 @@ func (o *Org) countRequest() int64 {
 	return o.used.Add(1)
 }
 
-// Versions of the API: earlier ones are retired, later ones not there yet.
+// Versions of the API: earlier ones are retired from the first on (REST API developer guide, "API End-of-Life"), later ones
+// not there yet.
 const (
 	minVersion = 31
 	maxVersion = 68
-	firstKnown = 21
+	firstKnown = 7
 )
 
 func parseVersion(seg string) (int, error) {
@@ -343,7 +344,7 @@ func parseVersion(seg string) (int, error) {
 	whole, found := strings.CutSuffix(strings.TrimPrefix(name, "v"), ".0")
 	n, err := strconv.Atoi(whole)
 	switch {
-	case !found || err != nil || !strings.HasPrefix(name, "v") || n < firstKnown || n > maxVersion:
+	case !found || err != nil || name != "v"+itoa(n)+".0" || n < firstKnown || n > maxVersion:
 		return 0, notFound()
 	case n < minVersion:
 		return 0, fault(http.StatusGone, "GONE", "The requested resource is no longer available: API version %d.0 was retired, use %d.0 to %d.0", n, minVersion, maxVersion)

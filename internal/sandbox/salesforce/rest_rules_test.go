@@ -75,8 +75,11 @@ func TestRuleVersions(t *testing.T) {
 		want       string
 	}{
 		{"a retired version is gone", "/services/data/v30.0/limits", 410, `"errorCode":"GONE"`},
-		{"the oldest retired version is gone", "/services/data/v21.0", 410, `"errorCode":"GONE"`},
-		{"a version that never was", "/services/data/v20.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"so is the first one of REST", "/services/data/v20.0/sobjects", 410, `"errorCode":"GONE"`},
+		{"the oldest retired version is gone", "/services/data/v7.0", 410, `"errorCode":"GONE"`},
+		{"a version that never was", "/services/data/v6.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"a version written with zeros", "/services/data/v060.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"a version with a sign", "/services/data/v+60.0", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version that is not there yet", "/services/data/v69.0", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version without its fraction", "/services/data/v60", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version with another fraction", "/services/data/v60.1", 404, `"errorCode":"NOT_FOUND"`},

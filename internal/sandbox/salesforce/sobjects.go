@@ -200,7 +200,7 @@ func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (js
 	env := o.environment(rq)
 	p, err := o.planFor("SELECT "+strings.Join(dedupe(names), ", ")+" FROM "+obj.name+" WHERE Id = '"+id+"'", false, env)
 	if err != nil {
-		return nil, err
+		return nil, ofRecord(err)
 	}
 	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	records, err := run.records(rq.ctx, p, "")

@@ -61,7 +61,7 @@ func expand(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("reading the request: %w", err)
 	}
 	if err != nil {
-		return badRequest("INVALID_INPUT", "the body is not compressed as Content-Encoding says")
+		return badRequest("INVALID_CONTENT_ENCODING", "The body is not compressed as Content-Encoding says")
 	}
 	r.Body = http.MaxBytesReader(w, io.NopCloser(&expanded{plain}), bodyOf(r))
 	r.ContentLength = -1
@@ -80,7 +80,7 @@ func (e *expanded) Read(p []byte) (int, error) {
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return n, err //nolint:wrapcheck // recognised by its type
 	}
-	return n, badRequest("INVALID_INPUT", "the body is not compressed as Content-Encoding says")
+	return n, badRequest("INVALID_CONTENT_ENCODING", "The body is not compressed as Content-Encoding says")
 }
 
 func acceptsGzip(header string) bool {

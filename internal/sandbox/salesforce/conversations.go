@@ -157,24 +157,30 @@ func checkMedia(r *http.Request, segs []string) error {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(text)
-	if err != nil {
-		return unsupportedMedia(text)
-	}
 	area := ""
 	if len(segs) > 0 {
 		area = strings.ToLower(segs[0])
 	}
+	if err != nil || !takes(area, kind) {
+		return unsupportedMedia(text)
+	}
+	return nil
+}
+
+// takes reports whether the resources of an area read bodies of a type.
+func takes(area, kind string) bool {
+	parts := strings.HasPrefix(kind, "multipart/")
 	switch {
 	case kind == "application/json", strings.HasSuffix(kind, "+json"):
-		return nil
-	case area == "sobjects" && isXML(kind):
-		return nil
-	case area == "jobs" && (kind == "text/csv" || strings.HasPrefix(kind, "multipart/")):
-		return nil
-	case area == "connect" && strings.HasPrefix(kind, "multipart/"):
-		return nil
+		return true
+	case area == "sobjects":
+		return isXML(kind)
+	case area == "jobs":
+		return kind == "text/csv" || parts
+	case area == "connect":
+		return parts
 	}
-	return unsupportedMedia(text)
+	return false
 }
 
 // maxHead is what the address and the headers of a request may have together, in bytes (REST API developer guide, "Status

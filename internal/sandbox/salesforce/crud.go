@@ -125,10 +125,7 @@ func (o *Org) fill(ctx context.Context, tx *sql.Tx, user string, obj *object, in
 	if err := o.checkNewLogin(ctx, tx, obj, in); err != nil {
 		return err
 	}
-	if err := o.unique(ctx, tx, obj, in, id); err != nil {
-		return err
-	}
-	return o.checkRules(ctx, tx, user, obj, in, nil)
+	return o.mayBeSaved(ctx, tx, user, obj, in, in, nil)
 }
 
 // number fills what the platform counts: case numbers, and the names of records that have no other.
@@ -229,16 +226,13 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	if err := o.derive(ctx, tx, obj, merged); err != nil {
 		return err
 	}
-	if err := o.unique(ctx, tx, obj, in, id); err != nil {
+	if err := o.mayBeSaved(ctx, tx, user, obj, in, merged, old); err != nil {
 		return err
 	}
 	if err := o.checkStanding(ctx, tx, obj, old, merged); err != nil {
 		return err
 	}
 	touch(merged, user, o.stamp())
-	if err := o.checkRules(ctx, tx, user, obj, merged, old); err != nil {
-		return err
-	}
 	set, args := differences(obj, old, merged)
 	if set != "" {
 		if err := o.store.exec(ctx, tx, "UPDATE "+obj.table()+" SET "+set+` WHERE "Id" = ?`, append(args, id)...); err != nil {

@@ -36,25 +36,14 @@ func (o *Org) explain(rq *request, src string, all bool) (*response, error) {
 		return nil, err
 	}
 	out := queryPlan{Fields: []string{}, Operation: "TableScan", Notes: []planNote{}, Entity: p.object.name, Cost: scanCost}
-	rows, err := o.db(rq).QueryContext(rq.ctx, "SELECT COUNT(*) FROM "+p.object.table()+` WHERE "IsDeleted" = 0`)
-	if err != nil {
-		return nil, fmt.Errorf("counting %s: %w", p.object.name, err)
+	if out.All, err = o.countOf(rq, "SELECT COUNT(*) FROM "+p.object.table()+` WHERE "IsDeleted" = 0`); err != nil {
+		return nil, err
 	}
-	raw, err := scanAll(rows, 1)
-	if err != nil || len(raw) != 1 {
-		return nil, fmt.Errorf("counting %s: %w", p.object.name, err)
+	count := "SELECT COUNT(*) FROM (" + p.sql + ")"
+	if p.count {
+		count = p.sql
 	}
-	out.All, _ = raw[0][0].(int64)
-	run := &runner{db: o.db(rq), env: env, base: rq.base()}
-	switch {
-	case p.count:
-		out.Cardinality, err = run.number(rq.ctx, p)
-	default:
-		var records [][]byte
-		records, err = run.records(rq.ctx, p, "")
-		out.Cardinality = int64(len(records))
-	}
-	if err != nil {
+	if out.Cardinality, err = o.countOf(rq, count, p.values(env, "")...); err != nil {
 		return nil, err
 	}
 	index, err := o.leadingIndex(rq, p, env)
@@ -95,4 +84,21 @@ func (o *Org) leadingIndex(rq *request, p *plan, env environment) (string, error
 		return "Id", nil
 	}
 	return "", nil
+}
+
+// countOf runs a query of one number.
+func (o *Org) countOf(rq *request, query string, args ...any) (int64, error) {
+	rows, err := o.db(rq).QueryContext(rq.ctx, query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("counting: %w", err)
+	}
+	raw, err := scanAll(rows, 1)
+	if err != nil {
+		return 0, fmt.Errorf("counting: %w", err)
+	}
+	if len(raw) != 1 {
+		return 0, fmt.Errorf("counting gave %d rows", len(raw))
+	}
+	n, _ := raw[0][0].(int64)
+	return n, nil
 }

@@ -101,6 +101,9 @@ func writeFault(w http.ResponseWriter, e *apiError) {
 	if len(e.allow) > 0 {
 		w.Header().Set("Allow", strings.Join(e.allow, ","))
 	}
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Token") // as the platform has it (RFC 9110 §15.5.2 wants one)
+	}
 	writeJSON(w, e.Status, []*apiError{e})
 }
 
@@ -161,10 +164,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
-	case area == "services/data" && r.Method != http.MethodGet && r.Method != http.MethodHead:
-		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
 	case area == "services/data":
-		writeJSON(w, http.StatusOK, versionList())
+		versions(w, r)
 	case strings.HasPrefix(area, "services/data/"):
 		o.rest(w, r, segs[2:])
 	default:
@@ -355,11 +356,12 @@ func (o *Org) countRequest() int64 {
 	return o.used.Add(1)
 }
 
-// Versions of the API: earlier ones are retired, later ones not there yet.
+// Versions of the API: earlier ones are retired from the first on (REST API developer guide, "API End-of-Life"), later ones
+// not there yet.
 const (
 	minVersion = 31
 	maxVersion = 68
-	firstKnown = 21
+	firstKnown = 7
 )
 
 func parseVersion(seg string) (int, error) {
@@ -367,12 +369,21 @@ func parseVersion(seg string) (int, error) {
 	whole, found := strings.CutSuffix(strings.TrimPrefix(name, "v"), ".0")
 	n, err := strconv.Atoi(whole)
 	switch {
-	case !found || err != nil || !strings.HasPrefix(name, "v") || n < firstKnown || n > maxVersion:
+	case !found || err != nil || name != "v"+itoa(n)+".0" || n < firstKnown || n > maxVersion:
 		return 0, notFound()
 	case n < minVersion:
 		return 0, fault(http.StatusGone, "GONE", "The requested resource is no longer available: API version %d.0 was retired, use %d.0 to %d.0", n, minVersion, maxVersion)
 	}
 	return n, nil
+}
+
+// versions answers /services/data, which needs no sign-in.
+func versions(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		writeFault(w, methodNotAllowed(r.Method, readOnlyMethods...))
+		return
+	}
+	writeJSON(w, http.StatusOK, versionList())
 }
 
 // versionList names each version by its season: three releases a year, 68.0 being Winter '27.
@@ -389,7 +400,7 @@ func versionList() []map[string]string {
 
 // route hands a call to its resource, which may be one inside a composite call.
 func (o *Org) route(rq *request) (*response, error) {
-	res, err := o.dispatch(rq)
+	res, err := o.dispatch(heedingDuplicates(rq))
 	if err != nil {
 		return nil, withMethods(rq, err)
 	}

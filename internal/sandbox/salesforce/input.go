@@ -126,22 +126,10 @@ func (o *Org) checkDecoded(ctx context.Context, db querier, obj *object, f *fiel
 const maxNumber = 1e18
 
 func checkNumber(f *field, v any) (any, error) {
-	var n json.Number
-	switch x := v.(type) {
-	case json.Number:
-		n = x
-	case string:
-		n = json.Number(strings.TrimSpace(x))
-		if n == "" {
-			return nil, nil //nolint:nilnil // empty text clears the field
-		}
-		if strings.ContainsFunc(string(n), func(r rune) bool { return !strings.ContainsRune("+-.0123456789eE", r) }) {
-			return nil, cannotRead(f, v) // NaN, Inf and hexadecimals, which Go would read
-		}
-	default:
-		return nil, cannotRead(f, v)
+	n, err := numberText(f, v)
+	if err != nil || n == "" {
+		return nil, err
 	}
-	outside := onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, shorten(n.String())), f.name)
 	if f.kind == typeInt {
 		if i, err := n.Int64(); err == nil && i >= math.MinInt32 && i <= math.MaxInt32 {
 			return i, nil
@@ -149,24 +137,41 @@ func checkNumber(f *field, v any) (any, error) {
 	}
 	x, err := n.Float64()
 	switch {
-	case errors.Is(err, strconv.ErrRange) || err == nil && (math.Abs(x) >= maxNumber || f.kind == typeInt && math.Abs(x) > math.MaxInt32):
-		return nil, outside
-	case err != nil:
+	case errors.Is(err, strconv.ErrRange), err == nil && !f.holds(x):
+		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, shorten(n.String())), f.name)
+	case err != nil || f.kind == typeInt && x != math.Trunc(x):
 		return nil, cannotRead(f, v)
-	}
-	if f.precision > 0 && math.Abs(x) >= math.Pow10(f.precision-f.scale) {
-		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %v", f.label, n), f.name)
-	}
-	if f.kind == typeInt {
-		if x != float64(int64(x)) {
-			return nil, cannotRead(f, v)
-		}
+	case f.kind == typeInt:
 		return int64(x), nil
 	}
-	if f.bound > 0 && (x < -f.bound || x > f.bound) {
-		return nil, onFields(badRequest("NUMBER_OUTSIDE_VALID_RANGE", "%s: value outside of valid range on numeric field: %s", f.label, n), f.name)
-	}
 	return x, nil
+}
+
+// holds reports whether a number is within what a field can have.
+func (f *field) holds(x float64) bool {
+	switch x = math.Abs(x); {
+	case f.kind == typeInt:
+		return x <= math.MaxInt32
+	case f.bound > 0 && x > f.bound, f.precision > 0 && x >= math.Pow10(f.precision-f.scale):
+		return false
+	}
+	return x < maxNumber
+}
+
+// numberText is a number as it was written, "" for an empty text, which clears the field.
+func numberText(f *field, v any) (json.Number, error) {
+	switch x := v.(type) {
+	case json.Number:
+		return x, nil
+	case string:
+		x = strings.TrimSpace(x)
+		if strings.ContainsFunc(x, func(r rune) bool { return !strings.ContainsRune("+-.0123456789eE", r) }) {
+			return "", cannotRead(f, v) // NaN, Inf and hexadecimals, which Go would read
+		}
+		return json.Number(x), nil
+	default:
+		return "", cannotRead(f, v)
+	}
 }
 
 func checkMoment(f *field, v any) (any, error) {

@@ -66,7 +66,7 @@ func (o *Org) checkNested(ctx context.Context, db querier, f *field, name string
 	case len(ids) == 0:
 		return nil, badRequest("INVALID_FIELD", "Foreign key external ID: %s not found for field %s in entity %s", shorten(value), key.name, target.name)
 	case len(ids) > 1:
-		return nil, badRequest("DUPLICATE_EXTERNAL_ID", "More than one record found for external id field: [%s]", strings.Join(ids, ", "))
+		return nil, (&manyMatches{field: key, ids: ids}).fault()
 	}
 	return ids[0], nil
 }

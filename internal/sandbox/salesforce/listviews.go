@@ -129,13 +129,13 @@ func (o *Org) listResults(rq *request, v savedView) (*response, error) {
 			continue
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > maxListResults {
+		if err != nil || n < 0 || n > maxListResults || n == 0 && name == "limit" {
 			return nil, badRequest("INVALID_INPUT", "%s must be a whole number up to %d: it is %s", name, maxListResults, shorten(text))
 		}
 		numbers[name] = n
 	}
 	env := o.environment(rq)
-	p, err := o.planFor(v.soql()+" LIMIT "+itoa(max(numbers["limit"], 1))+" OFFSET "+itoa(numbers["offset"]), false, env)
+	p, err := o.planFor(v.soql()+" LIMIT "+itoa(numbers["limit"])+" OFFSET "+itoa(numbers["offset"]), false, env)
 	if err != nil {
 		return nil, err
 	}

@@ -36,15 +36,11 @@ func methodsOf(segs []string) []string {
 	for i, s := range segs {
 		lower[i] = strings.ToLower(s)
 	}
-	if len(lower) > 1 && lower[0] == "tooling" {
-		if len(lower) > 2 && lower[1] == "sobjects" && lower[2] == strings.ToLower(managedEntity) {
-			return append(slices.Clone(recordMethods), http.MethodPost)
-		}
-		return readOnlyMethods
-	}
 	switch {
 	case len(lower) == 0:
 		return readOnlyMethods
+	case lower[0] == "tooling":
+		return toolingMethods(lower[1:])
 	case lower[0] == "parameterizedsearch":
 		return listMethods
 	case len(lower) == 1 && lower[0] == "composite":
@@ -61,6 +57,13 @@ func methodsOf(segs []string) []string {
 		return jobMethods(lower[1:])
 	case "connect":
 		return listMethods
+	}
+	return readOnlyMethods
+}
+
+func toolingMethods(segs []string) []string {
+	if len(segs) > 1 && segs[0] == "sobjects" && segs[1] == strings.ToLower(managedEntity) {
+		return append(slices.Clone(recordMethods), http.MethodPost)
 	}
 	return readOnlyMethods
 }

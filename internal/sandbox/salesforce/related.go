@@ -1,8 +1,10 @@
 package salesforce
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -66,7 +68,11 @@ func (o *Org) relatedList(rq *request, rel *childRel, id string) (*response, err
 	inner := *rq
 	inner.segs = []string{"query"}
 	inner.query = url.Values{"q": {"SELECT " + strings.Join(names, ", ") + " FROM " + rel.child.name + " WHERE " + rel.field.name + " = '" + id + "'"}}
-	return o.query(&inner, false)
+	res, err := o.query(&inner, false)
+	if err != nil {
+		return nil, ofRecord(err)
+	}
+	return res, nil
 }
 
 // wantedFields are those of ?fields=, or else all that can be read.
@@ -93,17 +99,25 @@ func (o *Org) wantedFields(rq *request, obj *object) ([]string, error) {
 	return names, nil
 }
 
-// readable refuses what is no name of a field, or of one behind a relationship. What is behind it the query tells.
+// readable refuses what is no name of a field, or of one behind a relationship. Whether there is such a field the query tells.
 func readable(obj *object, name string) error {
-	unknown := badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", shorten(name), obj.name)
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) {
-		return unknown
-	}
-	if strings.Contains(name, ".") || obj.compound(name) != nil {
-		return nil
-	}
-	if f := obj.field(name); f == nil || !f.listed() {
-		return unknown
+		return badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", shorten(name), obj.name)
 	}
 	return nil
+}
+
+var noColumn = regexp.MustCompile(`No such column '([^']*)' on entity '([^']*)'`) //nolint:gochecknoglobals // compiled once
+
+// ofRecord words an error about a field for who asked for a record, and has not written a query.
+func ofRecord(err error) error {
+	e, isFault := errors.AsType[*apiError](err)
+	if !isFault || e.Code != "INVALID_FIELD" {
+		return err
+	}
+	m := noColumn.FindStringSubmatch(e.Message)
+	if m == nil {
+		return err
+	}
+	return badRequest("INVALID_FIELD", "No such column '%s' on sobject of type %s", m[1], m[2])
 }

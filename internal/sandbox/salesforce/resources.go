@@ -2,7 +2,6 @@ package salesforce
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -139,15 +138,11 @@ func (o *Org) recordCount(rq *request) (*response, error) {
 		if obj.event {
 			continue
 		}
-		rows, err := o.db(rq).QueryContext(rq.ctx, "SELECT COUNT(*) FROM "+obj.table()+` WHERE "IsDeleted" = 0`)
+		n, err := o.countOf(rq, "SELECT COUNT(*) FROM "+obj.table()+` WHERE "IsDeleted" = 0`)
 		if err != nil {
-			return nil, fmt.Errorf("counting %s: %w", obj.name, err)
+			return nil, err
 		}
-		raw, err := scanAll(rows, 1)
-		if err != nil || len(raw) != 1 {
-			return nil, fmt.Errorf("counting %s: %w", obj.name, err)
-		}
-		counts = append(counts, map[string]any{"name": obj.name, "count": raw[0][0]})
+		counts = append(counts, map[string]any{"name": obj.name, "count": n})
 	}
 	return ok(map[string]any{"sObjects": counts}), nil
 }
@@ -175,6 +170,9 @@ func (o *Org) passwordOf(rq *request, id string) (*response, error) {
 	}
 	if !o.viewOf(rq.ctx, rq.user.user).all && id != rq.user.user {
 		return nil, fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+	}
+	if rq.tx != nil { // which writes at this moment, as a password would be
+		return nil, badRequest("INVALID_INPUT", "a password cannot be set within a call that is undone as a whole: set it by itself")
 	}
 	in := struct{ NewPassword string }{NewPassword: randomText(minPassword + 8)}
 	if rq.method == http.MethodPost {

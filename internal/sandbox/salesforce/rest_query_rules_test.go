@@ -123,6 +123,14 @@ func TestRuleQueryPages(t *testing.T) {
 	bad("no place", locator)
 	bad("nobody's", "/services/data/v60.0/query/0r8000000000999AAA-200")
 	bad("no locator", "/services/data/v60.0/query/next")
+	mine := o.token
+	other, err := o.sessions.add(t.Context(), session{user: makeID("005", 999), client: o.Credentials().ClientID}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.token = other
+	bad("another user's", locator+"-200")
+	o.token = mine
 	now = now.Add(2 * time.Hour)
 	bad("after two days", next)
 }
@@ -157,14 +165,14 @@ func TestRuleColumns(t *testing.T) {
 		return strings.Join(parts, " ")
 	}
 	for _, c := range []struct{ q, want, entity string }{
-		{"SELECT Id, name FROM Account", "Id Name", "Account 001 false true"},
-		{"SELECT Name FROM Account", "Name", "Account 001 false false"},
-		{"SELECT LastName, Account.Name, Account.Owner.Name FROM Contact", "LastName Account(Name Owner(Name))", "Contact 003 false false"},
-		{"SELECT Name, (SELECT LastName, Owner.Name FROM Contacts) FROM Account", "Name Contacts*(LastName Owner(Name))", "Account 001 false false"},
-		{"SELECT COUNT() FROM Account", "", "Account 001 false false"},
-		{"SELECT COUNT(Id), MAX(Name) latest FROM Account", "expr0=COUNT(Id)* latest=MAX(Name)*", "Account 001 false false"},
-		{"SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry", "Industry expr0=COUNT(Id)*", "Account 001 true false"},
-		{"SELECT TYPEOF What WHEN Account THEN Phone, Name WHEN Case THEN Subject, Id END FROM Task", "What(Phone Name Subject Id)", "Task 00T false false"},
+		{"SELECT Id, name FROM Account", "Id Name", "Account 001 grouped=false id=true"},
+		{"SELECT Name FROM Account", "Name", "Account 001 grouped=false id=false"},
+		{"SELECT LastName, Account.Name, Account.Owner.Name FROM Contact", "LastName Account(Name Owner(Name))", "Contact 003 grouped=false id=false"},
+		{"SELECT Name, (SELECT LastName, Owner.Name FROM Contacts) FROM Account", "Name Contacts*(LastName Owner(Name))", "Account 001 grouped=false id=false"},
+		{"SELECT COUNT() FROM Account", "", "Account 001 grouped=false id=false"},
+		{"SELECT COUNT(Id), MAX(Name) latest FROM Account", "expr0=COUNT(Id)* latest=MAX(Name)*", "Account 001 grouped=false id=false"},
+		{"SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry", "Industry expr0=COUNT(Id)*", "Account 001 grouped=true id=false"},
+		{"SELECT TYPEOF What WHEN Account THEN Phone, Name WHEN Case THEN Subject, Id END FROM Task", "What(Phone Name Subject Id)", "Task 00T grouped=false id=false"},
 	} {
 		status, body := o.api(http.MethodGet, ask("query", c.q)+"&columns=true", "")
 		var a struct {
@@ -178,7 +186,7 @@ func TestRuleColumns(t *testing.T) {
 			t.Errorf("%s: %d %s", c.q, status, body)
 			continue
 		}
-		if got := list(a.Columns); got != c.want || fmt.Sprintf("%s %s %v %v", a.Entity, a.Prefix, a.Grouped, a.ID) != c.entity {
+		if got := list(a.Columns); got != c.want || fmt.Sprintf("%s %s grouped=%v id=%v", a.Entity, a.Prefix, a.Grouped, a.ID) != c.entity {
 			t.Errorf("%s\n got %s %s\nwant %s %s", c.q, got, body[strings.Index(body, `"entityName"`):], c.want, c.entity)
 		}
 	}
@@ -293,8 +301,11 @@ func TestRuleLimits(t *testing.T) {
 	if status, _, _ := o.send(http.MethodGet, "/services/data", "", nil); status != http.StatusOK {
 		t.Errorf("the versions cost nothing: %d", status)
 	}
-	if status, body, _ := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {"Bearer x"}}); status != http.StatusUnauthorized || body != `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]` {
-		t.Errorf("nobody's session: %d %s", status, body)
+	for _, token := range []string{"Bearer x", "OAuth x", "x", ""} {
+		status, body, h := o.send(http.MethodGet, "/services/data/v60.0/limits", "", http.Header{"Authorization": {token}})
+		if status != http.StatusUnauthorized || body != `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]` || h.Get("WWW-Authenticate") != "Token" {
+			t.Errorf("nobody's session: %d %s", status, body)
+		}
 	}
 	other := start(t, Options{Seed: SeedNone, DailyRequests: 100})
 	_, body = other.api(http.MethodGet, "/limits", "")

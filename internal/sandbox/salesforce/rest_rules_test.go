@@ -75,8 +75,11 @@ func TestRuleVersions(t *testing.T) {
 		want       string
 	}{
 		{"a retired version is gone", "/services/data/v30.0/limits", 410, `"errorCode":"GONE"`},
-		{"the oldest retired version is gone", "/services/data/v21.0", 410, `"errorCode":"GONE"`},
-		{"a version that never was", "/services/data/v20.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"so is the first one of REST", "/services/data/v20.0/sobjects", 410, `"errorCode":"GONE"`},
+		{"the oldest retired version is gone", "/services/data/v7.0", 410, `"errorCode":"GONE"`},
+		{"a version that never was", "/services/data/v6.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"a version written with zeros", "/services/data/v060.0", 404, `"errorCode":"NOT_FOUND"`},
+		{"a version with a sign", "/services/data/v+60.0", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version that is not there yet", "/services/data/v69.0", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version without its fraction", "/services/data/v60", 404, `"errorCode":"NOT_FOUND"`},
 		{"a version with another fraction", "/services/data/v60.1", 404, `"errorCode":"NOT_FOUND"`},
@@ -201,8 +204,8 @@ func TestRuleRequestForms(t *testing.T) {
 	o.checkRules(t, []restRule{
 		{"a body compressed with gzip", "POST", "/sobjects/Account", zipped, 201, `"success":true`, []string{"Content-Encoding", "gzip"}},
 		{"a body compressed with deflate", "POST", "/sobjects/Account", deflated, 201, `"success":true`, []string{"Content-Encoding", "deflate"}},
-		{"a body that is not compressed as it says", "POST", "/sobjects/Account", `{"Name":"x"}`, 400, `INVALID_INPUT`, []string{"Content-Encoding", "gzip"}},
-		{"a body cut short", "POST", "/sobjects/Account", zipped[:len(zipped)-9], 400, `INVALID_INPUT`, []string{"Content-Encoding", "gzip"}},
+		{"a body that is not compressed as it says", "POST", "/sobjects/Account", `{"Name":"x"}`, 400, `INVALID_CONTENT_ENCODING`, []string{"Content-Encoding", "gzip"}},
+		{"a body cut short", "POST", "/sobjects/Account", zipped[:len(zipped)-9], 400, `INVALID_CONTENT_ENCODING`, []string{"Content-Encoding", "gzip"}},
 		{"a compression nobody reads", "POST", "/sobjects/Account", "x", 415, `UNSUPPORTED_MEDIA_TYPE`, []string{"Content-Encoding", "br"}},
 		{"a body that is too long once it is plain", "POST", "/sobjects/Account", bomb, 413, `REQUEST_ENTITY_TOO_LARGE`, []string{"Content-Encoding", "gzip"}},
 		{"a form is no record", "POST", "/sobjects/Account", "Name=x", 415, `UNSUPPORTED_MEDIA_TYPE`, []string{"Content-Type", "application/x-www-form-urlencoded"}},

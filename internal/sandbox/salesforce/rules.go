@@ -124,12 +124,22 @@ func newDuplication(obj *object, r DuplicateRule) (duplication, error) {
 // allowDuplicates is the key of a context in which alerts of duplicate rules are passed over.
 type allowDuplicates struct{}
 
-// savingContext carries into a save what the headers of its call say about duplicate rules.
-func savingContext(rq *request) context.Context {
-	if headerOption(rq.header.Get("Sforce-Duplicate-Rule-Header"), "allowSave") == "true" {
-		return context.WithValue(rq.ctx, allowDuplicates{}, true)
+// heedingDuplicates is a call that carries into its saves what its headers say about duplicate rules.
+func heedingDuplicates(rq *request) *request {
+	if headerOption(rq.header.Get("Sforce-Duplicate-Rule-Header"), "allowSave") != "true" {
+		return rq
 	}
-	return rq.ctx
+	out := *rq
+	out.ctx = context.WithValue(rq.ctx, allowDuplicates{}, true)
+	return &out
+}
+
+// mayBeSaved refuses a record, of which in is new, that has what is another's alone or that the rules of its entity do not let in.
+func (o *Org) mayBeSaved(ctx context.Context, tx *sql.Tx, user string, obj *object, in, r, old record) error {
+	if err := o.unique(ctx, tx, obj, in, r.text("Id")); err != nil {
+		return err
+	}
+	return o.checkRules(ctx, tx, user, obj, r, old)
 }
 
 // checkRules refuses a record the rules of its entity do not let in. It is complete, and not stored yet; old is what it was

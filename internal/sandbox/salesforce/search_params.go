@@ -115,8 +115,8 @@ func (o *Org) searchLabels(rq *request, in searchParams) []map[string]any {
 	return out
 }
 
-// check refuses what does not fit together, and what this org has nothing for.
-func (in *searchParams) check() error {
+// absent refuses what this org has nothing for.
+func (in *searchParams) absent() error {
 	given := func(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" && string(raw) != "[]" }
 	for name, set := range map[string]bool{
 		"dataCategories": given(in.Categories), "division": in.Division != "", "netWorkIds": given(in.Networks), "pricebookId": in.Pricebook != "",
@@ -125,6 +125,14 @@ func (in *searchParams) check() error {
 		if set {
 			return badRequest("MALFORMED_SEARCH", "this org has no data categories, divisions, sites and price books, and marks no terms in what it finds: remove %s", name)
 		}
+	}
+	return nil
+}
+
+// check refuses what does not fit together.
+func (in *searchParams) check() error {
+	if err := in.absent(); err != nil {
+		return err
 	}
 	scope := strings.TrimSuffix(strings.ToUpper(orElse(in.In, "ALL")), " FIELDS")
 	switch {
@@ -138,7 +146,7 @@ func (in *searchParams) check() error {
 		return badRequest("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is %d", maxOffset)
 	case len(in.Fields) > 0 && len(in.SObjects) == 0:
 		return badRequest("MALFORMED_SEARCH", "fields need the sobjects they are of")
-	case in.Default < 0 || in.Default > maxFound || in.Overall < 0 || in.Overall > maxFound:
+	case min(in.Default, in.Overall) < 0 || max(in.Default, in.Overall) > maxFound:
 		return badRequest("MALFORMED_SEARCH", "defaultLimit and overallLimit are at most %d", maxFound)
 	}
 	return nil

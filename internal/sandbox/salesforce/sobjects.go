@@ -202,7 +202,7 @@ func (o *Org) selectOne(rq *request, obj *object, id string, names []string) (js
 	env := o.environment(rq)
 	p, err := o.planFor("SELECT "+strings.Join(dedupe(names), ", ")+" FROM "+obj.name+" WHERE Id = '"+id+"'", false, env)
 	if err != nil {
-		return nil, err
+		return nil, ofRecord(err)
 	}
 	run := &runner{db: o.db(rq), env: env, base: rq.base()}
 	records, err := run.records(rq.ctx, p, "")
@@ -265,7 +265,7 @@ func (o *Org) insertOne(rq *request, obj *object, in map[string]json.RawMessage)
 		if err := o.strikeRecord(rq.ctx, http.MethodPost, restRecords, obj, "", rq.user.user); err != nil {
 			return err
 		}
-		id, err = o.create(savingContext(rq), tx, rq.user.user, obj, r)
+		id, err = o.create(rq.ctx, tx, rq.user.user, obj, r)
 		return err
 	})
 	return id, err
@@ -284,7 +284,7 @@ func (o *Org) updateOne(rq *request, obj *object, id string, in map[string]json.
 		if err := o.strikeRecord(rq.ctx, http.MethodPatch, restRecords, obj, id, rq.user.user); err != nil {
 			return err
 		}
-		return o.change(savingContext(rq), tx, rq.user.user, obj, id, r)
+		return o.change(rq.ctx, tx, rq.user.user, obj, id, r)
 	})
 }
 

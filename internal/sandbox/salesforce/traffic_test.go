@@ -367,7 +367,7 @@ func expectRest(t *testing.T, o *testOrg, r *recorded, segs []string, q url.Valu
 	case "sobjects":
 		return expectSObject(o, r.Method, segs[1:])
 	case "composite":
-		return expectComposite(r, segs[1:])
+		return expectComposite(segs[1:])
 	}
 	return expectation{status: 404, code: "NOT_FOUND"}
 }
@@ -434,7 +434,7 @@ func expectSObject(o *testOrg, method string, segs []string) expectation {
 // wireShape is a moment as the API writes it.
 const wireShape = `\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.000\\+0000`
 
-func expectComposite(r *recorded, segs []string) expectation {
+func expectComposite(segs []string) expectation {
 	const saved = `{"id":"001\\w{15}","success":true,"errors":[]}`
 	switch {
 	case len(segs) == 0:

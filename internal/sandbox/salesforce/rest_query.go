@@ -234,6 +234,11 @@ func columnList(nodes []*node, aggregate bool) []columnMetadata {
 			c.ForeignKeyName = &name
 		case typeofNode:
 			c.ApexType = "Name"
+		case compoundNode:
+			c.ApexType, c.Custom = "Address", strings.HasSuffix(n.name, "__c")
+			if n.field.kind == typeLocation {
+				c.ApexType = "Location"
+			}
 		}
 		out = append(out, c)
 	}

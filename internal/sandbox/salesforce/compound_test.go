@@ -1,10 +1,14 @@
 package salesforce
 
 import (
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -105,6 +109,12 @@ func TestCompoundsOfRecords(t *testing.T) {
 			}
 		}
 	}
+	_, columns := o.api(http.MethodGet, "/query?columns=true&q=SELECT+BillingAddress,Loc__c+FROM+Account", "")
+	for _, want := range []string{`"apexType":"Address","booleanType":false,"columnName":"BillingAddress","custom":false`, `"apexType":"Location","booleanType":false,"columnName":"Loc__c","custom":true`} {
+		if !strings.Contains(columns, want) {
+			t.Errorf("the columns lack %s: %s", want, columns)
+		}
+	}
 	if status, body := o.api(http.MethodPost, "/jobs/query", `{"operation":"query","query":"SELECT Id, BillingAddress FROM Account"}`); status != http.StatusBadRequest || !strings.Contains(body, "compound") {
 		t.Errorf("a bulk query of an address: %d %s", status, body)
 	}
@@ -157,5 +167,49 @@ func TestSeedPlaces(t *testing.T) {
 	}
 	if answers[0] != answers[1] {
 		t.Error("two orgs differ")
+	}
+}
+
+// TestDistancesAgree compares what is found within and beyond radii, by latitude first, with the distances of all places:
+// those at the poles and on either side of the date line among them.
+func TestDistancesAgree(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	places := [][2]float64{{90, 0}, {-90, 10}, {0, 180}, {0, -180}, {89.9, 179.9}, {-89.9, -179.9}}
+	for range 200 {
+		places = append(places, [2]float64{rnd.Float64()*180 - 90, rnd.Float64()*360 - 180})
+	}
+	obj := o.schema.object("Account")
+	err := o.store.update(t.Context(), func(tx *sql.Tx) error {
+		for i, p := range places {
+			r := record{"Name": strconv.Itoa(i), "BillingLatitude": p[0], "BillingLongitude": p[1]}
+			if _, err := o.Org.create(t.Context(), tx, o.admin, obj, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		at, unit, radius := places[i], "km", earthKilometres
+		if i%2 == 0 {
+			unit, radius = "mi", earthMiles
+		}
+		far := []float64{0.5, 50, 1000, 5000, 12_000}[i%5]
+		within := 0
+		for _, p := range places {
+			if distanceBetween(p[0], p[1], at[0], at[1], radius) < far {
+				within++
+			}
+		}
+		for op, want := range map[string]int{"<": within, ">": len(places) - within} {
+			where := fmt.Sprintf("DISTANCE(BillingAddress, GEOLOCATION(%s, %s), '%s') %s %v", formatFloat(at[0]), formatFloat(at[1]), unit, op, far)
+			if n, err := o.plan(where); err != nil || n != want {
+				t.Errorf("%s: %d of %d, %v", where, n, want, err)
+			}
+		}
 	}
 }

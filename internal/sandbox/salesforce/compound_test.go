@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -211,5 +213,37 @@ func TestDistancesAgree(t *testing.T) {
 				t.Errorf("%s: %d of %d, %v", where, n, want, err)
 			}
 		}
+	}
+}
+
+// TestLocationFile reads a location from the org's folder, as an administrator adds one.
+func TestLocationFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "custom"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const text = "name: Site__c\nfields:\n  - name: Place__c\n    label: Place\n    type: location\n    required: true\n"
+	if err := os.WriteFile(filepath.Join(dir, "custom", "site.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := start(t, Options{Seed: SeedNone, Dir: dir})
+	if status, body := o.api(http.MethodPost, "/sobjects/Site__c", `{"Name":"half","Place__Latitude__s":1}`); status != http.StatusBadRequest || !strings.Contains(body, "Place__Longitude__s") {
+		t.Errorf("half a place: %d %s", status, body)
+	}
+	o.create("Site__c", `{"Name":"Harbour","Place__Latitude__s":53.5,"Place__Longitude__s":9.9}`)
+	const q = "SELECT Name, Place__c, DISTANCE(Place__c, GEOLOCATION(53.5, 9.9), 'km') FROM Site__c WHERE DISTANCE(Place__c, GEOLOCATION(53.5, 10), 'km') < 10"
+	status, body := o.soql(q)
+	o.judge(t, meaning{q: q, want: `[{"Name":"Harbour","Place__c":{"latitude":53.5,"longitude":9.9},"expr0":0.0}]`}, status, body, "records")
+	if plan := o.plansOf(t, q); !strings.Contains(plan, "Site__c.Place__Latitude__s") {
+		t.Errorf("places are not looked up: %s", plan)
+	}
+	twice := CustomObject{Name: "Account", Fields: []CustomField{{Name: "P__c", Type: "location"}, {Name: "P__c", Type: "location"}}}
+	if _, err := newSchema(twice); err == nil {
+		t.Error("a location is there twice")
+	}
+	event := CustomObject{Name: "Moved__e", Fields: []CustomField{{Name: "At__c", Type: "location"}}}
+	if _, err := newSchema(event); err != nil {
+		t.Errorf("an event with a place: %v", err)
 	}
 }

@@ -97,7 +97,7 @@ func forgetPrimary(in, merged record) {
 }
 
 // relateWho keeps the records in between of a task that was stored. old is nil for a new one.
-func (o *Org) relateWho(ctx context.Context, tx *sql.Tx, user string, id string, old, r record) error {
+func (o *Org) relateWho(ctx context.Context, tx *sql.Tx, user, id string, old, r record) error {
 	if _, isSet := r[whoIDs]; !isSet && old.text("WhoId") == r.text("WhoId") {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -245,5 +246,52 @@ func TestLocationFile(t *testing.T) {
 	event := CustomObject{Name: "Moved__e", Fields: []CustomField{{Name: "At__c", Type: "location"}}}
 	if _, err := newSchema(event); err != nil {
 		t.Errorf("an event with a place: %v", err)
+	}
+}
+
+// TestEventCompounds: change events carry addresses and locations as records, of which those of one kind are alike.
+func TestEventCompounds(t *testing.T) {
+	t.Parallel()
+	sc, err := newSchema(CustomObject{Name: "Account", Fields: []CustomField{{Name: "Loc__c", Type: "location"}, {Name: "Site__c", Type: "location"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for entity, want := range map[string]map[string]string{
+		"Account": {
+			"BillingAddress":  "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy",
+			"ShippingAddress": "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy",
+			"Loc__c":          "Latitude Longitude", "Site__c": "Latitude Longitude",
+		},
+		"User": {"Address": "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy", "Name": "LastName FirstName"},
+	} {
+		got := map[string]string{}
+		for _, f := range eventFields(sc.object(entity)) {
+			var parts []string
+			for _, sub := range f.sub {
+				parts = append(parts, sub.name)
+			}
+			if len(parts) > 0 {
+				got[f.name] = strings.Join(parts, " ")
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v instead of %v", entity, got, want)
+		}
+	}
+	var schema struct {
+		Fields []struct {
+			Name string `json:"name"`
+			Type any    `json:"type"`
+		} `json:"fields"`
+	}
+	if err := json.Unmarshal([]byte(newEventSchema(sc.object("Account")).text), &schema); err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{}
+	for _, f := range schema.Fields {
+		types[f.Name] = fmt.Sprint(f.Type)
+	}
+	if !strings.Contains(types["Loc__c"], "name:Location") || types["Site__c"] != "[null Location]" || types["ShippingAddress"] != "[null Address]" {
+		t.Errorf("%s, %s, %s", types["Loc__c"], types["Site__c"], types["ShippingAddress"])
 	}
 }

@@ -1,10 +1,17 @@
 package salesforce
 
 import (
+	"database/sql"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -105,6 +112,12 @@ func TestCompoundsOfRecords(t *testing.T) {
 			}
 		}
 	}
+	_, columns := o.api(http.MethodGet, "/query?columns=true&q=SELECT+BillingAddress,Loc__c+FROM+Account", "")
+	for _, want := range []string{`"apexType":"Address","booleanType":false,"columnName":"BillingAddress","custom":false`, `"apexType":"Location","booleanType":false,"columnName":"Loc__c","custom":true`} {
+		if !strings.Contains(columns, want) {
+			t.Errorf("the columns lack %s: %s", want, columns)
+		}
+	}
 	if status, body := o.api(http.MethodPost, "/jobs/query", `{"operation":"query","query":"SELECT Id, BillingAddress FROM Account"}`); status != http.StatusBadRequest || !strings.Contains(body, "compound") {
 		t.Errorf("a bulk query of an address: %d %s", status, body)
 	}
@@ -157,5 +170,128 @@ func TestSeedPlaces(t *testing.T) {
 	}
 	if answers[0] != answers[1] {
 		t.Error("two orgs differ")
+	}
+}
+
+// TestDistancesAgree compares what is found within and beyond radii, by latitude first, with the distances of all places:
+// those at the poles and on either side of the date line among them.
+func TestDistancesAgree(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	places := [][2]float64{{90, 0}, {-90, 10}, {0, 180}, {0, -180}, {89.9, 179.9}, {-89.9, -179.9}}
+	for range 200 {
+		places = append(places, [2]float64{rnd.Float64()*180 - 90, rnd.Float64()*360 - 180})
+	}
+	obj := o.schema.object("Account")
+	err := o.store.update(t.Context(), func(tx *sql.Tx) error {
+		for i, p := range places {
+			r := record{"Name": strconv.Itoa(i), "BillingLatitude": p[0], "BillingLongitude": p[1]}
+			if _, err := o.Org.create(t.Context(), tx, o.admin, obj, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		at, unit, radius := places[i], "km", earthKilometres
+		if i%2 == 0 {
+			unit, radius = "mi", earthMiles
+		}
+		far := []float64{0.5, 50, 1000, 5000, 12_000}[i%5]
+		within := 0
+		for _, p := range places {
+			if distanceBetween(p[0], p[1], at[0], at[1], radius) < far {
+				within++
+			}
+		}
+		for op, want := range map[string]int{"<": within, ">": len(places) - within} {
+			where := fmt.Sprintf("DISTANCE(BillingAddress, GEOLOCATION(%s, %s), '%s') %s %v", formatFloat(at[0]), formatFloat(at[1]), unit, op, far)
+			if n, err := o.plan(where); err != nil || n != want {
+				t.Errorf("%s: %d of %d, %v", where, n, want, err)
+			}
+		}
+	}
+}
+
+// TestLocationFile reads a location from the org's folder, as an administrator adds one.
+func TestLocationFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "custom"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const text = "name: Site__c\nfields:\n  - name: Place__c\n    label: Place\n    type: location\n    required: true\n"
+	if err := os.WriteFile(filepath.Join(dir, "custom", "site.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := start(t, Options{Seed: SeedNone, Dir: dir})
+	if status, body := o.api(http.MethodPost, "/sobjects/Site__c", `{"Name":"half","Place__Latitude__s":1}`); status != http.StatusBadRequest || !strings.Contains(body, "Place__Longitude__s") {
+		t.Errorf("half a place: %d %s", status, body)
+	}
+	o.create("Site__c", `{"Name":"Harbour","Place__Latitude__s":53.5,"Place__Longitude__s":9.9}`)
+	const q = "SELECT Name, Place__c, DISTANCE(Place__c, GEOLOCATION(53.5, 9.9), 'km') FROM Site__c WHERE DISTANCE(Place__c, GEOLOCATION(53.5, 10), 'km') < 10"
+	status, body := o.soql(q)
+	o.judge(t, meaning{q: q, want: `[{"Name":"Harbour","Place__c":{"latitude":53.5,"longitude":9.9},"expr0":0.0}]`}, status, body, "records")
+	if plan := o.plansOf(t, q); !strings.Contains(plan, "Site__c.Place__Latitude__s") {
+		t.Errorf("places are not looked up: %s", plan)
+	}
+	twice := CustomObject{Name: "Account", Fields: []CustomField{{Name: "P__c", Type: "location"}, {Name: "P__c", Type: "location"}}}
+	if _, err := newSchema(twice); err == nil {
+		t.Error("a location is there twice")
+	}
+	event := CustomObject{Name: "Moved__e", Fields: []CustomField{{Name: "At__c", Type: "location"}}}
+	if _, err := newSchema(event); err != nil {
+		t.Errorf("an event with a place: %v", err)
+	}
+}
+
+// TestEventCompounds: change events carry addresses and locations as records, of which those of one kind are alike.
+func TestEventCompounds(t *testing.T) {
+	t.Parallel()
+	sc, err := newSchema(CustomObject{Name: "Account", Fields: []CustomField{{Name: "Loc__c", Type: "location"}, {Name: "Site__c", Type: "location"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for entity, want := range map[string]map[string]string{
+		"Account": {
+			"BillingAddress":  "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy",
+			"ShippingAddress": "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy",
+			"Loc__c":          "Latitude Longitude", "Site__c": "Latitude Longitude",
+		},
+		"User": {"Address": "Street City State PostalCode Country Latitude Longitude GeocodeAccuracy", "Name": "LastName FirstName"},
+	} {
+		got := map[string]string{}
+		for _, f := range eventFields(sc.object(entity)) {
+			var parts []string
+			for _, sub := range f.sub {
+				parts = append(parts, sub.name)
+			}
+			if len(parts) > 0 {
+				got[f.name] = strings.Join(parts, " ")
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v instead of %v", entity, got, want)
+		}
+	}
+	var schema struct {
+		Fields []struct {
+			Name string `json:"name"`
+			Type any    `json:"type"`
+		} `json:"fields"`
+	}
+	if err := json.Unmarshal([]byte(newEventSchema(sc.object("Account")).text), &schema); err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{}
+	for _, f := range schema.Fields {
+		types[f.Name] = fmt.Sprint(f.Type)
+	}
+	if !strings.Contains(types["Loc__c"], "name:Location") || types["Site__c"] != "[null Location]" || types["ShippingAddress"] != "[null Address]" {
+		t.Errorf("%s, %s, %s", types["Loc__c"], types["Site__c"], types["ShippingAddress"])
 	}
 }

@@ -220,9 +220,7 @@ func (o *Org) change(ctx context.Context, tx *sql.Tx, user string, obj *object, 
 	merged := record{}
 	maps.Copy(merged, old)
 	maps.Copy(merged, in)
-	if _, named := in["WhoId"]; in[whoIDs] != nil && !named {
-		merged["WhoId"] = nil // the first of the list is the primary one
-	}
+	forgetPrimary(in, merged)
 	if err := o.derive(ctx, tx, obj, merged); err != nil {
 		return err
 	}

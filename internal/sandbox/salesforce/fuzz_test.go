@@ -14,7 +14,7 @@ import (
 )
 
 func FuzzTerm(f *testing.F) {
-	for _, seed := range []string{`ana AND NOT "o brien" OR 415*`, `\(415\) 555\-0100`, `"`, `a?c*`, `AND`} {
+	for _, seed := range []string{`ana AND NOT "o brien" OR 415*`, `(ana OR (zed AND NOT lone)) AND *x?`, `((`, `a) AND (b`, `\(415\) 555\-0100`, `"`, `a?c*`, `AND`} {
 		f.Add(seed, "Ana O'Brien", "+1 (415) 555-0100")
 	}
 	fields := []*field{{name: "Name", kind: typeString}, {name: "Phone", kind: typePhone}}

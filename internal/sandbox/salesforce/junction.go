@@ -85,44 +85,36 @@ func deriveWho(r record) {
 
 const (
 	qWhoOf   = `SELECT "RelationId" FROM "TaskWhoRelation" WHERE "TaskId" = ? AND "IsDeleted" = 0`
-	qDropWho = `UPDATE "TaskWhoRelation" SET "IsDeleted" = 1 WHERE "TaskId" = ? AND "RelationId" = ? AND "IsDeleted" = 0`
+	qDropWho = `UPDATE "TaskWhoRelation" SET "IsDeleted" = 1 WHERE "TaskId" = ? AND "RelationId" = ? AND "IsDeleted" = 0` //nolint:gosec // a statement, and no secret
 	qDropAll = `UPDATE "TaskWhoRelation" SET "IsDeleted" = 1 WHERE "TaskId" = ? AND "IsDeleted" = 0`
 )
 
+// forgetPrimary makes the first of a list that is written the primary person, unless another is named with it.
+func forgetPrimary(in, merged record) {
+	if _, named := in["WhoId"]; in[whoIDs] != nil && !named {
+		merged["WhoId"] = nil
+	}
+}
+
 // relateWho keeps the records in between of a task that was stored. old is nil for a new one.
-func (o *Org) relateWho(ctx context.Context, tx *sql.Tx, user string, id string, old, r record) error {
-	given, isSet := r[whoIDs]
-	was, is := old.text("WhoId"), r.text("WhoId")
-	if !isSet && was == is {
+func (o *Org) relateWho(ctx context.Context, tx *sql.Tx, user, id string, old, r record) error {
+	if _, isSet := r[whoIDs]; !isSet && old.text("WhoId") == r.text("WhoId") {
 		return nil
 	}
 	var have []string
 	if old != nil {
-		rows, err := inTx{o.store, tx}.QueryContext(ctx, qWhoOf, id)
-		if err != nil {
-			return fmt.Errorf("reading the people of a task: %w", err)
-		}
-		raw, err := scanAll(rows, 1)
-		if err != nil {
-			return fmt.Errorf("reading the people of a task: %w", err)
-		}
-		for _, row := range raw {
-			person, _ := row[0].(string)
-			have = append(have, person)
+		var err error
+		if have, err = o.peopleOf(ctx, tx, id); err != nil {
+			return err
 		}
 	}
-	want := slices.DeleteFunc(slices.Clone(have), func(person string) bool { return isSet || person == was })
-	if text, isText := given.(string); isText {
-		want = strings.Split(text, ";")
-	}
-	if is != "" && !slices.Contains(want, is) {
-		want = append([]string{is}, want...)
-	}
+	want := wantedPeople(have, old, r)
 	for _, person := range have {
-		if !slices.Contains(want, person) {
-			if err := o.store.exec(ctx, tx, qDropWho, id, person); err != nil {
-				return fmt.Errorf("taking a person off a task: %w", err)
-			}
+		if slices.Contains(want, person) {
+			continue
+		}
+		if err := o.store.exec(ctx, tx, qDropWho, id, person); err != nil {
+			return fmt.Errorf("taking a person off a task: %w", err)
 		}
 	}
 	for _, person := range want {
@@ -137,14 +129,44 @@ func (o *Org) relateWho(ctx context.Context, tx *sql.Tx, user string, id string,
 	return nil
 }
 
+func (o *Org) peopleOf(ctx context.Context, tx *sql.Tx, task string) ([]string, error) {
+	rows, err := inTx{o.store, tx}.QueryContext(ctx, qWhoOf, task)
+	if err != nil {
+		return nil, fmt.Errorf("reading the people of a task: %w", err)
+	}
+	raw, err := scanAll(rows, 1)
+	if err != nil {
+		return nil, fmt.Errorf("reading the people of a task: %w", err)
+	}
+	var out []string
+	for _, row := range raw {
+		person, _ := row[0].(string)
+		out = append(out, person)
+	}
+	return out, nil
+}
+
+// wantedPeople are those of the list, or where none was written those that were there, with the primary person.
+func wantedPeople(have []string, old, r record) []string {
+	given, isSet := r[whoIDs]
+	want := slices.DeleteFunc(slices.Clone(have), func(person string) bool { return isSet || person == old.text("WhoId") })
+	if text, isText := given.(string); isText {
+		want = strings.Split(text, ";")
+	}
+	if is := r.text("WhoId"); is != "" && !slices.Contains(want, is) {
+		want = append([]string{is}, want...)
+	}
+	return want
+}
+
 // junctionColumn is the list of a task as JSON, the primary person first. What was stored before there were lists has the
 // primary one alone.
 func junctionColumn(t target, f *field) *reference {
 	task := t.alias + `."Id"`
 	who := t.alias + `."WhoId"`
-	sql := `COALESCE((SELECT CASE WHEN COUNT(*) > 0 THEN json_group_array(person) END FROM (SELECT "RelationId" AS person FROM "TaskWhoRelation" WHERE "TaskId" = ` +
+	list := `COALESCE((SELECT CASE WHEN COUNT(*) > 0 THEN json_group_array(person) END FROM (SELECT "RelationId" AS person FROM "TaskWhoRelation" WHERE "TaskId" = ` +
 		task + ` AND "IsDeleted" = 0 ORDER BY "RelationId" = ` + who + ` DESC, "Id")), CASE WHEN ` + who + ` IS NOT NULL THEN json_array(` + who + `) END)`
-	return &reference{field: f, sql: sql, folded: sql}
+	return &reference{field: f, sql: list, folded: list}
 }
 
 // junction writes a list of ids, of which a result has a bounded number.

@@ -348,6 +348,10 @@ func FuzzQuery(f *testing.F) {
 		"SELECT TYPEOF Owner WHEN User THEN Alias END FROM Case WHERE CreatedDate = LAST_N_DAYS:3 AND (NOT Owner.Name = 'x')",
 		"SELECT FIELDS(ALL) FROM Account WHERE Id IN (SELECT AccountId FROM Contact) LIMIT 1",
 		"SELECT DAY_ONLY(convertTimezone(CreatedDate)) FROM Task GROUP BY DAY_ONLY(convertTimezone(CreatedDate))",
+		"SELECT BillingAddress, DISTANCE(BillingAddress, GEOLOCATION(1, -2.5), 'km') d FROM Account WHERE DISTANCE(ShippingAddress, GEOLOCATION(1, 2), 'mi') < 5 ORDER BY DISTANCE(BillingAddress, GEOLOCATION(1, 2), 'mi')",
+		"SELECT TaskWhoIds, TYPEOF What WHEN Case THEN Contact.Name, Subject ELSE Name, Email END, Who.Type FROM Task USING SCOPE delegated WHERE What.Type = 'Case'",
+		"SELECT MIN(Status), GROUPING(Priority), MAX(Subject) FROM Case GROUP BY ROLLUP(Priority, Status) HAVING MIN(Status) = 'New' ORDER BY MAX(Priority), Status DESC NULLS LAST",
+		"SELECT FORMAT(CreatedDate) f, toLabel(Industry), FORMAT(AnnualRevenue) FROM Account ORDER BY Rating, Owner.Profile.Name",
 	} {
 		f.Add(seed)
 	}

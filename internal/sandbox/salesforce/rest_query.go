@@ -262,6 +262,11 @@ func columnList(nodes []*node, aggregate bool) []columnMetadata {
 			for _, t := range n.targets {
 				c.JoinColumns = mergeColumns(c.JoinColumns, columnList(t.children, false))
 			}
+		case compoundNode:
+			c.ApexType, c.Custom = "Address", strings.HasSuffix(n.name, "__c")
+			if n.field.kind == typeLocation {
+				c.ApexType = "Location"
+			}
 		}
 		out = append(out, c)
 	}

@@ -172,9 +172,18 @@ func (s *scope) join(from target, f *field, prefix string, pos soql.Pos) (*join,
 // Reference, "Name"), and the relationships of users.
 func nameFields() []*field {
 	return []*field{
-		{name: "Id", kind: typeID}, {name: "Name", kind: typeString}, {name: "Type", kind: typePicklist}, {name: "FirstName", kind: typeString},
-		{name: "LastName", kind: typeString}, {name: "Alias", kind: typeString}, {name: "Email", kind: typeEmail}, {name: "IsActive", kind: typeBoolean},
-		{name: "Phone", kind: typePhone}, {name: "ProfileId", kind: typeReference}, {name: "Title", kind: typeString}, {name: "Username", kind: typeString},
+		{name: "Id", kind: typeID},
+		{name: "Name", kind: typeString},
+		{name: "Type", kind: typePicklist},
+		{name: "FirstName", kind: typeString},
+		{name: "LastName", kind: typeString},
+		{name: "Alias", kind: typeString},
+		{name: "Email", kind: typeEmail},
+		{name: "IsActive", kind: typeBoolean},
+		{name: "Phone", kind: typePhone},
+		{name: "ProfileId", kind: typeReference},
+		{name: "Title", kind: typeString},
+		{name: "Username", kind: typeString},
 		{name: "UserRoleId", kind: typeReference},
 	}
 }

@@ -118,8 +118,10 @@ func (o *Org) findIn(rq *request, src string, scope soql.Scope, m matcher, ret s
 		return nil, err
 	}
 	c := &compiler{schema: seen, src: src, zone: env.zone.String()}
-	if c.only, err = o.found(rq, obj, scope, m); err != nil {
-		return nil, err
+	if ret.Limit.Value != 0 {
+		if c.only, err = o.found(rq, obj, scope, m); err != nil {
+			return nil, err
+		}
 	}
 	p, err := c.compile(q)
 	if err != nil || ret.Limit.Value == 0 {

@@ -150,6 +150,8 @@ func TestMeaningOfSelect(t *testing.T) {
 		{"names of Apex alone", "SELECT Id FROM Account FOR UPDATE", "!MALFORMED_QUERY"},
 		{"ALL ROWS is of Apex alone", "SELECT Id FROM Account ALL ROWS", "!MALFORMED_QUERY unexpected token"},
 		{"bind variables are of Apex alone", "SELECT Id FROM Account WHERE Name = :x", "!MALFORMED_QUERY unexpected token: ':'"},
+		{"comments of a line are of Apex alone", "SELECT Id FROM Account // all", "!MALFORMED_QUERY unexpected token: '/'"},
+		{"comments are of Apex alone", "SELECT Id /* all */ FROM Account", "!MALFORMED_QUERY unexpected token: '/'"},
 		{"SELECT *", "SELECT * FROM Account", "!MALFORMED_QUERY unexpected token: '*'"},
 		{"a semicolon at the end", "SELECT Name FROM Account WHERE Name = 'zeta';", `[{"Name":"zeta"}]`},
 	})
@@ -166,6 +168,8 @@ func TestMeaningOfWhere(t *testing.T) {
 		{"LIKE with an escaped %", `SELECT Name FROM Account WHERE Name LIKE '%0\%'`, `[{"Name":"beta 50%"}]`},
 		{"LIKE with an escaped _", `SELECT Name FROM Account WHERE Name LIKE '%\_x'`, `[{"Name":"Émile_x"}]`},
 		{"LIKE without wildcards is equal", "SELECT Name FROM Account WHERE Name LIKE 'ACME'", `[{"Name":"Acme"}]`},
+		{"a number is compared as it is written", "SELECT Name FROM Account WHERE Phone = '+14155550100'", `[]`},
+		{"LIKE finds its digits in their order", "SELECT Name FROM Account WHERE Phone LIKE '%415%555%0100'", `[{"Name":"Acme"}]`},
 		{"LIKE of a number", "SELECT Name FROM Account WHERE AnnualRevenue LIKE '1%'", "!INVALID_QUERY_FILTER_OPERATOR"},
 		{"LIKE of an id", "SELECT Name FROM Account WHERE Id LIKE '001%'", "!INVALID_QUERY_FILTER_OPERATOR invalid operator on id field"},
 		{"escapes in texts", `SELECT LastName FROM Contact WHERE LastName = 'O\'BRIEN'`, `[{"LastName":"O'Brien"}]`},

@@ -36,10 +36,7 @@ func (b *builder) typeOf(t *soql.TypeOf) error {
 		br.none = len(fields) == 0
 		n.targets = append(n.targets, br)
 	}
-	list, err := b.typeOfList(prefix)
-	if err != nil {
-		return err
-	}
+	list := b.typeOfList(prefix)
 	if taken(*list, n.name) {
 		return atQuery("INVALID_FIELD", b.c.src, t.Pos, "the relationship '%s' of TYPEOF cannot be in the SELECT list besides", n.name)
 	}
@@ -69,7 +66,7 @@ func (b *builder) typeOfWhat(t *soql.TypeOf) (step *join, prefix []*join, err er
 }
 
 // typeOfList is the part of the record the expression stands in.
-func (b *builder) typeOfList(prefix []*join) (*[]*node, error) {
+func (b *builder) typeOfList(prefix []*join) *[]*node {
 	list := &b.plan.nodes
 	for _, step := range prefix {
 		parent := findNode(*list, step.field.rel, parentNode)
@@ -79,7 +76,7 @@ func (b *builder) typeOfList(prefix []*join) (*[]*node, error) {
 		}
 		list = &parent.children
 	}
-	return list, nil
+	return list
 }
 
 // checkWhens wants known types, each once.

@@ -8,8 +8,10 @@ import (
 	"testing"
 )
 
+const upgradeContacts = 10
+
 // olderFile makes an org of a few contacts and takes the index of numbers out, as in a file of before there was one.
-func olderFile(t *testing.T, contacts int) (dir string) {
+func olderFile(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	org, err := New(Options{Seed: SeedNone, Dir: dir, Now: fixedNow})
@@ -18,7 +20,7 @@ func olderFile(t *testing.T, contacts int) (dir string) {
 	}
 	o := &testOrg{Org: org, t: t}
 	server := o.serve()
-	for i := range contacts {
+	for i := range upgradeContacts {
 		o.create("Contact", fmt.Sprintf(`{"LastName":"C%d","Phone":"(415) 555-01%02d","MobilePhone":"+1 212 555 01%02d ext. %d"}`, i, i, i, 300+i))
 	}
 	o.create("Account", `{"Name":"A","Phone":"020 7946 0123"}`)
@@ -35,7 +37,7 @@ func olderFile(t *testing.T, contacts int) (dir string) {
 }
 
 // upgraded opens a file and returns its index of numbers, having asked for each contact by both of its numbers.
-func upgraded(t *testing.T, dir string, contacts int, up upgrade) []string {
+func upgraded(t *testing.T, dir string, up upgrade) []string {
 	t.Helper()
 	org, err := New(Options{Dir: dir, Now: fixedNow, upgrade: up})
 	if err != nil {
@@ -49,7 +51,7 @@ func upgraded(t *testing.T, dir string, contacts int, up upgrade) []string {
 			t.Error(err)
 		}
 	}()
-	for i := range contacts {
+	for i := range upgradeContacts {
 		for _, digits := range []string{fmt.Sprintf("41555501%02d", i), fmt.Sprintf("21255501%02d", i)} {
 			_, body := o.api("GET", "/search?q=FIND+%7B"+digits+"%7D+IN+PHONE+FIELDS+RETURNING+Contact(LastName)", "")
 			if got, want := strip(t, body), fmt.Sprintf(`{"searchRecords":[{"LastName":"C%d"}]}`, i); got != want {
@@ -79,18 +81,17 @@ func upgraded(t *testing.T, dir string, contacts int, up upgrade) []string {
 // TestUpgradePages fills the index of numbers of an older file in pages of three, to the same end as in one, and not again.
 func TestUpgradePages(t *testing.T) {
 	t.Parallel()
-	const contacts = 10
 	pages := 0
-	dir := olderFile(t, contacts)
-	got := upgraded(t, dir, contacts, upgrade{page: 3, indexed: func() { pages++ }})
+	dir := olderFile(t)
+	got := upgraded(t, dir, upgrade{page: 3, indexed: func() { pages++ }})
 	// Of contacts 3, 3, 3 and 1; of each other entity with numbers a single one.
 	if pages < 5 {
 		t.Errorf("the index was filled in %d pages", pages)
 	}
-	if want := upgraded(t, olderFile(t, contacts), contacts, upgrade{}); !slices.Equal(got, want) {
+	if want := upgraded(t, olderFile(t), upgrade{}); !slices.Equal(got, want) {
 		t.Errorf("in pages %v, at once %v", got, want)
 	}
-	again := upgraded(t, dir, contacts, upgrade{indexed: func() { t.Error("a file that is up to date is indexed again") }})
+	again := upgraded(t, dir, upgrade{indexed: func() { t.Error("a file that is up to date is indexed again") }})
 	if !slices.Equal(got, again) {
 		t.Errorf("at first %v, then %v", got, again)
 	}
@@ -110,22 +111,21 @@ func TestUpgradeKilled(t *testing.T) {
 		t.Fatalf("the upgrade went through: %v", err)
 	}
 	t.Parallel()
-	const contacts = 10
-	dir := olderFile(t, contacts)
-	want := upgraded(t, olderFile(t, contacts), contacts, upgrade{})
+	dir := olderFile(t)
+	want := upgraded(t, olderFile(t), upgrade{})
 	for range 3 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUpgradeKilled$") //nolint:gosec // this very program
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUpgradeKilled$")
 		cmd.Env = append(os.Environ(), dirOfKilledUpgrade+"="+dir)
 		if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() == 1 {
 			t.Fatalf("the process was not killed: %v %s", err, out)
 		}
 	}
 	pages := 0
-	if got := upgraded(t, dir, contacts, upgrade{page: 3, indexed: func() { pages++ }}); !slices.Equal(got, want) {
+	if got := upgraded(t, dir, upgrade{page: 3, indexed: func() { pages++ }}); !slices.Equal(got, want) {
 		t.Errorf("after being killed %v, otherwise %v", got, want)
 	}
 	whole := 0
-	upgraded(t, olderFile(t, contacts), contacts, upgrade{page: 3, indexed: func() { whole++ }})
+	upgraded(t, olderFile(t), upgrade{page: 3, indexed: func() { whole++ }})
 	if pages != whole-3 {
 		t.Errorf("%d pages were left after three of %d", pages, whole)
 	}

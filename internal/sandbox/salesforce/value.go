@@ -18,6 +18,8 @@ type value struct {
 	near      *near // of a DISTANCE
 }
 
+func (v *value) isMoment() bool { return v.kind == typeDate || v.kind == typeDateTime }
+
 func (v *value) isID() bool { return v.kind == typeID || v.kind == typeReference }
 
 func (v *value) text() bool {
@@ -324,7 +326,7 @@ func (v *value) rank() string {
 	for i, text := range v.field.values {
 		b.WriteString(" WHEN " + quoteSQL(strings.ToLower(text)) + " THEN " + itoa(i))
 	}
-	return b.String() + " ELSE " + itoa(len(v.field.values)) + " END END"
+	return b.String() + " ELSE " + itoa(len(v.field.values)) + " END END" //nolint:dupword // one of each CASE
 }
 
 // quoteSQL makes a literal of a value of the definitions. What marks stand for in rollups cannot occur in it.

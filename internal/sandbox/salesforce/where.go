@@ -142,17 +142,16 @@ func (s *scope) compare(out *sqlText, v *value, op soql.Op, lit soql.Value) erro
 	if op == soql.OpLike {
 		return s.like(out, v, lit)
 	}
-	if v.near != nil {
-		return s.compareDistance(out, v, op, lit)
-	}
 	if lit.Kind == soql.Null && v.kind == typeBoolean {
 		lit = soql.Value{Pos: lit.Pos, Kind: soql.Bool} // a box that is not ticked has no other value
 	}
-	if lit.Kind == soql.Null || lit.Kind == soql.Text && lit.Str == "" && v.text() {
+	switch {
+	case v.near != nil:
+		return s.compareDistance(out, v, op, lit)
+	case isNone(v, lit):
 		writeNull(out, v, op)
 		return nil
-	}
-	if lit.Kind == soql.DateFormula && (v.kind == typeDate || v.kind == typeDateTime) {
+	case lit.Kind == soql.DateFormula && v.isMoment():
 		return s.compareRange(out, v, op, lit)
 	}
 	arg, err := s.literal(v, lit)
@@ -171,6 +170,11 @@ func (s *scope) compare(out *sqlText, v *value, op soql.Op, lit soql.Value) erro
 	}
 	out.arg(arg)
 	return nil
+}
+
+// isNone reports whether a literal stands for no value: null, and for texts the empty one.
+func isNone(v *value, lit soql.Value) bool {
+	return lit.Kind == soql.Null || lit.Kind == soql.Text && lit.Str == "" && v.text()
 }
 
 func writeNull(out *sqlText, v *value, op soql.Op) {

@@ -3,7 +3,6 @@ package salesforce
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -109,20 +108,7 @@ func (o *Org) SetLoginRanges(ctx context.Context, profile string, ranges []strin
 	if len(next.Ranges) > maxGrants {
 		return fmt.Errorf("more than %d profiles with login IP ranges", maxGrants)
 	}
-	err := o.store.update(ctx, func(tx *sql.Tx) error {
-		raw, err := json.Marshal(next)
-		if err != nil {
-			return fmt.Errorf("encoding permissions: %w", err)
-		}
-		return setMeta(ctx, tx, "permissions", string(raw))
-	})
-	if err != nil {
-		return err
-	}
-	o.access.mu.Lock()
-	defer o.access.mu.Unlock()
-	o.access.rules = next
-	return nil
+	return o.keepAccess(ctx, &next, func(*sql.Tx) error { return nil })
 }
 
 // LoginRanges are the login IP ranges of a profile, as they were written; none: its users come from anywhere.

@@ -108,11 +108,19 @@ func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*acces
 	if len(next.Profiles)+len(next.Sets) > maxGrants {
 		return fmt.Errorf("more than %d profiles and permission sets", maxGrants)
 	}
+	return o.keepAccess(ctx, &next, func(tx *sql.Tx) error {
+		if mirror == nil {
+			return nil
+		}
+		return mirror(ctx, tx, &next, name, p)
+	})
+}
+
+// keepAccess stores the grants, after what first does in the same transaction, and puts them into force. changing is held.
+func (o *Org) keepAccess(ctx context.Context, next *accessRules, first func(tx *sql.Tx) error) error {
 	err := o.store.update(ctx, func(tx *sql.Tx) error {
-		if mirror != nil {
-			if err := mirror(ctx, tx, &next, name, p); err != nil {
-				return err
-			}
+		if err := first(tx); err != nil {
+			return err
 		}
 		raw, err := json.Marshal(next)
 		if err != nil {
@@ -125,7 +133,7 @@ func (o *Org) changeAccess(ctx context.Context, p *Permissions, part func(*acces
 	}
 	o.access.mu.Lock()
 	defer o.access.mu.Unlock()
-	o.access.rules, o.access.views = next, map[string]*view{}
+	o.access.rules, o.access.views = *next, map[string]*view{}
 	return nil
 }
 

@@ -3,9 +3,7 @@ package salesforce
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -94,35 +92,20 @@ func (o *Org) SetLoginRanges(ctx context.Context, profile string, ranges []strin
 	if _, err := parseRanges(ranges); err != nil {
 		return err
 	}
-	o.access.changing.Lock()
-	defer o.access.changing.Unlock()
-	o.access.mu.RLock()
-	next := o.access.rules
-	o.access.mu.RUnlock()
-	next.Ranges = maps.Clone(next.Ranges)
-	if next.Ranges == nil {
-		next.Ranges = map[string][]string{}
-	}
-	if next.Ranges[profile] = slices.Clone(ranges); len(ranges) == 0 {
-		delete(next.Ranges, profile)
-	}
-	if len(next.Ranges) > maxGrants {
-		return fmt.Errorf("more than %d profiles with login IP ranges", maxGrants)
-	}
-	err := o.store.update(ctx, func(tx *sql.Tx) error {
-		raw, err := json.Marshal(next)
-		if err != nil {
-			return fmt.Errorf("encoding permissions: %w", err)
+	return o.changeRules(ctx, func(_ *sql.Tx, rules *accessRules) error {
+		if len(ranges) == 0 {
+			delete(rules.Ranges, profile)
+			return nil
 		}
-		return setMeta(ctx, tx, "permissions", string(raw))
+		if rules.Ranges == nil {
+			rules.Ranges = map[string][]string{}
+		}
+		rules.Ranges[profile] = slices.Clone(ranges)
+		if len(rules.Ranges) > maxGrants {
+			return fmt.Errorf("more than %d profiles with login IP ranges", maxGrants)
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	o.access.mu.Lock()
-	defer o.access.mu.Unlock()
-	o.access.rules = next
-	return nil
 }
 
 // LoginRanges are the login IP ranges of a profile, as they were written; none: its users come from anywhere.

@@ -369,7 +369,7 @@ func refuseIdentity(w http.ResponseWriter, word string) {
 	_, _ = w.Write([]byte(word))
 }
 
-// identity answers GET and POST /id/{org}/{user}.
+// identity answers GET and POST /id/{org}/{user}. version is put into the addresses it tells, or latest.
 func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
 	s := o.identified(w, r)
 	if s == nil {
@@ -397,6 +397,12 @@ func (o *Org) identity(w http.ResponseWriter, r *http.Request, segs []string) {
 	if err != nil {
 		o.writeFault(w, r, err)
 		return
+	}
+	if version := r.FormValue("version"); version != "" {
+		urls, _ := info["urls"].(map[string]string)
+		for k, v := range urls {
+			urls[k] = strings.ReplaceAll(v, "{version}", url.PathEscape(strings.Replace(version, "latest", itoa(maxVersion)+".0", 1)))
+		}
 	}
 	writeAs(w, r, http.StatusOK, "user", info)
 }

@@ -12,12 +12,10 @@ import (
 // ResetSecurityToken gives a user another security token and returns it; the password and the sessions stay. The platform
 // sends it by mail.
 func (o *Org) ResetSecurityToken(ctx context.Context, username string) (token string, err error) {
-	user, err := o.userByName(ctx, username)
+	user, err := o.userNamed(ctx, username)
 	switch {
 	case err != nil:
 		return "", err
-	case user == nil:
-		return "", fmt.Errorf("there is no user %s", shorten(username))
 	case user.id == o.admin:
 		return "", errors.New("the administrator's security token is the org's own: it is printed when the org starts")
 	case user.password == "":

@@ -16,12 +16,10 @@ import (
 // An empty password takes both away: the user cannot sign in by password then. As where an administrator of the platform
 // resets a password, the user's sessions end, refresh tokens live on, and who was locked out is so no more.
 func (o *Org) SetPassword(ctx context.Context, username, password string) (token string, err error) {
-	user, err := o.userByName(ctx, username)
+	user, err := o.userNamed(ctx, username)
 	switch {
 	case err != nil:
 		return "", err
-	case user == nil:
-		return "", fmt.Errorf("there is no user %s", shorten(username))
 	case user.id == o.admin:
 		return "", errors.New("the administrator's password is the org's own: it is printed when the org starts")
 	case password != "" && len(password) < minPassword || len(password) > maxPassword:

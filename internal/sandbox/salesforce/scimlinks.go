@@ -89,7 +89,18 @@ func (c *scimCall) setMembers(group string, had [][]any, wanted []string) error 
 	if len(wanted) > maxSCIMLinks {
 		return badSCIM("tooMany", "a group has up to %d members", maxSCIMLinks)
 	}
-	obj := c.org.schema.object("GroupMember")
+	if slices.Contains(wanted, group) {
+		return badSCIM(scimInvalidValue, "a group cannot be a member of itself")
+	}
+	return c.relink(had, wanted, "GroupMember", func(member string) map[string]json.RawMessage {
+		return map[string]json.RawMessage{"GroupId": appendString(nil, group), "UserOrGroupId": appendString(nil, member)}
+	})
+}
+
+// relink makes the records that link something to others be those to the wanted ones. had are what is linked to now with the
+// ids of the records; link is the fields of another.
+func (c *scimCall) relink(had [][]any, wanted []string, entity string, link func(id string) map[string]json.RawMessage) error {
+	obj := c.org.schema.object(entity)
 	var have []string
 	for _, row := range had {
 		if have = append(have, text(row[0])); slices.Contains(wanted, text(row[0])) {
@@ -99,15 +110,11 @@ func (c *scimCall) setMembers(group string, had [][]any, wanted []string) error 
 			return err
 		}
 	}
-	for _, member := range wanted {
-		switch {
-		case slices.Contains(have, member):
+	for _, id := range wanted {
+		if slices.Contains(have, id) {
 			continue
-		case member == group:
-			return badSCIM(scimInvalidValue, "a group cannot be a member of itself")
 		}
-		in := map[string]json.RawMessage{"GroupId": appendString(nil, group), "UserOrGroupId": appendString(nil, member)}
-		if _, err := c.org.insertOne(c.request, obj, in); err != nil {
+		if _, err := c.org.insertOne(c.request, obj, link(id)); err != nil {
 			return err
 		}
 	}
@@ -307,30 +314,13 @@ func (c *scimCall) setsOf(user any) ([][]any, error) { return c.rows(qSCIMSets, 
 
 // assignSets makes the permission sets of a user those that are wanted.
 func (c *scimCall) assignSets(user string, wanted []string) error {
-	obj := c.org.schema.object("PermissionSetAssignment")
 	had, err := c.setsOf(user)
 	if err != nil {
 		return err
 	}
-	var have []string
-	for _, row := range had {
-		if have = append(have, text(row[0])); slices.Contains(wanted, text(row[0])) {
-			continue
-		}
-		if err := c.org.removeOne(c.request, obj, text(row[1])); err != nil {
-			return err
-		}
-	}
-	for _, set := range wanted {
-		if slices.Contains(have, set) {
-			continue
-		}
-		in := map[string]json.RawMessage{"PermissionSetId": appendString(nil, set), "AssigneeId": appendString(nil, user)}
-		if _, err := c.org.insertOne(c.request, obj, in); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.relink(had, wanted, "PermissionSetAssignment", func(set string) map[string]json.RawMessage {
+		return map[string]json.RawMessage{"PermissionSetId": appendString(nil, set), "AssigneeId": appendString(nil, user)}
+	})
 }
 
 // entitlements applies an operation to the profile and the permission sets of a user.

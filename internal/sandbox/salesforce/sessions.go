@@ -93,17 +93,35 @@ func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (strin
 	x.hash, x.created = tokenHash(token), s.now()
 	x.expires = x.created.Add(ttl)
 	err := s.store.update(ctx, func(tx *sql.Tx) error {
+		// A user who is deactivated meanwhile gets none: changes of users take turns with this.
+		var active, frozen bool
+		if err := tx.QueryRowContext(ctx, qMayEnter, x.user).Scan(&active, &frozen); err != nil {
+			return fmt.Errorf("reading the user of a session: %w", err)
+		}
+		if !active || frozen {
+			return invalidGrant("inactive user")
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE expires < ?", x.created.UnixMilli()); err != nil {
 			return fmt.Errorf("dropping old sessions: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, qAddSession, x.hash, kind, x.user, x.client, x.scope, x.created.UnixMilli(), x.expires.UnixMilli(), x.family); err != nil {
 			return fmt.Errorf("storing a session: %w", err)
 		}
+		s.keep(&x) // before the next change, so that one which ends the user's sessions finds it
 		return nil
 	})
 	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.live, x.hash)
 		return "", err
 	}
+	return token, nil
+}
+
+const qMayEnter = `SELECT u."IsActive", COALESCE(l."IsFrozen", 0) FROM "User" u LEFT JOIN "UserLogin" l ON l."UserId" = u."Id" WHERE u."Id" = ?`
+
+func (s *sessions) keep(x *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.live) >= maxSessions {
@@ -111,8 +129,7 @@ func (s *sessions) add(ctx context.Context, x session, ttl time.Duration) (strin
 	}
 	s.made++
 	x.serial = s.made
-	s.live[x.hash] = &x
-	return token, nil
+	s.live[x.hash] = x
 }
 
 // makeRoom forgets what has expired, and if that is nothing the oldest token.

@@ -158,6 +158,8 @@ func TestIdentityService(t *testing.T) {
 		{"userinfo in XML", "GET", "/services/oauth2/userinfo?format=xml", "", bearer, 200, []string{"<user ", "<preferred_username>" + ruleUser + "</preferred_username>", "<address></address>"}},
 		{"identity", "GET", own, "", bearer, 200, []string{`"username":"` + ruleUser, `"asserted_user":true`, `"urls":{`}},
 		{"identity by parameter", "GET", own + "?format=json&oauth_token=" + url.QueryEscape(o.token), "", nil, 200, []string{`"user_id"`}},
+		{"identity of a version", "GET", own + "?version=60.0", "", bearer, 200, []string{"/services/data/v60.0/query/"}},
+		{"identity of the latest version", "GET", own + "?version=latest", "", bearer, 200, []string{"/services/data/v68.0/query/"}},
 		{"identity in XML", "GET", own + "?format=xml", "", bearer, 200, []string{"<username>" + ruleUser + "</username>", `<addr_city xsi:nil="true"/>`, "<active>true</active>"}},
 		{"identity in pairs", "GET", own, "", http.Header{"Authorization": bearer["Authorization"], "Accept": {"application/x-www-form-urlencoded"}}, 200, []string{"username=" + url.QueryEscape(ruleUser), "urls.rest="}},
 		{"identity of 15 characters", "GET", "/id/" + orgID[:15] + "/" + o.admin[:15], "", bearer, 200, []string{`"user_id"`}},

@@ -159,6 +159,9 @@ func (o *Org) soapLogin(w http.ResponseWriter, r *http.Request, segs []string, v
 	}
 	s := session{user: user.id, client: "soap", scope: fullScope, name: user.username}
 	token, err := o.sessions.add(r.Context(), s, o.opts.SessionTTL)
+	if _, refused := errors.AsType[*oauthError](err); refused { // deactivated meanwhile
+		return "", &soapFault{invalidLogin, badLogin}
+	}
 	if err != nil {
 		return "", err
 	}

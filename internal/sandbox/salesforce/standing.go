@@ -79,6 +79,15 @@ func (o *Org) userByName(ctx context.Context, name string) (*account, error) {
 	return o.accountBy(ctx, `u."Username~" = ?`, strings.ToLower(name))
 }
 
+// userNamed is userByName for a user who must be there.
+func (o *Org) userNamed(ctx context.Context, name string) (*account, error) {
+	user, err := o.userByName(ctx, name)
+	if err == nil && user == nil {
+		err = fmt.Errorf("there is no user %s", shorten(name))
+	}
+	return user, err
+}
+
 // userByID returns nil when there is no such user.
 func (o *Org) userByID(ctx context.Context, id string) (*account, error) {
 	return o.accountBy(ctx, `u."Id" = ?`, id)
@@ -274,12 +283,9 @@ func (o *Org) setFrozen(rq *request, user string, frozen bool) error {
 
 // Unlock lets a user in again who was locked out after wrong passwords.
 func (o *Org) Unlock(ctx context.Context, username string) error {
-	user, err := o.userByName(ctx, username)
+	user, err := o.userNamed(ctx, username)
 	if err != nil {
 		return err
-	}
-	if user == nil {
-		return fmt.Errorf("there is no user %s", shorten(username))
 	}
 	return o.store.update(ctx, func(tx *sql.Tx) error { return o.unlock(ctx, tx, user.id) })
 }

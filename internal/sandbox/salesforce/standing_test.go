@@ -3,10 +3,12 @@ package salesforce
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -143,6 +145,40 @@ func (o *ruled) load(entity, operation, csv string) {
 	o.finished("ingest", job.ID)
 	if _, body := o.api(http.MethodGet, "/jobs/ingest/"+job.ID+"/failedResults", ""); strings.Count(body, "\n") > 1 {
 		o.t.Fatalf("failed: %s", body)
+	}
+}
+
+// TestEndingWhileSigningIn: however signing in and deactivating fall together, no session of a user who is not active is left.
+func TestEndingWhileSigningIn(t *testing.T) {
+	t.Parallel()
+	o := startRuled(t)
+	user := o.idOf("SELECT Id FROM User WHERE Username = '" + agent + "'")
+	o.agentToken()
+	for range 10 {
+		got := make(chan string, 20)
+		var all sync.WaitGroup
+		for range cap(got) {
+			all.Go(func() {
+				token, err := o.sessions.add(t.Context(), session{user: user, client: ruleClient, scope: fullScope, name: agent}, time.Hour)
+				if refused, isOAuth := errors.AsType[*oauthError](err); err != nil && (!isOAuth || refused.Description != "inactive user") {
+					t.Errorf("signing in: %v", err)
+				}
+				got <- token
+			})
+		}
+		if status, out := o.api(http.MethodPatch, "/sobjects/User/"+user, `{"IsActive":false}`); status != http.StatusNoContent {
+			t.Fatalf("%d %s", status, out)
+		}
+		all.Wait()
+		close(got)
+		for token := range got {
+			if o.works(token) {
+				t.Error("a session outlives the user's standing")
+			}
+		}
+		if status, out := o.api(http.MethodPatch, "/sobjects/User/"+user, `{"IsActive":true}`); status != http.StatusNoContent {
+			t.Fatalf("%d %s", status, out)
+		}
 	}
 }
 

@@ -238,7 +238,9 @@ func (nowhere) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 // nothing of it goes out.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	strange := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent over a connection that is not trusted") }))
+	strange := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a request was sent over a connection that is not trusted")
+	}))
 	strange.Config.ErrorLog = log.New(io.Discard, "", 0)
 	strange.StartTLS()
 	t.Cleanup(strange.Close)

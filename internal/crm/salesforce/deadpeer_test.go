@@ -3,7 +3,7 @@ package salesforce_test
 import (
 	"context"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -241,7 +241,7 @@ func TestUnreachable(t *testing.T) {
 	strange := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("a request was sent over a connection that is not trusted")
 	}))
-	strange.Config.ErrorLog = log.New(io.Discard, "", 0)
+	strange.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	strange.StartTLS()
 	t.Cleanup(strange.Close)
 	closed := httptest.NewServer(nil)

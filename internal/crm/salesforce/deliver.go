@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,8 +84,7 @@ func (c *Client) deliver(ctx context.Context, w Write) (*Response, job.Progress,
 
 // passing makes an error that ends a job one that lets it try again.
 func passing(err error) error {
-	switch errs.CodeOf(err) {
-	case errs.Invalid, errs.Denied, errs.NotFound, errs.Conflict:
+	if slices.Contains([]errs.Code{errs.Invalid, errs.Denied, errs.NotFound, errs.Conflict}, errs.CodeOf(err)) {
 		return errs.Wrap(errs.Unavailable, err, "%s", errs.Message(err))
 	}
 	return err

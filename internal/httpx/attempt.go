@@ -27,6 +27,13 @@ func (f *failed) Error() string { return f.err.Error() }
 // Unwrap returns the cause.
 func (f *failed) Unwrap() error { return f.err }
 
+// WasSent reports whether an error of Client.Do is of a request that was at least begun to be sent: what is wrong may be the other side,
+// such as a gateway that redirects elsewhere. Else it is the request itself, or a limit here.
+func WasSent(err error) bool {
+	_, ok := errors.AsType[*failed](err)
+	return ok
+}
+
 // attempt sends the request once, when its host may be asked.
 func (c *Client) attempt(ctx context.Context, st *host, p *prepared, n int) (*Response, error) {
 	began := c.now()

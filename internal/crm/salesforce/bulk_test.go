@@ -25,7 +25,10 @@ import (
 func rowsOf(n int, row func(i int) []string) func(int) iter.Seq2[[]string, error] {
 	return func(skip int) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
-			for i := skip; i < n && yield(row(i), nil); i++ { //nolint:revive // all is in the condition
+			for i := skip; i < n; i++ {
+				if !yield(row(i), nil) {
+					return
+				}
 			}
 		}
 	}

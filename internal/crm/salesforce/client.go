@@ -240,17 +240,26 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	}
 	s, err := c.session(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, &signInError{err}
 	}
 	resp, err := c.send(ctx, s, r)
 	if err != nil || !expired(resp) {
 		return resp, err
 	}
 	if s, err = c.session(ctx, s); err != nil {
-		return nil, err
+		return nil, &signInError{err}
 	}
 	return c.send(ctx, s, r)
 }
+
+// signInError says that a request could not be made for want of a session. The request itself may be right.
+type signInError struct{ err error }
+
+// Error returns the cause's text.
+func (e *signInError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *signInError) Unwrap() error { return e.err }
 
 func (c *Client) send(ctx context.Context, s *session, r Request) (*Response, error) {
 	u, err := s.resolve(r.Path, r.Query)

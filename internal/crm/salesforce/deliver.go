@@ -2,11 +2,16 @@ package salesforce
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandemcc/tandem/internal/errs"
+	"github.com/tandemcc/tandem/internal/httpx"
 	"github.com/tandemcc/tandem/internal/job"
 )
 
@@ -34,8 +39,17 @@ type Write struct {
 // Deliver sends a write, and before it sends one again that may have had its effect it looks whether it had. The answer of
 // the org is returned as of Do, an answer that is made up for a write found done included; the progress says how the
 // delivery is kept exact. An error means: not known to be done, call again later; when the chain holds job.SnoozeFor,
-// nothing was tried. The caller keeps writes of one record in order by not calling for the next before this one's answer.
+// nothing was tried. An Invalid one means: this can never be done. That the org does not let the hub in is none of these, as
+// somebody will correct it. The caller keeps writes of one record in order by not calling for the next before this one's answer.
 func (c *Client) Deliver(ctx context.Context, w Write) (*Response, job.Progress, error) {
+	resp, st, err := c.deliver(ctx, w)
+	if e, ok := errors.AsType[*signInError](err); ok {
+		err = errs.Wrap(errs.Unavailable, err, "the write waits until the hub can sign in: %s", errs.Message(e.err))
+	}
+	return resp, st, err
+}
+
+func (c *Client) deliver(ctx context.Context, w Write) (*Response, job.Progress, error) {
 	p := planOf(w.Request, w.Key, c.o.Marker)
 	st := w.Progress
 	st.Delivery, st.How = p.delivery()
@@ -49,13 +63,16 @@ func (c *Client) Deliver(ctx context.Context, w Write) (*Response, job.Progress,
 	if err := c.gate.enter(Background); err != nil {
 		return nil, st, errs.Wrap(errs.Exhausted, job.SnoozeFor(c.gate.pause), "%s", errs.Message(err))
 	}
+	if _, err := c.session(ctx, nil); err != nil { // before anything is doubtful
+		return nil, st, &signInError{err}
+	}
 	if st.Stage == job.StageSending || st.Stage == job.StageDoubtful {
 		if wait := st.ClearAt.Sub(c.o.Now()); wait > 0 {
 			return nil, st, errs.Wrap(errs.Unavailable, job.SnoozeFor(wait), "the write was sent and may still take effect: it is looked for in %v", wait.Round(time.Second))
 		}
 		resp, err := c.resolve(ctx, &p, st)
 		if err != nil {
-			return nil, st, err
+			return nil, st, passing(err) // as long as it cannot be looked for, nothing is known
 		}
 		if resp != nil {
 			st.Stage = job.StageDone
@@ -63,6 +80,14 @@ func (c *Client) Deliver(ctx context.Context, w Write) (*Response, job.Progress,
 		}
 	}
 	return c.dispatch(ctx, w, &p, st)
+}
+
+// passing makes an error that ends a job one that lets it try again.
+func passing(err error) error {
+	if slices.Contains([]errs.Code{errs.Invalid, errs.Denied, errs.NotFound, errs.Conflict}, errs.CodeOf(err)) {
+		return errs.Wrap(errs.Unavailable, err, "%s", errs.Message(err))
+	}
+	return err
 }
 
 // dispatch sends the write and says what its answer means.
@@ -77,14 +102,57 @@ func (c *Client) dispatch(ctx context.Context, w Write, p *plan, st job.Progress
 	r.Body, r.Retry = p.body, 0
 	resp, err := c.sendWrite(ctx, r, p)
 	if err != nil {
-		// What kept the request from going out is not told apart from what cut it off: the look-up that follows is cheap.
+		// What kept the request from going out is not told apart from what cut it off: the look-up that follows is cheap. What the
+		// other side did with it, such as to send it elsewhere, is not the write's fault.
+		if httpx.WasSent(err) {
+			err = passing(err)
+		}
 		return nil, st, err
 	}
-	e := parseError(resp)
 	switch {
-	case resp.Status < http.StatusBadRequest:
+	case resp.Status == http.StatusMultipleChoices:
+		st.Stage = job.StageNone
+		return nil, st, errors.Join(w.Keep(ctx, st), errs.New(errs.Invalid, "the external id names more than one record: make it unique in the org"))
+	case resp.Status < http.StatusBadRequest && acknowledged(r, p, resp):
 		st.Stage = job.StageDone
 		return resp, st, nil
+	case resp.Status < http.StatusInternalServerError && isPage(resp), resp.Status < http.StatusBadRequest:
+		st.Stage, st.ClearAt = job.StageDoubtful, c.o.Now()
+		if err := w.Keep(ctx, st); err != nil {
+			return nil, st, err
+		}
+		return nil, st, errs.New(errs.Unavailable, "the answer is not of Salesforce: look what stands between the hub and the org, such as a proxy; the write is looked for and tried again")
+	}
+	return c.refused(ctx, w, p, st, resp, doubtful)
+}
+
+// acknowledged says whether an answer that is no error comes from the platform: a record that was written is answered with nothing or
+// with its success.
+func acknowledged(r Request, p *plan, resp *Response) bool {
+	switch {
+	case resp.Status >= http.StatusMultipleChoices:
+		return false
+	case p.object != "" && resp.Status != http.StatusNoContent:
+		var made struct {
+			Success bool `json:"success"`
+		}
+		return json.Unmarshal(resp.Body, &made) == nil && made.Success
+	case strings.Contains(strings.ToLower(r.Path), "/services/apexrest"): // the org's own programs answer as they like
+		return true
+	}
+	return !isPage(resp)
+}
+
+// isPage reports whether an answer is for people's eyes: the platform answers programs in JSON, so something else has answered.
+func isPage(resp *Response) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(resp.Header.Get("Content-Type")), ";")
+	return strings.TrimSpace(kind) == "text/html"
+}
+
+// refused says what an error answer to a write means; doubtful is true when an earlier attempt may have had its effect.
+func (c *Client) refused(ctx context.Context, w Write, p *plan, st job.Progress, resp *Response, doubtful bool) (*Response, job.Progress, error) {
+	e := parseError(resp)
+	switch {
 	case p.means == meansDelete && doubtful && resp.Status == http.StatusNotFound:
 		st.Stage = job.StageDone
 		return made(http.StatusNoContent, ""), st, nil

@@ -254,7 +254,7 @@ func TestLimitsKeepBackgroundWorkBack(t *testing.T) {
 		})
 		return err
 	}
-	tell(200, "api-usage=96/100", `{}`)
+	tell(200, "api-usage=96/100", `{"success":true}`)
 	if err := errors.Join(live(), write()); err != nil { // one goes out to see whether the count is still true
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestLimitsKeepBackgroundWorkBack(t *testing.T) {
 		t.Errorf("in the pause: %v, %d requests", err, u.calls.Load()-before)
 	}
 	u.now.Add(61)
-	tell(200, "api-usage=50/100", `{}`)
+	tell(200, "api-usage=50/100", `{"success":true}`)
 	if err := errors.Join(live(), write()); err != nil {
 		t.Errorf("after the pause: %v", err)
 	}

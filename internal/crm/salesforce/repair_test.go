@@ -134,6 +134,8 @@ func TestRepairTellsTiesOverPages(t *testing.T) {
 	if p, err := w.c.BulkLoad(t.Context(), salesforce.BulkLoad{Object: "Case", Operation: "insert", Columns: []string{"Subject"}, Rows: rows}); err != nil || p.Failed > 0 {
 		t.Fatal(p, err)
 	}
+	var changing sync.WaitGroup
+	defer changing.Wait()
 	var late string
 	var began time.Time
 	broke := false
@@ -142,7 +144,12 @@ func TestRepairTellsTiesOverPages(t *testing.T) {
 		case late == "":
 			late, began = list[0].IDs[0], list[0].At
 			w.org.SetSkew(5 * time.Second) // times of the org have no parts of a second
-			go w.do(http.MethodPatch, "sobjects/Case/"+late, `{"Subject":"changed while it was compared"}`)
+			changing.Go(func() {
+				resp, err := w.c.Do(t.Context(), salesforce.Request{Method: http.MethodPatch, Path: "/services/data/v68.0/sobjects/Case/" + late, Body: []byte(`{"Subject":"changed while it was compared"}`)})
+				if err != nil || resp.Err() != nil {
+					t.Errorf("changing a case: %v, %v", err, resp)
+				}
+			})
 		case !broke && len(w.list) > 800:
 			broke = true
 			return errors.New("the disk is full") // in the middle: what was not taken comes again

@@ -99,14 +99,12 @@ type soapSession struct {
 // parseSOAPLogin reads the answer to a login: a session, a fault, or ok false for anything else.
 func parseSOAPLogin(body []byte) (s soapSession, fault *APIError, ok bool) {
 	var a soapAnswer
-	if xml.Unmarshal(body, &a) != nil {
-		return s, nil, false
-	}
-	if f := a.Body.Fault; f != nil {
+	readable := xml.Unmarshal(body, &a) == nil
+	if f := a.Body.Fault; readable && f != nil {
 		code := f.Code[strings.LastIndexByte(f.Code, ':')+1:]
 		return s, &APIError{Code: code, Message: strings.TrimPrefix(f.Text, code+": ")}, true
 	}
-	if a.Body.Login == nil {
+	if !readable || a.Body.Login == nil {
 		return s, nil, false
 	}
 	r := a.Body.Login.Result

@@ -19,8 +19,8 @@ const grants: Record<ConnectorKind, { value: Grant; label: string }[]> = {
     { value: "jwt_bearer", label: "JWT bearer (signed with a key)" },
     { value: "client_credentials", label: "Client credentials" },
     { value: "refresh_token", label: "Sign-in in the browser (refresh token)" },
-    { value: "password", label: "User name and password (not advised)" },
-    { value: "soap_login", label: "SOAP login (ends on 1 June 2027)" },
+    { value: "password", label: "User name and password" },
+    { value: "soap_login", label: "SOAP login" },
   ],
   http: [
     { value: "none", label: "None" },
@@ -76,17 +76,26 @@ const warnings: Partial<Record<Grant, string>> = {
     "Salesforce ends SOAP login on 1 June 2027 and has it off in new orgs; this connector stops working then. The password travels with each login, and no app limits what the session may do. Use JWT bearer or client credentials.",
 };
 
+/** The same in a word or two. */
+const marks: Partial<Record<Grant, string>> = { password: "not advised", soap_login: "ends on 1 June 2027" };
+
+const optionsOf = (kind: ConnectorKind) =>
+  grants[kind].map(({ value, label }) => ({ value, label: kind === "salesforce" && marks[value] ? `${label} (${marks[value]})` : label }));
+
 const warningOf = ({ kind, grant }: { kind: ConnectorKind; grant: Grant }) => (kind === "salesforce" ? warnings[grant] : undefined);
 
 /** The way a connector signs in, marked where Salesforce advises against it. */
-function Login({ connector }: { connector: Connector }) {
-  const warning = warningOf(connector);
-  return warning ? (
-    <Pill tone="warn" title={warning}>
-      {grantName(connector)}
-    </Pill>
-  ) : (
-    grantName(connector)
+function Login({ kind, grant }: { kind: ConnectorKind; grant: Grant }) {
+  const warning = warningOf({ kind, grant });
+  return (
+    <span>
+      {grantName({ kind, grant })}{" "}
+      {warning && (
+        <Pill tone="warn" title={warning}>
+          {marks[grant]}
+        </Pill>
+      )}
+    </span>
   );
 }
 
@@ -106,7 +115,7 @@ export function ConnectorsPage() {
         { label: "Connector", cell: (connector) => connector.name },
         { label: "Kind", cell: (connector) => kinds[connector.kind] ?? connector.kind },
         { label: "Address", cell: (connector) => <span className="mono">{connector.baseUrl}</span> },
-        { label: "Signs in with", cell: (connector) => <Login connector={connector} /> },
+        { label: "Signs in with", cell: (connector) => <Login kind={connector.kind} grant={connector.grant} /> },
       ]}
       toValue={(connector) => ({
         name: connector?.name ?? "",
@@ -172,7 +181,7 @@ function Fields({ item, value, set }: FormProps<Connector, Value>) {
         value={value.baseUrl}
         onChange={(event) => set("baseUrl", event.currentTarget.value)}
       />
-      <NativeSelect label="Signs in with" data={grants[value.kind]} value={value.grant} onChange={(event) => set("grant", event.currentTarget.value as Grant)} />
+      <NativeSelect label="Signs in with" data={optionsOf(value.kind)} value={value.grant} onChange={(event) => set("grant", event.currentTarget.value as Grant)} />
       {needs.clientId && <TextInput label="Client ID" autoComplete="off" value={value.clientId} onChange={(event) => set("clientId", event.currentTarget.value)} />}
       {needs.username && <TextInput label="User name" autoComplete="off" value={value.username} onChange={(event) => set("username", event.currentTarget.value)} />}
       {warningOf(value) && (
@@ -247,7 +256,7 @@ function Status({ id }: { id: string }) {
     <div className={classes.notes} data-testid="connector-status">
       <div className={classes.meterLine}>
         <span>Signs in with, as saved</span>
-        <span>{grantName({ kind: "salesforce", grant: known.grant as Grant })}</span>
+        <Login kind="salesforce" grant={known.grant as Grant} />
       </div>
       {known.problem && <Note bad>{known.problem}</Note>}
       {known.limitsAt && <Requests status={known} />}

@@ -90,3 +90,19 @@ func TestLocaleKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsInOrder is how clients print the list of objects: they leave it as the org sends it.
+func TestObjectsInOrder(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	_, out := o.api(http.MethodGet, "/sobjects", "")
+	var all struct{ Sobjects []struct{ Name string } }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all.Sobjects) < 10 {
+		t.Fatalf("%v %.200s", err, out)
+	}
+	for i := 1; i < len(all.Sobjects); i++ {
+		if all.Sobjects[i-1].Name >= all.Sobjects[i].Name {
+			t.Errorf("%s is before %s", all.Sobjects[i-1].Name, all.Sobjects[i].Name)
+		}
+	}
+}

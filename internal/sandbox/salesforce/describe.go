@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +29,8 @@ func (o *Org) describeAll(rq *request) *response {
 
 func (o *Org) describeGlobal(rq *request) map[string]any {
 	list := make([]map[string]any, 0, len(o.schema.objects))
-	for _, obj := range o.seen(rq).objects {
+	byName := slices.SortedFunc(slices.Values(o.seen(rq).objects), func(a, b *object) int { return strings.Compare(a.name, b.name) })
+	for _, obj := range byName {
 		list = append(list, o.describeBrief(rq, obj))
 	}
 	return map[string]any{"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}

@@ -59,8 +59,39 @@ func (o *Org) loadRows1(rq *request, j *job1, rows []row1) ([]result1, error) {
 	if len(good) == 0 {
 		return out, nil
 	}
-	call := collection1(rq, j, rows, good)
-	res, err := o.route(call)
+	done, err := o.collect1(rq, j, rows, good)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range good {
+		if out[i] = j.outcomeOf(done[k]); !done[k].Success || j.operation != "hardDelete" {
+			continue
+		}
+		if err := o.purge(rq, j.object, done[k].ID); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// collect1 returns what became of the rows named by good. A row that is not well formed fails the call for all: it is
+// found by sending them one by one.
+func (o *Org) collect1(rq *request, j *job1, rows []row1, good []int) ([]result1, error) {
+	res, err := o.route(collection1(rq, j, rows, good))
+	if e, isFault := errors.AsType[*apiError](err); isFault && e.Status < http.StatusInternalServerError {
+		if len(good) == 1 {
+			return []result1{{Errors: []error1{{e.Code, e.Message, append([]string{}, e.Fields...)}}}}, nil
+		}
+		out := make([]result1, 0, len(good))
+		for _, i := range good {
+			one, err := o.collect1(rq, j, rows, []int{i})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, one...)
+		}
+		return out, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,15 +103,7 @@ func (o *Org) loadRows1(rq *request, j *job1, rows []row1) ([]result1, error) {
 	if err := json.Unmarshal(body, &done); err != nil || len(done) != len(good) {
 		return nil, fmt.Errorf("reading the results of %d records: %w", len(good), err)
 	}
-	for k, i := range good {
-		if out[i] = j.outcomeOf(done[k]); !done[k].Success || j.operation != "hardDelete" {
-			continue
-		}
-		if err := o.purge(rq, j.object, done[k].ID); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return done, nil
 }
 
 // outcomeOf is a result as Bulk API 1.0 has it.

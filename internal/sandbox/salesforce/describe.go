@@ -2,7 +2,6 @@ package salesforce
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -29,8 +28,7 @@ func (o *Org) describeAll(rq *request) *response {
 
 func (o *Org) describeGlobal(rq *request) map[string]any {
 	list := make([]map[string]any, 0, len(o.schema.objects))
-	byName := slices.SortedFunc(slices.Values(o.seen(rq).objects), func(a, b *object) int { return strings.Compare(a.name, b.name) })
-	for _, obj := range byName {
+	for _, obj := range o.seen(rq).sorted() {
 		list = append(list, o.describeBrief(rq, obj))
 	}
 	return map[string]any{"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}

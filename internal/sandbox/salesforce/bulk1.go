@@ -156,10 +156,10 @@ func (o *Org) asyncAnswer(w http.ResponseWriter, r *http.Request, segs []string)
 
 // job1 answers below /job/{id}.
 func (o *Org) job1(rq *request) (*answer1, error) {
-	o.bulk1.mu.Lock()
-	defer o.bulk1.mu.Unlock()
+	o.bulk.first.mu.Lock()
+	defer o.bulk.first.mu.Unlock()
 	id, _ := normalID(rq.segs[0])
-	j := o.bulk1.jobs[id]
+	j := o.bulk.first.jobs[id]
 	if j == nil {
 		return nil, badJob1("InvalidJob", "Unable to find object: %s", shorten(rq.segs[0]))
 	}
@@ -258,7 +258,7 @@ func (o *Org) newJob1(rq *request) (*answer1, error) {
 	if j.id, err = o.takeID(rq.ctx, "750"); err != nil {
 		return nil, err
 	}
-	b := o.bulk1
+	b := o.bulk.first
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o.dropJobs1()
@@ -309,7 +309,7 @@ func (o *Org) takeID(ctx context.Context, prefix string) (id string, err error) 
 
 // dropJobs1 forgets jobs past their time, and the oldest closed ones of too many. The caller holds the lock.
 func (o *Org) dropJobs1() {
-	b, now := o.bulk1, o.now()
+	b, now := o.bulk.first, o.now()
 	for len(b.jobs) > 0 {
 		var oldest *job1
 		for _, j := range b.jobs {
@@ -359,8 +359,8 @@ func (o *Org) addBatch1(rq *request, j *job1) (*answer1, error) {
 	header, body := rq.header.Clone(), rq.body
 	o.bulk.work.Go(func() {
 		select {
-		case o.bulk1.places <- struct{}{}:
-			defer func() { <-o.bulk1.places }()
+		case o.bulk.first.places <- struct{}{}:
+			defer func() { <-o.bulk.first.places }()
 		case <-o.bulk.ctx.Done():
 			return
 		}
@@ -372,10 +372,10 @@ func (o *Org) addBatch1(rq *request, j *job1) (*answer1, error) {
 // runBatch1 does what a batch asks for, unless its job was aborted before.
 func (o *Org) runBatch1(rq *request, j *job1, b *batch1) {
 	begin := time.Now()
-	o.bulk1.mu.Lock()
+	o.bulk.first.mu.Lock()
 	aborted := j.state == "Aborted"
 	b.state = batchInProgress
-	o.bulk1.mu.Unlock()
+	o.bulk.first.mu.Unlock()
 	var results []result1
 	var out job
 	var err error
@@ -387,8 +387,8 @@ func (o *Org) runBatch1(rq *request, j *job1, b *batch1) {
 	default:
 		results, err = o.loadBatch1(rq, j)
 	}
-	o.bulk1.mu.Lock()
-	defer o.bulk1.mu.Unlock()
+	o.bulk.first.mu.Lock()
+	defer o.bulk.first.mu.Unlock()
 	b.state, b.modified, b.millis, b.results = batchDone, o.now(), time.Since(begin).Milliseconds(), results
 	b.processed, b.result = int64(len(results))+out.Processed, out.ID
 	for _, r := range results {

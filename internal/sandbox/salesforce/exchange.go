@@ -92,6 +92,10 @@ func (o *Org) singleAccess(w http.ResponseWriter, r *http.Request) {
 	note(w, s)
 	next := orElse(r.FormValue("redirect_uri"), "/")
 	u, err := url.Parse(next)
+	if err == nil && !u.IsAbs() && !strings.HasPrefix(next, "/") { // the CLI is given paths without their first slash
+		next = "/" + next
+		u, err = url.Parse(next)
+	}
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(next, `\`) {
 		writeOAuthError(w, &oauthError{"invalid_request", "redirect_uri must be a path of this org, such as /lightning/o/Account/list"})
 		return

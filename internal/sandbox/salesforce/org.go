@@ -4,7 +4,7 @@
 // It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token, JWT bearer, token
 // exchange and device, each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
-// 2.0 both ways, and 1.0 with batches of CSV and JSON; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. Of the
+// 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. Of the
 // Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
 // SOAP beyond signing in; those paths answer NOT_FOUND. Users may
 // read and write everything unless their profile is restricted; there is no sharing of single records. Query locators
@@ -94,7 +94,6 @@ type Org struct {
 	topics   topics
 	access   access
 	bulk     *bulk
-	bulk1    *bulk1
 	comet    *comet
 	events   *eventSchemas
 	codes    *authCodes
@@ -176,7 +175,7 @@ func (o *Org) start(ctx context.Context) error {
 	if err := errors.Join(o.loadSettings(ctx), o.loadApps(ctx), o.loadAccess(ctx)); err != nil {
 		return err
 	}
-	o.sessions, o.bulk, o.bulk1 = newSessions(o.store, o.now), newBulk(o), newBulk1()
+	o.sessions, o.bulk = newSessions(o.store, o.now), newBulk(o)
 	return errors.Join(o.sessions.load(ctx), o.bulk.load(ctx))
 }
 

@@ -95,14 +95,13 @@ type bulk struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	places chan struct{} // one for each job that may run
-	first  *bulk1        // the jobs of Bulk API 1.0
 
 	mu   sync.Mutex // guards below and the jobs themselves
 	jobs map[string]*job
 }
 
 func newBulk(o *Org) *bulk {
-	b := &bulk{org: o, dir: filepath.Join(o.store.dir, "bulk"), places: make(chan struct{}, jobWorkers), jobs: map[string]*job{}, first: newBulk1()}
+	b := &bulk{org: o, dir: filepath.Join(o.store.dir, "bulk"), places: make(chan struct{}, jobWorkers), jobs: map[string]*job{}}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }

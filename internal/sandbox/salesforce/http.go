@@ -75,9 +75,6 @@ func bodyOf(r *http.Request) int64 {
 	if isUpload(r) {
 		return maxUpload + 1
 	}
-	if strings.HasPrefix(strings.ToLower(r.URL.Path), "/services/async/") {
-		return maxBatch1 + 1
-	}
 	return maxBody
 }
 
@@ -151,8 +148,6 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.identity(w, r, segs[1:])
 	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
 		o.scim(w, r, segs[2:])
-	case strings.HasPrefix(area, "services/async/"):
-		o.async(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
 	case area == "services/data":

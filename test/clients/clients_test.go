@@ -73,7 +73,7 @@ func startOrg(t *testing.T, opts salesforce.Options) (*sandboxtest.Salesforce, o
 func script(t *testing.T, client, pkg, file string, info orgInfo) (n int) {
 	t.Helper()
 	dir, node := installed(t, client, pkg)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	raw, err := json.Marshal(info)
 	if err != nil {

@@ -7,7 +7,7 @@ export const require = createRequire(process.env.CLIENT_DIR + '/');
 /** org is the address and the credentials of the org. */
 export const org = JSON.parse(process.env.ORG);
 
-const patience = 20000; // milliseconds a step may take
+const patience = 60000; // milliseconds a step may take
 
 /** version prints what is being tried. The package need not export its package.json. */
 export function version(name) {

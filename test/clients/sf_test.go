@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,10 +191,10 @@ func sfLogins(t *testing.T, c *sfCLI, private string) {
 		want(t, len(got) > 0 && got[0].Username == c.info.Username && got[0].ProfileName == "System Administrator", "the users with their profiles", got)
 	})
 	t.Run("org open", func(t *testing.T) {
-		got := result[struct{ URL string }](t, c, "org", "open", "--url-only", "--target-org", "box")
+		got := result[struct{ URL string }](t, c, "org", "open", "--url-only", "--path", "lightning/o/Account/list", "--target-org", "box")
 		want(t, strings.HasPrefix(got.URL, c.info.URL+"/secur/frontdoor.jsp?otp="), "a way in", got)
 		status, body := get(t, got.URL)
-		want(t, status == 200 && strings.Contains(body, "</html>"), "a page", status, body)
+		want(t, status == http.StatusOK && strings.Contains(body, "<h1>Accounts"), "the page", status, body)
 	})
 }
 

@@ -90,3 +90,49 @@ func TestLocaleKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsInOrder is how clients print the list of objects: they leave it as the org sends it.
+func TestObjectsInOrder(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	_, out := o.api(http.MethodGet, "/sobjects", "")
+	var all struct{ Sobjects []struct{ Name string } }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all.Sobjects) < 10 {
+		t.Fatalf("%v %.200s", err, out)
+	}
+	for i := 1; i < len(all.Sobjects); i++ {
+		if all.Sobjects[i-1].Name >= all.Sobjects[i].Name {
+			t.Errorf("%s is before %s", all.Sobjects[i-1].Name, all.Sobjects[i].Name)
+		}
+	}
+}
+
+// TestSingleAccessPaths opens pages as the CLI names them, with and without the first slash, and none of another place.
+func TestSingleAccessPaths(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	for target, want := range map[string]string{
+		"lightning/o/Account/list": "/lightning/o/Account/list", "/lightning/o/Account/list?a=b:c": "/lightning/o/Account/list?a=b:c", "": "/",
+		"//elsewhere.example": "", "https://elsewhere.example/": "", "javascript:alert(1)": "", `\\elsewhere.example`: "", `/\elsewhere.example`: "",
+	} {
+		form := url.Values{"access_token": {o.token}, "redirect_uri": {target}}
+		status, body := o.form("/services/oauth2/singleaccess", form)
+		if want == "" {
+			if status != http.StatusBadRequest {
+				t.Errorf("%s: %d %s", target, status, body)
+			}
+			continue
+		}
+		var answer struct {
+			Address string `json:"frontdoor_uri"`
+		}
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d %s", target, status, body)
+			continue
+		}
+		_, _, header := o.send(http.MethodGet, strings.TrimPrefix(answer.Address, o.url), "", nil)
+		if got := header.Get("Location"); got != want {
+			t.Errorf("%s leads to %q", target, got)
+		}
+	}
+}

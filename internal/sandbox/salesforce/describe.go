@@ -56,7 +56,7 @@ func (o *Org) describeAll(rq *request) *response {
 
 func (o *Org) describeGlobal(rq *request) map[string]any {
 	list := make([]map[string]any, 0, len(o.schema.objects))
-	for _, obj := range o.seen(rq).objects {
+	for _, obj := range o.seen(rq).sorted() {
 		list = append(list, o.describeBrief(rq, obj))
 	}
 	return map[string]any{"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -251,6 +252,11 @@ type schema struct {
 	objects  []*object
 	byName   map[string]*object // lower case
 	byPrefix map[string]*object
+}
+
+// sorted returns the entities by name, as descriptions list them.
+func (s *schema) sorted() []*object {
+	return slices.SortedFunc(slices.Values(s.objects), func(a, b *object) int { return strings.Compare(a.name, b.name) })
 }
 
 func (s *schema) object(name string) *object { return s.byName[strings.ToLower(name)] }

@@ -31,14 +31,13 @@ await step('change events decoded', async () => {
   let failed;
   const done = new Promise((yes, no) => {
     failed = no;
-    client.subscribe('/data/ContactChangeEvent', (sub, type, data) => {
+    client.subscribeFromEarliestEvent('/data/ContactChangeEvent', (sub, type, data) => {
       if (type === 'event') {
         events.push(data);
         if (events.length === 3) yes();
       } else if (type === 'error') no(data);
     }, 3);
   });
-  await new Promise((r) => setTimeout(r, 500));
   (async () => {
     const { id } = await rest('POST', '/sobjects/Contact', { LastName: 'Silva', MailingCity: 'Porto', DoNotCall: true, Title: 'CEO' });
     await rest('PATCH', '/sobjects/Contact/' + id, { LastName: 'Souza', MailingCity: null, Title: null, Phone: '+351 1' });
@@ -72,12 +71,11 @@ await step('replay', async () => {
 });
 await step('publish', async () => {
   const got = new Promise((yes, no) => {
-    client.subscribe('/event/Call_Notice__e', (sub, type, data) => {
+    client.subscribeFromEarliestEvent('/event/Call_Notice__e', (sub, type, data) => {
       if (type === 'event') yes(data);
       else if (type === 'error') no(data);
     }, 1);
   });
-  await new Promise((r) => setTimeout(r, 500));
   const res = await client.publish('/event/Call_Notice__e', {
     CreatedDate: Date.now(), CreatedById: '005000000000001AAA', Message__c: { string: 'ring' }, Phone__c: null, Seconds__c: { double: 2.5 }, At__c: null, Urgent__c: { boolean: true },
   });

@@ -4,7 +4,8 @@
 // It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token, JWT bearer, token
 // exchange and device, each of which can be switched off, OpenID Connect, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0; Bulk API
-// 2.0 both ways; PushTopics, change events and platform events over CometD and the Pub/Sub API; and custom objects. Of the
+// 2.0 both ways; PushTopics, generic streaming, change events and platform events over CometD and the Pub/Sub API; and
+// custom objects. Of the
 // Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
 // SOAP beyond signing in; those paths answer NOT_FOUND. Users may
 // read and write everything unless their profile is restricted; there is no sharing of single records. Query locators

@@ -121,7 +121,7 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 	if err := o.store.release(ctx, tx); err != nil {
 		return err
 	}
-	if !kind.merges() {
+	if !kind.merges() || o.channels.refines(channel) { // what is added to an event is of one record
 		return o.store.logEvent(ctx, tx, &next)
 	}
 	t.held = &next
@@ -213,6 +213,8 @@ type change struct {
 	data    []byte
 	commit  int64 // number of the transaction; 0: of a log that did not keep it
 	origin  string
+
+	extra record // unchanged values that a custom channel adds
 }
 
 // fields reads the values of a change event or platform event as the store holds them.

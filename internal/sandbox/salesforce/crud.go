@@ -144,6 +144,15 @@ func touch(r record, user string, now int64) {
 
 // read returns a live record; a missing one is NOT_FOUND, a deleted one ENTITY_IS_DELETED.
 func readRecord(ctx context.Context, db querier, obj *object, id string) (record, error) {
+	r, err := readRow(ctx, db, obj, id)
+	if err == nil && r["IsDeleted"] == int64(1) {
+		return nil, entityDeleted()
+	}
+	return r, err
+}
+
+// readRow returns a record, also a deleted one; a missing one is NOT_FOUND.
+func readRow(ctx context.Context, db querier, obj *object, id string) (record, error) {
 	var names []string
 	var fields []*field
 	for _, f := range obj.fields {
@@ -165,9 +174,6 @@ func readRecord(ctx context.Context, db querier, obj *object, id string) (record
 	r := record{}
 	for i, f := range fields {
 		r[f.name] = raw[0][i]
-	}
-	if r["IsDeleted"] == int64(1) {
-		return nil, entityDeleted()
 	}
 	return r, nil
 }

@@ -465,10 +465,10 @@ func TestCustomChannels(t *testing.T) {
 	}
 	id := o.tooling(channels, `{"FullName":"Desk__chn","Metadata":{"channelType":"data","label":"Desk"}}`)
 	for body, code := range map[string]string{
-		`{"FullName":"M","Metadata":{"eventChannel":"None__chn","selectedEntity":"AccountChangeEvent"}}`:                                 "INVALID_INPUT",
-		`{"FullName":"M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"Call_Notice__e"}}`:                                     "INVALID_INPUT",
-		`{"FullName":"M M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"AccountChangeEvent"}}`:                               "INVALID_FULL_NAME",
-		`{"FullName":"M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"AccountChangeEvent","filterExpression":"Name = 'x'"}}`: "FUNCTIONALITY_NOT_ENABLED",
+		`{"FullName":"M","Metadata":{"eventChannel":"None__chn","selectedEntity":"AccountChangeEvent"}}`:                                    "INVALID_INPUT",
+		`{"FullName":"M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"Call_Notice__e"}}`:                                        "INVALID_INPUT",
+		`{"FullName":"M M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"AccountChangeEvent"}}`:                                  "INVALID_FULL_NAME",
+		`{"FullName":"M","Metadata":{"eventChannel":"Desk__chn","selectedEntity":"AccountChangeEvent","filterExpression":"Nothing = 'x'"}}`: "INVALID_FIELD",
 	} {
 		if got, out := o.api(http.MethodPost, members, body); got != http.StatusBadRequest || !strings.Contains(out, code) {
 			t.Errorf("%s: %d %s", body, got, out)
@@ -563,5 +563,71 @@ func TestPlatformEventsAreNamedAlike(t *testing.T) {
 		if event["EventUuid"] != got[i].GetEvent().GetId() {
 			t.Errorf("%v", e)
 		}
+	}
+}
+
+// TestCustomChannelsFilterAndEnrich subscribes to channels with conditions and with fields that did not change.
+func TestCustomChannelsFilterAndEnrich(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	o.comet.poll = 20 * time.Millisecond
+	const members = "/tooling/sobjects/PlatformEventChannelMember"
+	o.tooling("/tooling/sobjects/PlatformEventChannel", `{"FullName":"Hot__chn","Metadata":{"channelType":"data","label":"Hot"}}`)
+	o.tooling("/tooling/sobjects/PlatformEventChannel", `{"FullName":"Urgent__chn","Metadata":{"channelType":"event","label":"Urgent"}}`)
+	for metadata, code := range map[string]string{
+		`"filterExpression":"Name"`:                 "INVALID_INPUT",
+		`"filterExpression":"Name = 'x' LIMIT 1"`:   "INVALID_INPUT",
+		`"filterExpression":"Parent.Name = 'x'"`:    "INVALID_INPUT",
+		`"filterExpression":"NOT Name = 'x'"`:       "INVALID_INPUT",
+		`"filterExpression":"Description = 'x'"`:    "INVALID_INPUT",
+		`"enrichedFields":[{"name":"Nothing"}]`:     "INVALID_FIELD",
+		`"enrichedFields":[{"name":"Description"}]`: "INVALID_FIELD",
+		`"enrichedFields":[{"name":"BillingCity"}]`: "INVALID_FIELD", // its compound can be
+		`"enrichedFields":[` + strings.TrimSuffix(strings.Repeat(`{"name":"Fax"},`, maxEnriched+1), ",") + `]`: "INVALID_INPUT",
+	} {
+		body := `{"FullName":"M","Metadata":{"eventChannel":"Hot__chn","selectedEntity":"AccountChangeEvent",` + metadata + `}}`
+		if got, out := o.api(http.MethodPost, members, body); got != http.StatusBadRequest || !strings.Contains(out, code) {
+			t.Errorf("%s: %d %s", metadata, got, out)
+		}
+	}
+	o.tooling(members, `{"FullName":"A","Metadata":{"eventChannel":"Hot__chn","selectedEntity":"AccountChangeEvent","filterExpression":"Rating = 'hot' AND AnnualRevenue > 10","enrichedFields":[{"name":"Ext__c"},{"name":"BillingAddress"}]}}`)
+	o.tooling(members, `{"FullName":"E","Metadata":{"eventChannel":"Urgent__chn","selectedEntity":"Call_Notice__e","filterExpression":"Urgent__c = true AND (Seconds__c >= 2 OR Message__c LIKE 'ring%')"}}`)
+	if err := o.loadChannels(t.Context()); err != nil { // as a restart does
+		t.Fatal(err)
+	}
+	id := o.create("Account", `{"Name":"Acme","Rating":"Hot","AnnualRevenue":11,"Ext__c":"e1","BillingCity":"Porto"}`)
+	o.create("Account", `{"Name":"Cold","Rating":"Cold","AnnualRevenue":11}`)
+	o.api(http.MethodPatch, "/sobjects/Account/"+id, `{"Fax":"1"}`)
+	o.api(http.MethodDelete, "/sobjects/Account/"+id, "")
+	for _, body := range []string{`{"Urgent__c":true,"Seconds__c":2}`, `{"Urgent__c":false,"Seconds__c":9}`, `{"Urgent__c":true,"Message__c":"Ring ring"}`, `{"Urgent__c":true}`} {
+		if got, out := o.api(http.MethodPost, "/sobjects/Call_Notice__e", body); got != http.StatusCreated {
+			t.Fatalf("%d %s", got, out)
+		}
+	}
+	got := o.changeLog("/data/Hot__chn")
+	if len(got) != 3 || got[0].kind != "CREATE" || got[1].kind != "UPDATE" || got[2].kind != "DELETE" {
+		t.Fatalf("%+v", got)
+	}
+	s := o.events.byChannel["/data/AccountChangeEvent"]
+	if names := bitmapNames(t, s, got[1].changed); names != "Fax,LastModifiedDate" {
+		t.Errorf("changed: %s", names)
+	}
+	for _, l := range got[1:] {
+		if text := fmt.Sprint(l.values); !strings.Contains(text, "Ext__c:e1") || !strings.Contains(text, "City:Porto") || !strings.Contains(text, "Rating:Hot") || strings.Contains(text, "Acme") {
+			t.Errorf("%s: %s", l.kind, text)
+		}
+	}
+	if plain := o.changeLog("/data/AccountChangeEvent"); len(plain) != 4 || plain[3].values["Ext__c"] != nil {
+		t.Errorf("without the channel: %+v", plain)
+	}
+	stream := o.stream()
+	stream.join("/event/Urgent__chn", replayAll)
+	var notices []string
+	for _, e := range stream.events(3) {
+		payload, _ := e["payload"].(map[string]any)
+		notices = append(notices, fmt.Sprint(payload["Seconds__c"], payload["Message__c"]))
+	}
+	if strings.Join(notices, ",") != "2 <nil>,<nil>Ring ring" {
+		t.Errorf("%q", notices)
 	}
 }

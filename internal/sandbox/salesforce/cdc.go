@@ -28,7 +28,7 @@ func eventFields(obj *object) []eventField {
 	compounds := map[string]int{}
 	person := obj.field("FirstName") != nil && obj.field("LastName") != nil
 	for _, f := range obj.fields {
-		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" || person && f.name == "Name" {
+		if unlogged(f) || person && f.name == "Name" {
 			continue // of a name the parts tell
 		}
 		compound, name := compoundOf(f.name, person)

@@ -159,28 +159,34 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 		return append(buf, '}')
 	}
 	for _, f := range obj.fields {
-		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" {
-			continue
-		}
 		v := now[f.name]
-		if kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
+		if unlogged(f) || kind == kindCreate && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
 			continue
 		}
 		if len(buf) > 1 {
 			buf = append(buf, ',')
 		}
 		buf = append(appendString(buf, f.name), ':')
-		if kind == kindUpdate && f.kind == typeTextArea {
-			was, _ := old[f.name].(string)
-			is, _ := v.(string)
-			if diff, short := diffText(was, is); short {
-				buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
-				continue
-			}
+		if diff, short := diffOf(f, kind, old, now); short {
+			buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
+		} else {
+			buf = appendStored(buf, f, v)
 		}
-		buf = appendStored(buf, f, v)
 	}
 	return append(buf, '}')
+}
+
+// unlogged reports whether events never carry a field.
+func unlogged(f *field) bool {
+	return f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp"
+}
+
+// diffOf is the change of a large text; false: the field is none, or is sent whole.
+func diffOf(f *field, kind changeKind, old, now record) (textDiff, bool) {
+	if kind != kindUpdate || f.kind != typeTextArea {
+		return "", false
+	}
+	return diffText(old.text(f.name), now.text(f.name))
 }
 
 func appendStored(buf []byte, f *field, v any) []byte {

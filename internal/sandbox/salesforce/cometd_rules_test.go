@@ -446,11 +446,12 @@ func TestPushTopicOfPresence(t *testing.T) {
 	for _, e := range s.events(6) {
 		event, _ := e["event"].(map[string]any)
 		r, _ := e["sobject"].(map[string]any)
-		got = append(got, fmt.Sprint(event["type"], " ", r["IsCurrentState"], " ", r["IsAway"], " ", r["StatusDuration"], " ", r["WorkItemId"]))
+		got = append(got, fmt.Sprint(event["type"], " current:", r["IsCurrentState"], " away:", r["IsAway"], " for:", r["StatusDuration"], " work:", r["WorkItemId"]))
 	}
 	want := []string{
-		"created true false <nil> <nil>", "updated false false 90 <nil>", "created true true <nil> <nil>", "updated false true 0 <nil>",
-		"created <nil> <nil> <nil> " + work, "deleted <nil> <nil> <nil> <nil>",
+		"created current:true away:false for:<nil> work:<nil>", "updated current:false away:false for:90 work:<nil>",
+		"created current:true away:true for:<nil> work:<nil>", "updated current:false away:true for:0 work:<nil>",
+		"created current:<nil> away:<nil> for:<nil> work:" + work, "deleted current:<nil> away:<nil> for:<nil> work:<nil>",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q", got)

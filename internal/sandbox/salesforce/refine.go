@@ -149,30 +149,36 @@ func (o *Org) refine(ctx context.Context, m *channelMember, c *change, r record)
 	}
 	values := r
 	if c.kind != kindEvent {
-		id, _, _ := strings.Cut(c.id, ",")
-		now, err := readRow(ctx, o.store, m.obj, id)
-		var e *apiError
-		if errors.As(err, &e) && e.Status == http.StatusNotFound {
-			now, err = record{}, nil // it was removed for good, or the event names none
-		}
+		now, err := o.enrich(ctx, m, c, r)
 		if err != nil {
 			return false, err
 		}
 		values = maps.Clone(now)
 		maps.Copy(values, r)
-		if c.kind == kindUpdate || c.kind == kindDelete {
-			c.extra = record{}
-			for _, f := range m.fields {
-				if _, changed := r[f.name]; !changed && now[f.name] != nil {
-					c.extra[f.name] = now[f.name]
-				}
-			}
-		}
 	}
 	if m.query == nil {
 		return true, nil
 	}
 	return o.meets(ctx, m, values)
+}
+
+// enrich adds the fields of a member to a change of a record that was there before, and returns the record as it is.
+func (o *Org) enrich(ctx context.Context, m *channelMember, c *change, r record) (record, error) {
+	id, _, _ := strings.Cut(c.id, ",")
+	now, err := readRow(ctx, o.store, m.obj, id)
+	if e, is := errors.AsType[*apiError](err); is && e.Status == http.StatusNotFound {
+		return record{}, nil // it was removed for good, or the event names none
+	}
+	if err != nil || c.kind != kindUpdate && c.kind != kindDelete {
+		return now, err
+	}
+	c.extra = record{}
+	for _, f := range m.fields {
+		if _, changed := r[f.name]; !changed && now[f.name] != nil {
+			c.extra[f.name] = now[f.name]
+		}
+	}
+	return now, nil
 }
 
 // meets reports whether values meet a filter: the filter's query is asked of a table that has nothing but them.

@@ -82,7 +82,9 @@ func TestHeartbeatsKeepThePlatformsPromise(t *testing.T) {
 			}
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("a stream of a client that went ends well")
+		}
 		if err := org.Close(); err != nil {
 			t.Error(err)
 		}

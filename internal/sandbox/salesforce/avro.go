@@ -52,6 +52,7 @@ func (s *eventSchema) avro(c *change, r record) []byte {
 	} else {
 		buf = appendText(appendLong(buf, c.at.UnixMilli()), c.user)
 	}
+	r = c.with(r)
 	for _, f := range s.fields {
 		if f.sub == nil {
 			buf = appendUnion(buf, f.f, r[f.f.name])

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -27,7 +28,7 @@ func eventFields(obj *object) []eventField {
 	compounds := map[string]int{}
 	person := obj.field("FirstName") != nil && obj.field("LastName") != nil
 	for _, f := range obj.fields {
-		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" || person && f.name == "Name" {
+		if unlogged(f) || person && f.name == "Name" {
 			continue // of a name the parts tell
 		}
 		compound, name := eventCompound(obj, f, person)
@@ -260,15 +261,15 @@ func headerOf(s *eventSchema, c *change) changeHeader {
 	}
 }
 
-// message writes a change as the streaming API delivers it to a user, without the channel; nil: it is not for the user.
-func (o *Org) message(c *change, v *view, user string) ([]byte, error) {
+// message writes a change as the streaming API delivers it to a user of a topic, without the channel; nil: it is not for the user.
+func (o *Org) message(ctx context.Context, c *change, v *view, user, topic string) ([]byte, error) {
 	if c.kind == kindTopic {
 		return o.topicMessage(c, v)
 	}
 	if c.kind == kindPush {
 		return pushMessage(c, user)
 	}
-	s, r, err := o.visible(c, v)
+	s, r, err := o.visible(ctx, c, v, topic)
 	if s == nil {
 		return nil, err
 	}
@@ -286,7 +287,7 @@ func (o *Org) message(c *change, v *view, user string) ([]byte, error) {
 	} else {
 		buf = append(eventMoment(append(buf, `"CreatedDate":"`...), c.at), `","CreatedById":"`+c.user+`"`...)
 	}
-	buf = appendPayload(buf, s, r)
+	buf = appendPayload(buf, s, c.with(r))
 	buf = append(buf, `},"event":{`...)
 	if !s.change {
 		buf = append(appendString(append(buf, `"`+eventUUIDKey+`":`...), c.uuid()), ',')

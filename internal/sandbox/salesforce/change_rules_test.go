@@ -36,9 +36,12 @@ func (o *testOrg) changeLog(topic string) []logged {
 	}
 	var out []logged
 	for _, c := range list {
-		s, r, err := o.visible(c, o.viewOf(o.t.Context(), o.admin))
+		s, r, err := o.visible(o.t.Context(), c, o.viewOf(o.t.Context(), o.admin), topic)
 		if err != nil {
 			o.t.Fatal(err)
+		}
+		if s == nil {
+			continue // it is not for the topic
 		}
 		codec, err := goavro.NewCodec(s.text)
 		if err != nil {

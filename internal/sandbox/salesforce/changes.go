@@ -124,7 +124,7 @@ func (o *Org) addChange(ctx context.Context, tx *sql.Tx, channel string, kind ch
 	if err := o.store.release(ctx, tx); err != nil {
 		return err
 	}
-	if !kind.merges() {
+	if !kind.merges() || o.channels.refines(channel) { // what is added to an event is of one record
 		return o.store.logEvent(ctx, tx, &next)
 	}
 	t.held = &next
@@ -162,28 +162,34 @@ func appendFields(buf []byte, obj *object, kind changeKind, old, now record) []b
 		return append(buf, '}')
 	}
 	for _, f := range obj.fields {
-		if f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp" {
-			continue
-		}
 		v := now[f.name]
-		if (kind == kindCreate || kind == kindUndelete) && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
+		if unlogged(f) || (kind == kindCreate || kind == kindUndelete) && v == nil && f.kind != typeBoolean || kind == kindUpdate && v == old[f.name] && f.name != "LastModifiedDate" {
 			continue
 		}
 		if len(buf) > 1 {
 			buf = append(buf, ',')
 		}
 		buf = append(appendString(buf, f.name), ':')
-		if kind == kindUpdate && f.kind == typeTextArea {
-			was, _ := old[f.name].(string)
-			is, _ := v.(string)
-			if diff, short := diffText(was, is); short {
-				buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
-				continue
-			}
+		if diff, short := diffOf(f, kind, old, now); short {
+			buf = append(appendString(append(buf, `{"diff":`...), string(diff)), '}')
+		} else {
+			buf = appendStored(buf, f, v)
 		}
-		buf = appendStored(buf, f, v)
 	}
 	return append(buf, '}')
+}
+
+// unlogged reports whether events never carry a field.
+func unlogged(f *field) bool {
+	return f.writeOnly || f.name == "Id" || f.name == "IsDeleted" || f.name == "SystemModstamp"
+}
+
+// diffOf is the change of a large text; false: the field is none, or is sent whole.
+func diffOf(f *field, kind changeKind, old, now record) (textDiff, bool) {
+	if kind != kindUpdate || f.kind != typeTextArea {
+		return "", false
+	}
+	return diffText(old.text(f.name), now.text(f.name))
 }
 
 func appendStored(buf []byte, f *field, v any) []byte {
@@ -216,6 +222,8 @@ type change struct {
 	data    []byte
 	commit  int64 // number of the transaction; 0: of a log that did not keep it
 	origin  string
+
+	extra record // unchanged values that a custom channel adds
 }
 
 // fields reads the values of a change event or platform event as the store holds them.

@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Custom channels carry the events of several entities (Tooling API, PlatformEventChannel and PlatformEventChannelMember).
-// Filter expressions and enriched fields are refused: nothing here would apply them.
+// Custom channels carry the events of several entities (Tooling API, PlatformEventChannel and PlatformEventChannelMember),
+// see refine.go for what filters and enriched fields make of them.
 
 const qChannelTable = `
 CREATE TABLE IF NOT EXISTS event_channel (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, data TEXT NOT NULL) STRICT, WITHOUT ROWID;`
@@ -44,6 +44,7 @@ type channelMember struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Entity string `json:"entity"` // AccountChangeEvent, Call_Notice__e
+	refinement
 
 	obj *object
 }
@@ -123,10 +124,13 @@ func (o *Org) loadChannels(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(text), c); err != nil {
 			return fmt.Errorf("reading the channel %s: %w", c.Name, err)
 		}
-		c.Members = slices.DeleteFunc(c.Members, func(m channelMember) bool { return o.memberOf(c.Type, m.Entity) == nil })
 		for i := range c.Members {
-			c.Members[i].obj = o.memberOf(c.Type, c.Members[i].Entity)
+			m := &c.Members[i]
+			if m.obj = o.memberOf(c.Type, m.Entity); m.obj != nil && m.prepare(m.obj) != nil {
+				m.obj = nil // a field it names was taken away
+			}
 		}
+		c.Members = slices.DeleteFunc(c.Members, func(m channelMember) bool { return m.obj == nil })
 		o.channels.all[c.topic()] = c
 	}
 	return nil
@@ -143,12 +147,14 @@ func (o *Org) memberOf(kind, name string) *object {
 type newChannel struct {
 	FullName string `json:"FullName"`
 	Metadata struct {
-		Type     string            `json:"channelType"`
-		Label    string            `json:"label"`
-		Channel  string            `json:"eventChannel"`
-		Entity   string            `json:"selectedEntity"`
-		Filter   string            `json:"filterExpression"`
-		Enriched []json.RawMessage `json:"enrichedFields"`
+		Type     string `json:"channelType"`
+		Label    string `json:"label"`
+		Channel  string `json:"eventChannel"`
+		Entity   string `json:"selectedEntity"`
+		Filter   string `json:"filterExpression"`
+		Enriched []struct {
+			Name string `json:"name"`
+		} `json:"enrichedFields"`
 	} `json:"Metadata"`
 }
 
@@ -247,8 +253,6 @@ func (o *Org) addMember(rq *request, in *newChannel) (*response, error) {
 	switch {
 	case !developerName.MatchString(m.Name):
 		return nil, badRequest("INVALID_FULL_NAME", "FullName is made of letters, digits and single underscores, at most 80: it is %s", shorten(m.Name))
-	case in.Metadata.Filter != "" || len(in.Metadata.Enriched) > 0:
-		return nil, badRequest("FUNCTIONALITY_NOT_ENABLED", "filterExpression and enrichedFields are not available in this org: leave them out")
 	case c == nil:
 		return nil, badRequest("INVALID_INPUT", "eventChannel is no custom channel of this org: %s", shorten(in.Metadata.Channel))
 	case len(c.Members) >= maxMembers:
@@ -256,6 +260,13 @@ func (o *Org) addMember(rq *request, in *newChannel) (*response, error) {
 	}
 	if m.obj = o.memberOf(c.Type, m.Entity); m.obj == nil {
 		return nil, badRequest("INVALID_INPUT", "selectedEntity has no events for a channel of type %s: %s", c.Type, shorten(m.Entity))
+	}
+	m.Filter = in.Metadata.Filter
+	for _, f := range in.Metadata.Enriched {
+		m.Enriched = append(m.Enriched, f.Name)
+	}
+	if err := m.prepare(m.obj); err != nil {
+		return nil, err
 	}
 	taken := o.channels.find(func(other *channel) bool {
 		return slices.ContainsFunc(other.Members, func(have channelMember) bool {
@@ -341,7 +352,7 @@ func (o *Org) oneMember(rq *request, id string) (*response, error) {
 		return ok(map[string]any{
 			"attributes": map[string]string{"type": memberEntity, "url": rq.base() + "/tooling/sobjects/" + memberEntity + "/" + m.ID},
 			"Id":         m.ID, "DeveloperName": m.Name, "FullName": m.Name, "EventChannel": c.Name, "SelectedEntity": m.Entity,
-			"Metadata": map[string]any{"eventChannel": c.Name, "selectedEntity": m.Entity, "enrichedFields": []any{}, "filterExpression": nil},
+			"Metadata": map[string]any{"eventChannel": c.Name, "selectedEntity": m.Entity, "enrichedFields": m.enrichedNames(), "filterExpression": m.Filter},
 		}), nil
 	case http.MethodDelete:
 		if err := o.mayCustomize(rq); err != nil {

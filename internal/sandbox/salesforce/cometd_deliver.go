@@ -257,7 +257,7 @@ func (c *comet) pending(ctx context.Context, client *cometClient) ([]any, map[st
 	var out []any
 	v := c.org.viewOf(ctx, client.user)
 	for _, e := range all {
-		data, err := c.org.message(e.change, v, client.user)
+		data, err := c.org.message(ctx, e.change, v, client.user, e.channel)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading event %d: %w", e.change.seq, err)
 		}

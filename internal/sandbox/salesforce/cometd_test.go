@@ -193,7 +193,7 @@ func TestStreamTopicsNotify(t *testing.T) {
 			}
 			var got []string
 			for _, c := range list {
-				raw, err := o.message(c, o.viewOf(t.Context(), o.admin), o.admin)
+				raw, err := o.message(t.Context(), c, o.viewOf(t.Context(), o.admin), o.admin, "/topic/T")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -237,7 +237,7 @@ func TestEventsWithinTheLimits(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d events, %v", len(list), err)
 	}
-	if data, err := o.message(list[0], o.viewOf(t.Context(), o.admin), o.admin); err != nil || !strings.Contains(string(data), `"changeType":"GAP_OVERFLOW"`) || !strings.Contains(string(data), `"recordIds":[]`) {
+	if data, err := o.message(t.Context(), list[0], o.viewOf(t.Context(), o.admin), o.admin, "/data/ChangeEvents"); err != nil || !strings.Contains(string(data), `"changeType":"GAP_OVERFLOW"`) || !strings.Contains(string(data), `"recordIds":[]`) {
 		t.Errorf("%s %v", data, err)
 	}
 }

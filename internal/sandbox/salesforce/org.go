@@ -5,7 +5,7 @@
 // exchange, device and user agent, each of which can be switched off, policies of connected apps, login IP ranges, security
 // tokens and lock-out, OpenID Connect, SCIM, and SOAP login), queries, search, describe, records, collections,
 // composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0, in JSON and
-// XML; Bulk API 2.0 both ways, and 1.0 with batches of CSV and JSON; PushTopics, change events and platform events over
+// XML; Bulk API 2.0 both ways, and 1.0 with batches of CSV and JSON; PushTopics, generic streaming, change events and platform events over
 // CometD and the Pub/Sub API; and custom objects with validation and duplicate rules. Of the
 // Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
 // SOAP beyond signing in; those paths answer NOT_FOUND. Users may

@@ -228,7 +228,7 @@ func (p *PubSub) deliver(stream pubsubpb.PubSub_SubscribeServer, sub *subscripti
 	v := p.org.viewOf(ctx, sub.user)
 	for _, c := range list {
 		sub.at = c.seq
-		s, r, err := p.org.visible(c, v)
+		s, r, err := p.org.visible(ctx, c, v, sub.name)
 		if err != nil {
 			return false, p.internal(ctx, err)
 		}

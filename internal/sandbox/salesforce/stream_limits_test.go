@@ -16,19 +16,26 @@ import (
 	"github.com/tandemcc/tandem/internal/pubsubpb"
 )
 
+// signedIn starts an org without a network and signs its administrator in.
+func signedIn(t *testing.T) (org *Org, token string) {
+	t.Helper()
+	org, err := New(Options{Seed: SeedNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err = org.sessions.add(t.Context(), session{user: org.admin}, 10*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return org, token
+}
+
 // TestConnectsWaitAsTheyAreTold measures, on a clock that is faked, how long a connect waits for an event that does not
 // come: as long as the advice says, or as long as the client says where that is shorter.
 func TestConnectsWaitAsTheyAreTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		org, err := New(Options{Seed: SeedNone})
-		if err != nil {
-			t.Fatal(err)
-		}
-		token, err := org.sessions.add(t.Context(), session{user: org.admin}, 10*time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
+		org, token := signedIn(t)
 		post := func(messages string) (out []map[string]any) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/cometd/60.0", strings.NewReader(messages))
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -60,14 +67,7 @@ func TestConnectsWaitAsTheyAreTold(t *testing.T) {
 func TestHeartbeatsKeepThePlatformsPromise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		org, err := New(Options{Seed: SeedNone})
-		if err != nil {
-			t.Fatal(err)
-		}
-		token, err := org.sessions.add(t.Context(), session{user: org.admin}, 10*time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
+		org, token := signedIn(t)
 		ctx, cancel := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs("accesstoken", token, "instanceurl", "x", "tenantid", orgID)))
 		stream := &pipe{ctx: ctx, in: make(chan *pubsubpb.FetchRequest, 1), out: make(chan *pubsubpb.FetchResponse)}
 		p := &PubSub{org: org, keepAlive: keepAlive, done: make(chan struct{})}
@@ -82,7 +82,9 @@ func TestHeartbeatsKeepThePlatformsPromise(t *testing.T) {
 			}
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("a stream of a client that went ends well")
+		}
 		if err := org.Close(); err != nil {
 			t.Error(err)
 		}

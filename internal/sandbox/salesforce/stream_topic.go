@@ -115,8 +115,8 @@ func (o *Org) schemaText(ctx context.Context, id string) (text string, err error
 	return text, nil
 }
 
-// visible returns the schema of a logged change and its values as a user sees them; a nil schema: nothing.
-func (o *Org) visible(c *change, v *view) (*eventSchema, record, error) {
+// visible returns the schema of a logged change and its values as a user sees them on a topic; a nil schema: nothing.
+func (o *Org) visible(ctx context.Context, c *change, v *view, topic string) (*eventSchema, record, error) {
 	s := o.schemaFor(c)
 	if s == nil || !v.sees(s.obj) {
 		return nil, nil, nil
@@ -124,6 +124,13 @@ func (o *Org) visible(c *change, v *view) (*eventSchema, record, error) {
 	r, err := c.fields(s.obj)
 	if err != nil {
 		return nil, nil, err
+	}
+	if m := o.channels.byTopic(topic).member(s.obj); m != nil {
+		passes, err := o.refine(ctx, m, c, r)
+		if err != nil || !passes {
+			return nil, nil, err
+		}
+		v.trim(s.obj, c.extra)
 	}
 	return s, v.trim(s.obj, r), nil
 }

@@ -16,7 +16,7 @@ type textDiff string
 
 const (
 	minDiffText = 1000    // characters of a text that is sent as a diff
-	maxDiffWork = 1 << 20 // pairs of lines that are compared: a text with more of them is sent whole
+	maxDiffWork = 1 << 18 // pairs of lines that are compared: a text with more of them is sent whole
 )
 
 // diffText returns the change from one text to another; false: the text is to be sent whole, because it is short, differs
@@ -70,51 +70,67 @@ func (e lineEdit) append(buf []byte, a, b []string) []byte {
 
 // lineEdits finds what leads from some lines to others by their longest common subsequence; false: there are too many.
 func lineEdits(a, b []string) (edits []lineEdit, few bool) {
-	head := 0
-	for head < min(len(a), len(b)) && a[head] == b[head] {
-		head++
-	}
-	tail := 0
-	for tail < min(len(a), len(b))-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
+	head := sameLines(a, b, func(l []string, i int) string { return l[i] })
+	tail := sameLines(a[head:], b[head:], func(l []string, i int) string { return l[len(l)-1-i] })
 	x, y := a[head:len(a)-tail], b[head:len(b)-tail]
 	if (len(x)+1)*(len(y)+1) > maxDiffWork {
 		return nil, false
 	}
-	// common[i][j] is the length of the longest common subsequence of x[i:] and y[j:].
-	common := make([][]int32, len(x)+1)
-	for i := range common {
-		common[i] = make([]int32, len(y)+1)
-	}
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
-			if x[i] == y[j] {
-				common[i][j] = common[i+1][j+1] + 1
-			} else {
-				common[i][j] = max(common[i+1][j], common[i][j+1])
-			}
-		}
-	}
+	common := commonLines(x, y)
 	i, j := 0, 0
 	for i < len(x) || j < len(y) {
-		e := lineEdit{from: i, to: j}
-		for i < len(x) || j < len(y) {
-			if i < len(x) && j < len(y) && x[i] == y[j] {
-				break
-			}
-			if j == len(y) || i < len(x) && common[i+1][j] >= common[i][j+1] {
-				i++
-			} else {
-				j++
-			}
-		}
-		if e.fromEnd, e.toEnd = i, j; e.fromEnd > e.from || e.toEnd > e.to {
-			edits = append(edits, lineEdit{e.from + head, e.fromEnd + head, e.to + head, e.toEnd + head})
-		}
-		for i < len(x) && j < len(y) && x[i] == y[j] {
+		if i < len(x) && j < len(y) && x[i] == y[j] {
 			i, j = i+1, j+1
+			continue
+		}
+		from, to := i, j
+		i, j = differing(x, y, common, i, j)
+		edits = append(edits, lineEdit{from + head, i + head, to + head, j + head})
+	}
+	return edits, true
+}
+
+// differing passes over lines from a place on until both texts have the same, or end.
+func differing(x, y []string, common [][]int32, i, j int) (int, int) {
+	for i < len(x) || j < len(y) {
+		switch {
+		case j == len(y):
+			i++
+		case i == len(x):
+			j++
+		case x[i] == y[j]:
+			return i, j
+		case common[i+1][j] >= common[i][j+1]:
+			i++
+		default:
+			j++
 		}
 	}
-	return slices.Clip(edits), true
+	return i, j
+}
+
+// sameLines counts the lines that two texts begin with alike, as at picks them.
+func sameLines(a, b []string, at func(l []string, i int) string) int {
+	n := 0
+	for n < min(len(a), len(b)) && at(a, n) == at(b, n) {
+		n++
+	}
+	return n
+}
+
+// commonLines is a table of the lengths of the longest common subsequences of a[i:] and b[j:].
+func commonLines(a, b []string) [][]int32 {
+	out := make([][]int32, len(a)+1)
+	out[len(a)] = make([]int32, len(b)+1)
+	for i, line := range slices.Backward(a) {
+		out[i] = make([]int32, len(b)+1)
+		for j, other := range slices.Backward(b) {
+			if line == other {
+				out[i][j] = out[i+1][j+1] + 1
+			} else {
+				out[i][j] = max(out[i+1][j], out[i][j+1])
+			}
+		}
+	}
+	return out
 }

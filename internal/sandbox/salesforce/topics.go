@@ -195,27 +195,19 @@ func fieldsOf(c soql.Cond, tell func(name string)) {
 
 // operands tells what a condition compares with values.
 func operands(c soql.Cond, tell func(e soql.Expr)) {
-	switch c := c.(type) {
-	case *soql.And:
-		for _, term := range c.Terms {
-			operands(term, tell)
+	conditions(c, func(c soql.Cond) {
+		switch c := c.(type) {
+		case *soql.Compare:
+			tell(c.Left)
+		case *soql.In:
+			tell(c.Left)
+		case *soql.Includes:
+			tell(c.Left)
+		case *soql.Calc:
+			tell(c.A)
+			tell(c.B)
 		}
-	case *soql.Or:
-		for _, term := range c.Terms {
-			operands(term, tell)
-		}
-	case *soql.Not:
-		operands(c.Term, tell)
-	case *soql.Compare:
-		tell(c.Left)
-	case *soql.In:
-		tell(c.Left)
-	case *soql.Includes:
-		tell(c.Left)
-	case *soql.Calc:
-		tell(c.A)
-		tell(c.B)
-	}
+	})
 }
 
 // logTopics adds the events of the PushTopics whose conditions a changed record meets.

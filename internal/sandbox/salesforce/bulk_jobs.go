@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // jobs answers below /jobs.
@@ -242,10 +241,9 @@ const (
 
 // jobInfo is a job as the API shows it.
 func (o *Org) jobInfo(j job, kind infoKind) map[string]any {
-	stamp := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(wireTime) }
 	out := map[string]any{
-		"id": j.ID, "operation": j.Operation, "object": j.Object, "createdById": j.User, "createdDate": stamp(j.Created),
-		"systemModstamp": stamp(j.Modified), "state": j.State, "concurrencyMode": j.concurrency(), "contentType": "CSV",
+		"id": j.ID, "operation": j.Operation, "object": j.Object, "createdById": j.User, "createdDate": wireStamp(j.Created),
+		"systemModstamp": wireStamp(j.Modified), "state": j.State, "concurrencyMode": j.concurrency(), "contentType": "CSV",
 		"apiVersion": json.RawMessage(itoa(j.Version) + ".0"),
 	}
 	if j.ExternalID != "" {

@@ -105,7 +105,7 @@ type byName struct {
 	leaves []*node
 }
 
-func (c byName) Len() int { return len(c.names) }
+func (c byName) Len() int           { return len(c.names) }
 func (c byName) Less(i, j int) bool { return strings.ToLower(c.names[i]) < strings.ToLower(c.names[j]) }
 
 func (c byName) Swap(i, j int) {

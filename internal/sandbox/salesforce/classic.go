@@ -147,32 +147,43 @@ func (o *Org) classicRoute(c *classicCall) (*classicAnswer, error) {
 	if err := o.mayUse(c.request, j); err != nil {
 		return nil, err
 	}
-	switch {
-	case len(c.segs) == 2 && c.method == http.MethodGet:
-		return o.classicInfo(j, http.StatusOK), nil
-	case len(c.segs) == 2 && c.method == http.MethodPost:
-		return o.classicChange(c, j)
-	case len(c.segs) == 2:
+	if len(c.segs) == 2 {
+		switch c.method {
+		case http.MethodGet:
+			return o.classicInfo(j, http.StatusOK), nil
+		case http.MethodPost:
+			return o.classicChange(c, j)
+		}
 		return nil, methodNotAllowed(c.method)
-	case !strings.EqualFold(c.segs[2], "batch"):
+	}
+	if !strings.EqualFold(c.segs[2], "batch") {
 		return nil, notFound()
+	}
+	return o.classicBatches(c, j)
+}
+
+// classicBatches answers what is below the batches of a job.
+func (o *Org) classicBatches(c *classicCall, j *job) (*classicAnswer, error) {
+	switch {
 	case len(c.segs) == 3 && c.method == http.MethodPost:
 		return o.classicAdd(c, j)
 	case c.method != http.MethodGet:
 		return nil, methodNotAllowed(c.method)
-	case len(c.segs) == 3:
+	}
+	batches := o.bulk.batches(j.ID)
+	if len(c.segs) == 3 {
 		list := &classicAnswer{status: http.StatusOK, name: "batchInfoList", item: "batchInfo", list: [][]classicField{}}
-		for _, b := range o.bulk.batches(j.ID) {
+		for _, b := range batches {
 			list.list = append(list.list, batchFields(b))
 		}
 		return list, nil
 	}
 	id, _ := normalID(c.segs[3])
-	at := slices.IndexFunc(o.bulk.batches(j.ID), func(b job) bool { return b.ID == id })
+	at := slices.IndexFunc(batches, func(b job) bool { return b.ID == id })
 	if at < 0 {
 		return nil, classicFault("InvalidBatch", "Unable to find batch for id: %s", shorten(c.segs[3]))
 	}
-	return o.classicBatch(c, j, o.bulk.batches(j.ID)[at])
+	return o.classicBatch(c, j, batches[at])
 }
 
 // classic finds a job of Bulk API 1.0.
@@ -369,27 +380,24 @@ func (o *Org) classicQuery(c *classicCall, b *job) {
 
 // classicBatch answers for one batch.
 func (o *Org) classicBatch(c *classicCall, parent *job, b job) (*classicAnswer, error) {
-	part := ""
-	if len(c.segs) > 4 {
-		part = strings.ToLower(c.segs[4])
-	}
-	switch {
-	case part == "" || len(c.segs) > 6 || part != "result" && len(c.segs) > 5:
-		if part != "" {
-			return nil, notFound()
-		}
+	if len(c.segs) == 4 {
 		return &classicAnswer{status: http.StatusOK, name: "batchInfo", fields: batchFields(b)}, nil
-	case part == "request":
+	}
+	switch part := strings.ToLower(c.segs[4]); {
+	case part == "request" && len(c.segs) == 5:
 		return o.classicRequest(parent, b)
-	case part != "result":
+	case part != "result" || len(c.segs) > 6 || b.Ingest && len(c.segs) > 5:
 		return nil, notFound()
 	case b.State != jobComplete:
 		return nil, classicFault("InvalidBatch", "Batch not completed")
-	case b.Ingest && len(c.segs) == 5:
-		return o.classicResults(parent, b), nil
 	case b.Ingest:
-		return nil, notFound()
+		return o.classicResults(parent, b), nil
 	}
+	return o.classicResultSet(c, parent, b)
+}
+
+// classicResultSet answers for the one result that a batch of a query has.
+func (o *Org) classicResultSet(c *classicCall, parent *job, b job) (*classicAnswer, error) {
 	result, _ := normalID("752" + b.ID[3:15])
 	if len(c.segs) == 5 {
 		return &classicAnswer{status: http.StatusOK, name: "result-list", fields: []classicField{{"result", result}}}, nil

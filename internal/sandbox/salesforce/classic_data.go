@@ -84,8 +84,13 @@ func (o *Org) classicInfo(job *job, status int) *classicAnswer {
 		processed, failed, millis = processed+b.Processed, failed+b.Failed, millis+b.Millis
 	}
 	fields := []classicField{
-		{"id", j.ID}, {"operation", j.Operation}, {"object", j.Object}, {"createdById", j.User}, {"createdDate", wireStamp(j.Created)},
-		{"systemModstamp", wireStamp(j.Modified)}, {"state", string(j.State)},
+		{"id", j.ID},
+		{"operation", j.Operation},
+		{"object", j.Object},
+		{"createdById", j.User},
+		{"createdDate", wireStamp(j.Created)},
+		{"systemModstamp", wireStamp(j.Modified)},
+		{"state", string(j.State)},
 	}
 	if j.ExternalID != "" {
 		fields = append(fields, classicField{"externalIdFieldName", j.ExternalID})
@@ -103,6 +108,7 @@ func (o *Org) classicInfo(job *job, status int) *classicAnswer {
 	return &classicAnswer{status: status, name: "jobInfo", fields: fields}
 }
 
+// wireStamp writes a time of the clock, in milliseconds, as answers have it.
 func wireStamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(wireTime) }
 
 func batchFields(b job) []classicField {

@@ -203,12 +203,24 @@ func TestClassicRefusals(t *testing.T) {
 	batch := classicID(out)
 	o.classicDone(job+"/batch/"+batch, "")
 	for _, c := range []struct{ method, path, body, code string }{
-		{"POST", "/job", "<x", "InvalidXML"}, {"POST", "/job", fmt.Sprintf(jobXML, "insert", "Nope", "", "CSV"), "InvalidEntity"}, {"POST", "/job", fmt.Sprintf(jobXML, "query", "Nope", "", "CSV"), "InvalidEntity"},
-		{"POST", "/job", fmt.Sprintf(jobXML, "sing", "Account", "", "CSV"), "InvalidJob"}, {"POST", "/job", fmt.Sprintf(jobXML, "insert", "Account", "", "XML"), "InvalidJob"},
-		{"POST", "/job", fmt.Sprintf(jobXML, "insert", "Account", "<concurrencyMode>Both</concurrencyMode>", "CSV"), "InvalidJob"}, {"POST", "/job", fmt.Sprintf(jobXML, "upsert", "Account", "", "CSV"), "InvalidJob"},
-		{"GET", "/job", "", "MethodNotAllowed"}, {"GET", "/job/" + makeID("750", 999), "", "InvalidJob"}, {"GET", "/job/x", "", "InvalidJob"}, {"DELETE", job, "", "MethodNotAllowed"}, {"PUT", job + "/batch", "", "MethodNotAllowed"},
-		{"POST", job, fmt.Sprintf(jobXML, "", "", "<state>Open</state>", ""), "InvalidJob"}, {"GET", job + "/batch/x", "", "InvalidBatch"}, {"GET", job + "/nope", "", "InvalidUrl"}, {"GET", job + "/batch/" + batch + "/nope", "", "InvalidUrl"},
-		{"GET", job + "/batch/" + batch + "/result/x", "", "InvalidUrl"}, {"GET", "/nope", "", "InvalidUrl"},
+		{"POST", "/job", "<x", "InvalidXML"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "insert", "Nope", "", "CSV"), "InvalidEntity"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "query", "Nope", "", "CSV"), "InvalidEntity"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "sing", "Account", "", "CSV"), "InvalidJob"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "insert", "Account", "", "XML"), "InvalidJob"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "insert", "Account", "<concurrencyMode>Both</concurrencyMode>", "CSV"), "InvalidJob"},
+		{"POST", "/job", fmt.Sprintf(jobXML, "upsert", "Account", "", "CSV"), "InvalidJob"},
+		{"GET", "/job", "", "MethodNotAllowed"},
+		{"GET", "/job/" + makeID("750", 999), "", "InvalidJob"},
+		{"GET", "/job/x", "", "InvalidJob"},
+		{"DELETE", job, "", "MethodNotAllowed"},
+		{"PUT", job + "/batch", "", "MethodNotAllowed"},
+		{"POST", job, fmt.Sprintf(jobXML, "", "", "<state>Open</state>", ""), "InvalidJob"},
+		{"GET", job + "/batch/x", "", "InvalidBatch"},
+		{"GET", job + "/nope", "", "InvalidUrl"},
+		{"GET", job + "/batch/" + batch + "/nope", "", "InvalidUrl"},
+		{"GET", job + "/batch/" + batch + "/result/x", "", "InvalidUrl"},
+		{"GET", "/nope", "", "InvalidUrl"},
 	} {
 		if status, out := o.async(c.method, c.path, c.body, "application/xml"); status < 400 || status > 405 || !strings.Contains(out, "<exceptionCode>"+c.code+"</exceptionCode>") {
 			t.Errorf("%s %s: %d %s", c.method, c.path, status, out)

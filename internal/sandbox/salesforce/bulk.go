@@ -29,7 +29,9 @@ const (
 	jobAborted    jobState = "Aborted"
 )
 
-func (s jobState) over() bool { return s == jobComplete || s == jobFailed || s == jobAborted }
+func (s jobState) over() bool {
+	return s == jobComplete || s == jobFailed || s == jobAborted || s == jobClosed
+}
 
 const (
 	maxUpload    = 150_000_000 / 4 * 3 // bytes: the platform takes 150 MB of base64
@@ -65,6 +67,9 @@ type job struct {
 	Multiple   bool     `json:"multiple,omitempty"` // data came more than once: the job can only be aborted
 	Message    string   `json:"message,omitempty"`
 	Millis     int64    `json:"millis"`
+
+	Classic *classicJob `json:"classic,omitempty"` // a job of Bulk API 1.0, nil: of 2.0 or a batch
+	Parent  string      `json:"parent,omitempty"`  // of a batch of Bulk API 1.0: its job
 	progress
 	// Where every indexStep-th record of a query's result starts.
 	Index []int64 `json:"index,omitempty"`
@@ -132,8 +137,11 @@ func (b *bulk) load(ctx context.Context) error {
 		return err
 	}
 	for _, j := range b.jobs {
-		if j.State == jobUploaded || j.State == jobInProgress {
+		switch {
+		case j.State == jobUploaded || j.State == jobInProgress:
 			b.start(j)
+		case j.State == jobOpen && j.Parent != "": // whoever sent it got no answer
+			j.State, j.Message = jobFailed, errNoHeader.Error()
 		}
 	}
 	return nil
@@ -285,7 +293,7 @@ func (b *bulk) find(id string, ingest bool) *job {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j := b.jobs[n]
-	if !valid || j == nil || j.Ingest != ingest || j.expired(b.org.now()) {
+	if !valid || j == nil || j.Ingest != ingest || j.Classic != nil || j.Parent != "" || j.expired(b.org.now()) {
 		return nil
 	}
 	return j
@@ -304,7 +312,11 @@ func (b *bulk) add(ctx context.Context, j *job) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	err := b.org.store.update(ctx, func(tx *sql.Tx) error {
-		id, _, err := nextID(ctx, tx, "750")
+		prefix := "750"
+		if j.Parent != "" {
+			prefix = "751"
+		}
+		id, _, err := nextID(ctx, tx, prefix)
 		if err != nil {
 			return err
 		}
@@ -347,7 +359,7 @@ func (b *bulk) old(now time.Time) []string {
 }
 
 func (b *bulk) removeFiles(id string) {
-	for _, kind := range []string{"in", "ok", "bad", "out"} {
+	for _, kind := range []string{"in", "ok", "bad", "out", "req"} {
 		_ = os.Remove(b.file(id, kind)) // there may be none
 	}
 }

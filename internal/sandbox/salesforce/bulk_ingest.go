@@ -112,7 +112,9 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 		defer func() { _ = f.Close() }()
 		out[i] = f
 	}
-	if j.In == 0 {
+	if j.In == 0 && j.Parent != "" {
+		l.ok = appendCSV(l.ok, []string{"Id", "Success", "Created", "Error"}, ',', "\n")
+	} else if j.In == 0 {
 		l.ok, l.bad = appendHeader(l.ok, []string{"sf__Id", "sf__Created"}, l.header, *j), appendHeader(l.bad, []string{"sf__Id", "sf__Error"}, l.header, *j)
 	}
 	chunks, stop := readAhead(c)
@@ -267,6 +269,10 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 	if err == nil {
 		id, created, err = l.store(ctx, tx, row.values)
 	}
+	if err == nil && l.job.Parent != "" {
+		l.ok = appendCSV(l.ok, []string{id, "true", boolText(created), ""}, ',', "\n")
+		return nil
+	}
 	if err == nil {
 		l.ok = append(appendCSV(l.ok, []string{id, boolText(created)}, l.job.comma(), ""), l.job.comma())
 		l.ok = appendCSV(l.ok, row.values, l.job.comma(), l.job.eol())
@@ -285,6 +291,10 @@ func (l *loader) row(ctx context.Context, tx *sql.Tx, row csvRow) error {
 	}
 	l.failed++
 	text := e.Code + ":" + e.Message + ":" + strings.Join(append(e.Fields, "--"), " ")
+	if l.job.Parent != "" { // all results in one file, in the order of the records
+		l.ok = appendCSV(l.ok, []string{"", "false", "false", text}, ',', "\n")
+		return nil
+	}
 	// A record of another length would make the file of failures one that cannot be read.
 	line := make([]string, 2+len(l.header))
 	line[0], line[1] = id, text

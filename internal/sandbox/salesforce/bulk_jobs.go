@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // jobs answers below /jobs.
@@ -89,7 +88,7 @@ func (s jobState) word() string {
 		return "Completed"
 	case jobUploaded, jobInProgress:
 		return "Closed"
-	case jobOpen, jobFailed, jobAborted:
+	case jobOpen, jobFailed, jobAborted, jobClosed:
 	}
 	return string(s)
 }
@@ -184,31 +183,47 @@ func (o *Org) listJobs(rq *request, ingest bool) (*response, error) {
 	return ok(map[string]any{"done": next == nil, "records": records, "nextRecordsUrl": next}), nil
 }
 
-// jobFilter reads which jobs a list is to hold: those of its kind, unless jobType names another. There is neither Bulk API
-// 1.0 nor PK chunking, which is its, nor any job that is not parallel.
+// jobFilter reads which jobs a list is to hold: those of its kind and those of Bulk API 1.0, unless jobType names a kind. There
+// is no PK chunking.
 func jobFilter(rq *request, ingest bool) (func(j *job) bool, error) {
 	none := strings.EqualFold(rq.query.Get("isPkChunkingEnabled"), "true")
-	switch mode := rq.query.Get("concurrencyMode"); {
-	case mode == "" || strings.EqualFold(mode, "parallel"):
-	case strings.EqualFold(mode, "serial"):
-		none = true
-	default:
+	mode := rq.query.Get("concurrencyMode")
+	if mode != "" && !strings.EqualFold(mode, "parallel") && !strings.EqualFold(mode, "serial") {
 		return nil, badRequest("INVALID_PARAMETER", "concurrencyMode is parallel or serial: it is %s", shorten(mode))
 	}
-	switch kind := rq.query.Get("jobType"); kind {
-	case "":
+	kind := rq.query.Get("jobType")
+	switch kind {
+	case "", "Classic":
 	case "V2Ingest", "V2Query":
 		ingest = kind == "V2Ingest"
-	case "Classic", "BigObjectIngest":
+	case "BigObjectIngest":
 		none = true
 	default:
 		return nil, badRequest("INVALID_PARAMETER", "jobType is Classic, BigObjectIngest, V2Ingest or V2Query: it is %s", shorten(kind))
 	}
-	return func(j *job) bool { return !none && j.Ingest == ingest }, nil
+	return func(j *job) bool {
+		if none || j.Parent != "" || mode != "" && !strings.EqualFold(mode, j.concurrency()) {
+			return false
+		}
+		if j.Classic != nil {
+			return kind == "" || kind == "Classic"
+		}
+		return kind != "Classic" && j.Ingest == ingest
+	}, nil
 }
 
-func jobType(ingest bool) string {
-	if ingest {
+func (j *job) concurrency() string {
+	if j.Classic != nil {
+		return j.Classic.Concurrency
+	}
+	return "Parallel"
+}
+
+func (j *job) jobType() string {
+	switch {
+	case j.Classic != nil:
+		return "Classic"
+	case j.Ingest:
 		return "V2Ingest"
 	}
 	return "V2Query"
@@ -226,10 +241,9 @@ const (
 
 // jobInfo is a job as the API shows it.
 func (o *Org) jobInfo(j job, kind infoKind) map[string]any {
-	stamp := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(wireTime) }
 	out := map[string]any{
-		"id": j.ID, "operation": j.Operation, "object": j.Object, "createdById": j.User, "createdDate": stamp(j.Created),
-		"systemModstamp": stamp(j.Modified), "state": j.State, "concurrencyMode": "Parallel", "contentType": "CSV",
+		"id": j.ID, "operation": j.Operation, "object": j.Object, "createdById": j.User, "createdDate": wireStamp(j.Created),
+		"systemModstamp": wireStamp(j.Modified), "state": j.State, "concurrencyMode": j.concurrency(), "contentType": "CSV",
 		"apiVersion": json.RawMessage(itoa(j.Version) + ".0"),
 	}
 	if j.ExternalID != "" {
@@ -241,6 +255,10 @@ func (o *Org) jobInfo(j job, kind infoKind) map[string]any {
 	if kind == changeInfo {
 		return out
 	}
+	if j.Classic != nil { // in a list; all else is told by its own API
+		out["contentType"], out["jobType"] = j.Classic.ContentType, j.jobType()
+		return out
+	}
 	out["lineEnding"], out["columnDelimiter"] = j.LineEnding, j.Delimiter
 	if j.Ingest && j.State == jobOpen {
 		out["contentUrl"] = "services/data/v" + itoa(j.Version) + ".0/jobs/ingest/" + j.ID + "/batches"
@@ -248,7 +266,7 @@ func (o *Org) jobInfo(j job, kind infoKind) map[string]any {
 	if kind == createInfo {
 		return out
 	}
-	out["jobType"] = jobType(j.Ingest)
+	out["jobType"] = j.jobType()
 	if kind == listInfo {
 		return out
 	}

@@ -86,9 +86,8 @@ func (o *Org) compositeRequest(rq *request) (*response, error) {
 	if err := checkParts(rq.version, in.Requests); err != nil {
 		return nil, err
 	}
-	if limit := checkSize(in.Requests); limit != nil {
-		// The platform answers as if one part had failed, which it does not name.
-		return ok(map[string]any{"compositeResponse": []subresponse{{Body: []*apiError{limit}, Headers: map[string]string{}, Status: limit.Status}}}), nil
+	if over := overSize(in.Requests); over != nil {
+		return ok(map[string]any{"compositeResponse": over}), nil
 	}
 	out, _, err := o.runParts(rq, in.Requests, nil, in.AllOrNone)
 	if err != nil {
@@ -97,10 +96,15 @@ func (o *Org) compositeRequest(rq *request) (*response, error) {
 	return ok(map[string]any{"compositeResponse": out}), nil
 }
 
-// checkSize refuses too many parts, and too many queries and collections among them.
-func checkSize(list []subrequest) *apiError {
+// overSize refuses too many parts, and too many queries and collections among them: the platform answers as if one part had
+// failed, which it does not name.
+func overSize(list []subrequest) []subresponse {
+	over := func(text string, limit int) []subresponse {
+		e := badRequest("LIMIT_EXCEEDED", text, limit)
+		return []subresponse{{Body: []*apiError{e}, Headers: map[string]string{}, Status: e.Status}}
+	}
 	if len(list) > maxSubrequests {
-		return badRequest("LIMIT_EXCEEDED", "The request can’t contain more than %d operations.", maxSubrequests)
+		return over("The request can’t contain more than %d operations.", maxSubrequests)
 	}
 	n := 0
 	for _, r := range list {
@@ -111,7 +115,7 @@ func checkSize(list []subrequest) *apiError {
 		}
 	}
 	if n > maxHeavy {
-		return badRequest("LIMIT_EXCEEDED", "The request can’t contain more than %d query and sObject Collections operations.", maxHeavy)
+		return over("The request can’t contain more than %d query and sObject Collections operations.", maxHeavy)
 	}
 	return nil
 }

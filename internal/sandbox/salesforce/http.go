@@ -75,6 +75,9 @@ func bodyOf(r *http.Request) int64 {
 	if isUpload(r) {
 		return maxUpload + 1
 	}
+	if strings.HasPrefix(strings.ToLower(r.URL.Path), "/services/async/") {
+		return maxClassicBatch
+	}
 	return maxBody
 }
 
@@ -164,6 +167,8 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])
+	case strings.HasPrefix(area, "services/async/"):
+		o.async(w, r, segs[2:])
 	case area == "services/data":
 		versions(w, r)
 	case strings.HasPrefix(area, "services/data/"):

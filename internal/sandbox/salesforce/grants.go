@@ -165,52 +165,45 @@ func (o *Org) addRows(ctx context.Context, tx *sql.Tx, entity string, list []rec
 
 // checkGrant refuses records that would grant what there is not.
 func (o *Org) checkGrant(ctx context.Context, tx *sql.Tx, obj *object, r record) error {
-	if obj.name == "PermissionSetAssignment" || o.store.txn.mirror {
+	switch {
+	case obj.name == "PermissionSetAssignment" || o.store.txn.mirror:
 		return nil
-	}
-	if r["IsOwnedByProfile"] == int64(1) || obj.name != "PermissionSet" && o.ownedByAdmin(ctx, tx, r.text("ParentId")) {
+	case r["IsOwnedByProfile"] == int64(1) || obj.name != "PermissionSet" && o.ownedByAdmin(ctx, tx, r.text("ParentId")):
 		return fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "the permission set of this profile cannot be changed here: see the profiles of the setup")
-	}
-	bad := func(name string) error {
-		return onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", obj.field(name).label, shorten(r.text(name))), name)
+	case obj.name == "PermissionSet":
+		return nil
 	}
 	entity := o.schema.object(r.text("SobjectType"))
-	if obj.name != "PermissionSet" {
-		if entity == nil || !entity.granted() {
-			return bad("SobjectType")
-		}
-		r["SobjectType"] = entity.name
+	if entity == nil || !entity.granted() {
+		return notListed(obj, r, "SobjectType")
 	}
-	needsRead := r["PermissionsEdit"] == int64(1)
-	key := `"SobjectType" = ?`
-	arg := r.text("SobjectType")
-	switch obj.name {
-	case "PermissionSet":
-		return nil
-	case "FieldPermissions":
-		name, f, _ := strings.Cut(r.text("Field"), ".")
-		fld := entity.field(f)
-		if !strings.EqualFold(name, entity.name) || fld == nil || !fld.permissionable(entity) {
-			return bad("Field")
+	r["SobjectType"] = entity.name
+	key, arg, others := `"SobjectType" = ?`, entity.name, []string{"Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords"}
+	if obj.name == "FieldPermissions" {
+		name, fieldName, _ := strings.Cut(r.text("Field"), ".")
+		f := entity.field(fieldName)
+		if f == nil || !strings.EqualFold(name, entity.name) || !f.permissionable(entity) {
+			return notListed(obj, r, "Field")
 		}
-		r["Field"] = entity.name + "." + fld.name
-		key, arg = `"Field" = ?`, r.text("Field")
-	default:
-		for _, name := range []string{"Create", "Delete", "ViewAllRecords", "ModifyAllRecords"} {
-			needsRead = needsRead || r[permissionField+name] == int64(1)
-		}
+		r["Field"] = entity.name + "." + f.name
+		key, arg, others = `"Field" = ?`, r.text("Field"), []string{"Edit"}
 	}
-	if needsRead && r["PermissionsRead"] != int64(1) {
+	more := slices.ContainsFunc(others, func(name string) bool { return r[permissionField+name] == int64(1) })
+	if more && r["PermissionsRead"] != int64(1) {
 		return onFields(badRequest("FIELD_INTEGRITY_EXCEPTION", "Permission Read is required for the other permissions on %s", arg), "PermissionsRead")
 	}
 	return o.onlyGrant(ctx, tx, obj, r, key, arg)
+}
+
+func notListed(obj *object, r record, name string) error {
+	return onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", obj.field(name).label, shorten(r.text(name))), name)
 }
 
 // onlyGrant refuses a second record for the same thing.
 func (o *Org) onlyGrant(ctx context.Context, tx *sql.Tx, obj *object, r record, key, arg string) error {
 	var other string
 	query := `SELECT "Id" FROM ` + obj.table() + ` WHERE "ParentId" = ? AND ` + key + ` AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
-	err := tx.QueryRowContext(ctx, query, r.text("ParentId"), arg, r.text("Id")).Scan(&other)
+	err := tx.QueryRowContext(ctx, query, r.text("ParentId"), arg, r.text("Id")).Scan(&other) //nolint:gosec // names come from the definitions
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil

@@ -324,22 +324,25 @@ func newView(full *schema, key string, granted []Permissions) *view {
 // see adds an entity as far as it is granted.
 func (v *view) see(obj *object, granted []Permissions) {
 	whole := v.implied(obj, granted)
-	sum, readable := whole, map[string]bool{}
+	sum := whole
 	for _, g := range granted {
 		add := g.object(obj)
 		sum = Access{Read: sum.Read || add.Read, Create: sum.Create || add.Create, Edit: sum.Edit || add.Edit, Delete: sum.Delete || add.Delete}
-		for _, f := range obj.fields {
-			fa := g.field(obj, f)
-			readable[f.name] = readable[f.name] || fa.Read || fa.Edit || whole.Read
-			v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit || whole.Create || whole.Edit
-		}
 	}
 	if !sum.Read {
 		return
 	}
 	v.objects[obj.name] = sum
 	hidden := obj.developerNamed() && !v.may(viewDeveloperName) && !v.may(viewSetup) && !v.may(modifyAllData)
-	v.schema.add(obj.without(func(f *field) bool { return readable[f.name] && !(hidden && f.name == "DeveloperName") }))
+	v.schema.add(obj.without(func(f *field) bool {
+		fa := FieldAccess{Read: whole.Read, Edit: whole.Create || whole.Edit}
+		for _, g := range granted {
+			add := g.field(obj, f)
+			fa = FieldAccess{Read: fa.Read || add.Read || add.Edit, Edit: fa.Edit || add.Edit}
+		}
+		v.edit[obj.name+"."+f.name] = fa.Edit
+		return fa.Read && (!hidden || f.name != "DeveloperName")
+	}))
 }
 
 // implied is what system permissions grant of an entity, and what everybody may look at.

@@ -384,7 +384,7 @@ func checkCustomText(c CustomField, f *field) error {
 	}{
 		{picklist != (len(c.Values) > 0), "a picklist, and nothing else, lists its values"},
 		{key && !f.textual() && !f.number(), "only text and numbers can be unique or an external id: use the type string or double"},
-		{c.CaseSensitive && !(f.textual() && key), "case_sensitive is for text that is unique or an external id"},
+		{c.CaseSensitive && (!f.textual() || !key), "case_sensitive is for text that is unique or an external id"},
 		{c.Length < 0 || c.Length > maxCustomLength, fmt.Sprintf("length must be between 0 and %d", maxCustomLength)},
 		{!renamed, "renamed_from is the name of another custom field, with __c at the end"},
 	} {

@@ -335,14 +335,19 @@ func (v *view) see(obj *object, granted []Permissions) {
 	v.objects[obj.name] = sum
 	hidden := obj.developerNamed() && !v.may(viewDeveloperName) && !v.may(viewSetup) && !v.may(modifyAllData)
 	v.schema.add(obj.without(func(f *field) bool {
-		fa := FieldAccess{Read: whole.Read, Edit: whole.Create || whole.Edit}
-		for _, g := range granted {
-			add := g.field(obj, f)
-			fa = FieldAccess{Read: fa.Read || add.Read || add.Edit, Edit: fa.Edit || add.Edit}
-		}
+		fa := fieldOf(granted, obj, f, FieldAccess{Read: whole.Read, Edit: whole.Create || whole.Edit})
 		v.edit[obj.name+"."+f.name] = fa.Edit
 		return fa.Read && (!hidden || f.name != "DeveloperName")
 	}))
+}
+
+// fieldOf joins what is granted of a field to what is implied.
+func fieldOf(granted []Permissions, obj *object, f *field, fa FieldAccess) FieldAccess {
+	for _, g := range granted {
+		add := g.field(obj, f)
+		fa = FieldAccess{Read: fa.Read || add.Read || add.Edit, Edit: fa.Edit || add.Edit}
+	}
+	return fa
 }
 
 // implied is what system permissions grant of an entity, and what everybody may look at.

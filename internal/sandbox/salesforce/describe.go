@@ -8,7 +8,7 @@ import (
 )
 
 // describedAt is when the definitions last changed: describe answers carry it, so that clients may ask conditionally.
-func describedAt() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
+func describedAt() time.Time { return time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC) }
 
 // sinceDescribed is the answer to who has the descriptions already, nil: they are to be sent, with the header.
 func sinceDescribed(rq *request) (unmodified *response, header http.Header) {

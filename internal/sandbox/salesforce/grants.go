@@ -201,16 +201,12 @@ func notListed(obj *object, r record, name string) error {
 
 // onlyGrant refuses a second record for the same thing.
 func (o *Org) onlyGrant(ctx context.Context, tx *sql.Tx, obj *object, r record, key, arg string) error {
-	var other string
 	query := `SELECT "Id" FROM ` + obj.table() + ` WHERE "ParentId" = ? AND ` + key + ` AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
-	err := tx.QueryRowContext(ctx, query, r.text("ParentId"), arg, r.text("Id")).Scan(&other) //nolint:gosec // names come from the definitions
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for other grants: %w", err)
+	list, err := o.txRows(ctx, tx, query, 1, r.text("ParentId"), arg, r.text("Id"))
+	if err != nil || len(list) == 0 {
+		return err
 	}
-	return badRequest("DUPLICATE_VALUE", "duplicate value found: SobjectType duplicates value on record with id: %s", other[:15])
+	return badRequest("DUPLICATE_VALUE", "duplicate value found: SobjectType duplicates value on record with id: %s", text(list[0][0])[:15])
 }
 
 func (o *Org) ownedByAdmin(ctx context.Context, tx *sql.Tx, set string) bool {
@@ -259,6 +255,9 @@ func (o *Org) grantsChanged(ctx context.Context, tx *sql.Tx, obj *object, id str
 		return o.keepRules(ctx, tx, rules)
 	}
 	key := rules.keyOf(set)
+	if key == "" {
+		key = rules.newKey(set)
+	}
 	if set["IsDeleted"] == int64(1) {
 		delete(rules.Sets, key)
 		delete(rules.Made, key)
@@ -271,7 +270,7 @@ func (o *Org) grantsChanged(ctx context.Context, tx *sql.Tx, obj *object, id str
 	return o.keepRules(ctx, tx, rules)
 }
 
-// keyOf is the name a set has among the rules: the one it was set under, or its label.
+// keyOf is the name a set has among the rules, "" when it has none: the one it was set or made under.
 func (r *accessRules) keyOf(set record) string {
 	for key, id := range r.Made {
 		if id == set.text("Id") {
@@ -279,11 +278,24 @@ func (r *accessRules) keyOf(set record) string {
 		}
 	}
 	for key := range r.Sets {
-		if apiName(key) == set.text("Name") || key == set.text("Label") {
+		if r.Made[key] == "" && (apiName(key) == set.text("Name") || key == set.text("Label")) {
 			return key
 		}
 	}
-	return set.text("Label")
+	return ""
+}
+
+// newKey names a set among the rules: by its label, or where another has that, by its name, which no other has.
+func (r *accessRules) newKey(set record) string {
+	key := set.text("Label")
+	if _, taken := r.Sets[key]; taken {
+		key = set.text("Name")
+	}
+	if r.Made == nil {
+		r.Made = map[string]string{}
+	}
+	r.Made[key] = set.text("Id")
+	return key
 }
 
 // recordedGrants reads what the records below a permission set grant.

@@ -165,9 +165,6 @@ func (o *Org) changeRules(ctx context.Context, change func(tx *sql.Tx, rules *ac
 
 // txRules are the grants as the transaction under way sees them.
 func (o *Org) txRules(ctx context.Context, tx *sql.Tx) (*accessRules, error) {
-	if o.store.txn.rules != nil {
-		return o.store.txn.rules, nil
-	}
 	rules := &accessRules{Profiles: map[string]Permissions{}, Sets: map[string]Permissions{}}
 	var raw string
 	err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = 'permissions'").Scan(&raw)
@@ -193,14 +190,27 @@ func (o *Org) keepRules(ctx context.Context, tx *sql.Tx, rules *accessRules) err
 	if err != nil {
 		return fmt.Errorf("encoding permissions: %w", err)
 	}
-	o.store.txn.rules = rules
+	ctx = context.WithoutCancel(ctx)
 	o.store.txn.after = append(o.store.txn.after, func() {
-		var kept accessRules // a copy: the transaction may still be changing its own
-		if json.Unmarshal(raw, &kept) == nil {
-			o.access.use(kept)
+		if err := o.reloadRules(ctx); err != nil {
+			_ = o.fail(ctx, err) // logs it
 		}
 	})
 	return setMeta(ctx, tx, "permissions", string(raw))
+}
+
+// reloadRules puts what the file has into force: a part of a transaction may have been undone before its end.
+func (o *Org) reloadRules(ctx context.Context) error {
+	raw, err := o.store.meta(ctx, "permissions")
+	if err != nil {
+		return err
+	}
+	var kept accessRules
+	if err := json.Unmarshal([]byte(raw), &kept); err != nil {
+		return fmt.Errorf("reading the permissions: %w", err)
+	}
+	o.access.use(kept)
+	return nil
 }
 
 // use puts rules into force, unless newer ones are.

@@ -50,9 +50,8 @@ type txnState struct {
 
 	stmts map[string]*sql.Stmt // nil: the text ran once so far
 
-	after  []func()     // run once the transaction is in the file
-	rules  *accessRules // the grants as this transaction leaves them; nil: as they were
-	mirror bool         // records of grants are written that follow the rules
+	after  []func() // run once the transaction is in the file
+	mirror bool     // records of grants are written that follow the rules
 
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting

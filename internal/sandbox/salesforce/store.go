@@ -273,6 +273,7 @@ func tablesDDL(sc *schema) string {
 			}
 		}
 		b.WriteString(") STRICT, WITHOUT ROWID;\n")
+		b.WriteString(`CREATE INDEX IF NOT EXISTS "` + o.name + `.bin" ON ` + o.table() + ` ("SystemModstamp") WHERE "IsDeleted" = 1;` + "\n")
 		for _, f := range o.fields {
 			if f.indexed && !f.writeOnly {
 				// What has no value is left out: most records have none in most fields, and loading them is the faster for it.

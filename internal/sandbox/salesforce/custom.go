@@ -373,23 +373,33 @@ func checkCustomField(c CustomField, f *field) error {
 	return errors.Join(checkCustomText(c, f), checkCustomNumber(c, f), checkCustomReference(c, f))
 }
 
+// textual reports whether a field is text that is neither a picklist nor long.
+func (f *field) textual() bool {
+	return f.text() && f.kind != typePicklist && f.kind != typeMulti && f.kind != typeTextArea
+}
+
 func checkCustomText(c CustomField, f *field) error {
+	key := c.Unique || c.ExternalID
 	picklist := f.kind == typePicklist || f.kind == typeMulti
-	textual := f.text() && !picklist && f.kind != typeTextArea
-	switch {
-	case picklist != (len(c.Values) > 0):
-		return errors.New("a picklist, and nothing else, lists its values")
-	case (c.Unique || c.ExternalID) && !textual && !f.number():
-		return errors.New("only text and numbers can be unique or an external id: use the type string or double")
-	case c.CaseSensitive && (!textual || !c.Unique && !c.ExternalID):
-		return errors.New("case_sensitive is for text that is unique or an external id")
-	case c.Length < 0 || c.Length > 131_072:
-		return errors.New("length must be between 0 and 131072")
-	case c.RenamedFrom != "" && (!customName.MatchString(c.RenamedFrom) || strings.EqualFold(c.RenamedFrom, c.Name)):
-		return errors.New("renamed_from is the name of another custom field, with __c at the end")
+	renamed := c.RenamedFrom == "" || customName.MatchString(c.RenamedFrom) && !strings.EqualFold(c.RenamedFrom, c.Name)
+	for _, rule := range []struct {
+		broken bool
+		why    string
+	}{
+		{picklist != (len(c.Values) > 0), "a picklist, and nothing else, lists its values"},
+		{key && !f.textual() && !f.number(), "only text and numbers can be unique or an external id: use the type string or double"},
+		{c.CaseSensitive && (!f.textual() || !key), "case_sensitive is for text that is unique or an external id"},
+		{c.Length < 0 || c.Length > maxCustomLength, fmt.Sprintf("length must be between 0 and %d", maxCustomLength)},
+		{!renamed, "renamed_from is the name of another custom field, with __c at the end"},
+	} {
+		if rule.broken {
+			return errors.New(rule.why)
+		}
 	}
 	return nil
 }
+
+const maxCustomLength = 131_072 // characters
 
 func checkCustomNumber(c CustomField, f *field) error {
 	number := f.kind == typeDouble || f.kind == typeCurrency || f.kind == customPercent
@@ -397,17 +407,20 @@ func checkCustomNumber(c CustomField, f *field) error {
 	if c.Scale != nil {
 		scale = *c.Scale
 	}
-	switch {
-	case !number && (c.Precision != 0 || c.Scale != nil):
-		return errors.New("precision and scale are for double, currency and percent")
-	case c.Precision < 0 || c.Precision > usualPrecision || scale < 0 || scale > usualPrecision-1:
-		return fmt.Errorf("precision is at most %d, and scale less", usualPrecision)
-	case c.Precision > 0 && scale > c.Precision:
-		return errors.New("scale cannot be more than precision")
-	case (f.kind == customAuto) != (c.Format != "") && c.Format != "":
-		return errors.New("format is for the type autonumber")
-	case c.Format != "" && !autoFormat.MatchString(c.Format):
-		return fmt.Errorf("format %q is none: write text around one group of zeros, such as V-{0000}", shorten(c.Format))
+	tooMany := c.Precision < 0 || c.Precision > usualPrecision || scale < 0 || scale >= usualPrecision
+	for _, rule := range []struct {
+		broken bool
+		why    string
+	}{
+		{!number && (c.Precision != 0 || c.Scale != nil), "precision and scale are for double, currency and percent"},
+		{tooMany, fmt.Sprintf("precision is at most %d, and scale less", usualPrecision)},
+		{c.Precision > 0 && scale > c.Precision, "scale cannot be more than precision"},
+		{c.Format != "" && f.kind != customAuto, "format is for the type autonumber"},
+		{c.Format != "" && !autoFormat.MatchString(c.Format), fmt.Sprintf("format %q is none: write text around one group of zeros, such as V-{0000}", shorten(c.Format))},
+	} {
+		if rule.broken {
+			return errors.New(rule.why)
+		}
 	}
 	return nil
 }

@@ -251,14 +251,21 @@ func describeValues(f *field) []map[string]any {
 	return values
 }
 
+// automatic reports whether the platform sees to it that a field has a value.
+func (f *field) automatic() bool {
+	return f.kind == typeBoolean || f.auto || f.system() || f.name == "OwnerId"
+}
+
 // describeAccess says what may be done with a field.
 func describeAccess(d map[string]any, obj *object, f *field) {
 	writable := !f.readOnly && f.kind != typeID && !obj.readOnly
 	listed := !f.writeOnly
-	automatic := f.kind == typeBoolean || f.kind == typeID || f.auto || f.system() || f.name == "OwnerId"
+	automatic := f.automatic()
 	d["createable"], d["updateable"], d["permissionable"] = writable, writable && !f.createOnly, f.permissionable(obj)
-	d["nillable"] = !f.required && !automatic && !(f.nameField && f.readOnly)
-	d["filterable"], d["sortable"], d["groupable"], d["aggregatable"] = listed && !f.longText, listed && f.sortable(), listed && f.groupable(), listed && f.aggregatable()
+	d["nillable"] = !f.required && !automatic && (!f.nameField || !f.readOnly)
+	for name, may := range map[string]bool{"filterable": !f.longText, "sortable": f.sortable(), "groupable": f.groupable(), "aggregatable": f.aggregatable()} {
+		d[name] = listed && may
+	}
 	d["defaultedOnCreate"] = f.defaultTo != "" || automatic
 	d["defaultValue"] = nil
 	switch {

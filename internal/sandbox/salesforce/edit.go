@@ -136,7 +136,7 @@ func (s *site) deleteRecord(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err)
 		return
 	}
-	http.Redirect(w, r, listPath(obj)+"?deleted="+id, http.StatusSeeOther) //nolint:gosec // an id: letters and digits
+	http.Redirect(w, r, listPath(obj)+"?deleted="+id, http.StatusSeeOther)
 }
 
 // asked reports whether forms have a field.

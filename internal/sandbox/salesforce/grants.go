@@ -165,59 +165,48 @@ func (o *Org) addRows(ctx context.Context, tx *sql.Tx, entity string, list []rec
 
 // checkGrant refuses records that would grant what there is not.
 func (o *Org) checkGrant(ctx context.Context, tx *sql.Tx, obj *object, r record) error {
-	if obj.name == "PermissionSetAssignment" || o.store.txn.mirror {
+	switch {
+	case obj.name == "PermissionSetAssignment" || o.store.txn.mirror:
 		return nil
-	}
-	if r["IsOwnedByProfile"] == int64(1) || obj.name != "PermissionSet" && o.ownedByAdmin(ctx, tx, r.text("ParentId")) {
+	case r["IsOwnedByProfile"] == int64(1) || obj.name != "PermissionSet" && o.ownedByAdmin(ctx, tx, r.text("ParentId")):
 		return fault(http.StatusForbidden, "INSUFFICIENT_ACCESS_OR_READONLY", "the permission set of this profile cannot be changed here: see the profiles of the setup")
-	}
-	bad := func(name string) error {
-		return onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", obj.field(name).label, shorten(r.text(name))), name)
+	case obj.name == "PermissionSet":
+		return nil
 	}
 	entity := o.schema.object(r.text("SobjectType"))
-	if obj.name != "PermissionSet" {
-		if entity == nil || !entity.granted() {
-			return bad("SobjectType")
-		}
-		r["SobjectType"] = entity.name
+	if entity == nil || !entity.granted() {
+		return notListed(obj, r, "SobjectType")
 	}
-	needsRead := r["PermissionsEdit"] == int64(1)
-	key := `"SobjectType" = ?`
-	arg := r.text("SobjectType")
-	switch obj.name {
-	case "PermissionSet":
-		return nil
-	case "FieldPermissions":
-		name, f, _ := strings.Cut(r.text("Field"), ".")
-		fld := entity.field(f)
-		if !strings.EqualFold(name, entity.name) || fld == nil || !fld.permissionable(entity) {
-			return bad("Field")
+	r["SobjectType"] = entity.name
+	key, arg, others := `"SobjectType" = ?`, entity.name, []string{"Create", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords"}
+	if obj.name == "FieldPermissions" {
+		name, fieldName, _ := strings.Cut(r.text("Field"), ".")
+		f := entity.field(fieldName)
+		if f == nil || !strings.EqualFold(name, entity.name) || !f.permissionable(entity) {
+			return notListed(obj, r, "Field")
 		}
-		r["Field"] = entity.name + "." + fld.name
-		key, arg = `"Field" = ?`, r.text("Field")
-	default:
-		for _, name := range []string{"Create", "Delete", "ViewAllRecords", "ModifyAllRecords"} {
-			needsRead = needsRead || r[permissionField+name] == int64(1)
-		}
+		r["Field"] = entity.name + "." + f.name
+		key, arg, others = `"Field" = ?`, r.text("Field"), []string{"Edit"}
 	}
-	if needsRead && r["PermissionsRead"] != int64(1) {
+	more := slices.ContainsFunc(others, func(name string) bool { return r[permissionField+name] == int64(1) })
+	if more && r["PermissionsRead"] != int64(1) {
 		return onFields(badRequest("FIELD_INTEGRITY_EXCEPTION", "Permission Read is required for the other permissions on %s", arg), "PermissionsRead")
 	}
 	return o.onlyGrant(ctx, tx, obj, r, key, arg)
 }
 
+func notListed(obj *object, r record, name string) error {
+	return onFields(badRequest("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "%s: bad value for restricted picklist field: %s", obj.field(name).label, shorten(r.text(name))), name)
+}
+
 // onlyGrant refuses a second record for the same thing.
 func (o *Org) onlyGrant(ctx context.Context, tx *sql.Tx, obj *object, r record, key, arg string) error {
-	var other string
 	query := `SELECT "Id" FROM ` + obj.table() + ` WHERE "ParentId" = ? AND ` + key + ` AND "Id" <> ? AND "IsDeleted" = 0 LIMIT 1`
-	err := tx.QueryRowContext(ctx, query, r.text("ParentId"), arg, r.text("Id")).Scan(&other)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return fmt.Errorf("looking for other grants: %w", err)
+	list, err := o.txRows(ctx, tx, query, 1, r.text("ParentId"), arg, r.text("Id"))
+	if err != nil || len(list) == 0 {
+		return err
 	}
-	return badRequest("DUPLICATE_VALUE", "duplicate value found: SobjectType duplicates value on record with id: %s", other[:15])
+	return badRequest("DUPLICATE_VALUE", "duplicate value found: SobjectType duplicates value on record with id: %s", text(list[0][0])[:15])
 }
 
 func (o *Org) ownedByAdmin(ctx context.Context, tx *sql.Tx, set string) bool {
@@ -266,6 +255,9 @@ func (o *Org) grantsChanged(ctx context.Context, tx *sql.Tx, obj *object, id str
 		return o.keepRules(ctx, tx, rules)
 	}
 	key := rules.keyOf(set)
+	if key == "" {
+		key = rules.newKey(set)
+	}
 	if set["IsDeleted"] == int64(1) {
 		delete(rules.Sets, key)
 		delete(rules.Made, key)
@@ -278,7 +270,7 @@ func (o *Org) grantsChanged(ctx context.Context, tx *sql.Tx, obj *object, id str
 	return o.keepRules(ctx, tx, rules)
 }
 
-// keyOf is the name a set has among the rules: the one it was set under, or its label.
+// keyOf is the name a set has among the rules, "" when it has none: the one it was set or made under.
 func (r *accessRules) keyOf(set record) string {
 	for key, id := range r.Made {
 		if id == set.text("Id") {
@@ -286,11 +278,24 @@ func (r *accessRules) keyOf(set record) string {
 		}
 	}
 	for key := range r.Sets {
-		if apiName(key) == set.text("Name") || key == set.text("Label") {
+		if r.Made[key] == "" && (apiName(key) == set.text("Name") || key == set.text("Label")) {
 			return key
 		}
 	}
-	return set.text("Label")
+	return ""
+}
+
+// newKey names a set among the rules: by its label, or where another has that, by its name, which no other has.
+func (r *accessRules) newKey(set record) string {
+	key := set.text("Label")
+	if _, taken := r.Sets[key]; taken {
+		key = set.text("Name")
+	}
+	if r.Made == nil {
+		r.Made = map[string]string{}
+	}
+	r.Made[key] = set.text("Id")
+	return key
 }
 
 // recordedGrants reads what the records below a permission set grant.

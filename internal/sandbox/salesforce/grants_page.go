@@ -1,7 +1,7 @@
 package salesforce
 
 import (
-	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -80,31 +80,35 @@ func (s *site) fillMatrix(m *matrix, p *Permissions, all bool) {
 		m.System = append(m.System, box{name, s.org.schema.object("PermissionSet").field(permissionField + name).label, on})
 	}
 	for _, obj := range s.org.schema.objects {
-		if !obj.granted() && (!obj.setup || obj.forEverybody() && !p.names(obj) || obj.grants()) {
-			continue
-		}
-		a := p.object(obj)
-		row := matrixRow{Name: obj.name, Label: obj.plural}
-		for _, b := range boxNames() {
-			on := map[string]bool{"read": a.Read, "create": a.Create, "edit": a.Edit, "delete": a.Delete, "viewall": a.ViewAll, "modifyall": a.ModifyAll}[b[0]]
-			row.Boxes = append(row.Boxes, box{b[0], b[1], all || on})
-		}
-		for _, f := range obj.fields {
-			if !f.permissionable(obj) {
-				continue
-			}
-			fa := p.field(obj, f)
-			row.Fields = append(row.Fields, matrixField{f.name, f.label, all || fa.Read || fa.Edit, (all || fa.Edit) && !f.readOnly, f.readOnly})
-			if all || fa.Read || fa.Edit {
-				row.Granted++
-			}
-		}
-		if obj.granted() {
-			m.Objects = append(m.Objects, row)
-		} else {
-			m.Setup = append(m.Setup, row)
+		open := obj.forEverybody() && !p.names(obj) // to everybody: there is nothing to grant
+		switch {
+		case obj.granted():
+			m.Objects = append(m.Objects, newMatrixRow(obj, p, all))
+		case obj.setup && !open && !obj.grants():
+			m.Setup = append(m.Setup, newMatrixRow(obj, p, all))
 		}
 	}
+}
+
+func newMatrixRow(obj *object, p *Permissions, all bool) matrixRow {
+	a := p.object(obj)
+	row := matrixRow{Name: obj.name, Label: obj.plural}
+	on := map[string]bool{"read": a.Read, "create": a.Create, "edit": a.Edit, "delete": a.Delete, "viewall": a.ViewAll, "modifyall": a.ModifyAll}
+	for _, b := range boxNames() {
+		row.Boxes = append(row.Boxes, box{b[0], b[1], all || on[b[0]]})
+	}
+	for _, f := range obj.fields {
+		if !f.permissionable(obj) {
+			continue
+		}
+		fa := p.field(obj, f)
+		read := all || fa.Read || fa.Edit
+		row.Fields = append(row.Fields, matrixField{f.name, f.label, read, (all || fa.Edit) && !f.readOnly, f.readOnly})
+		if read {
+			row.Granted++
+		}
+	}
+	return row
 }
 
 // saveGrants carries out the form of boxes.
@@ -114,29 +118,23 @@ func (s *site) saveGrants(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind, name := r.PostForm.Get("kind"), strings.TrimSpace(r.PostForm.Get("name"))
+	if name == "" || kind != "profile" && kind != "set" {
+		s.profilesPage(w, r, "Give it a name.", "")
+		return
+	}
+	p, done := s.grantsOfForm(r, kind, name), "Saved. It is in force at once."
+	switch r.PostForm.Get("do") {
+	case "lift":
+		p, done = nil, map[string]string{"profile": "The profile may everything again.", "set": "The permission set is removed."}[kind]
+	case "new":
+		p, done = &Permissions{System: []string{apiEnabled}}, "It grants nothing yet: tick what it is to grant."
+	}
 	set := s.org.RestrictProfile
 	if kind == "set" {
 		set = s.org.SetPermissionSet
 	}
-	var p *Permissions
-	done := "Saved. It is in force at once."
-	var err error
+	err := set(r.Context(), name, p)
 	switch {
-	case name == "" || kind != "profile" && kind != "set":
-		err = errors.New("give it a name")
-	case r.PostForm.Get("do") == "lift":
-		done = map[string]string{"profile": "The profile may everything again.", "set": "The permission set is removed."}[kind]
-	case r.PostForm.Get("do") == "new":
-		p, done = &Permissions{System: []string{apiEnabled}}, "It grants nothing yet: tick what it is to grant."
-	default:
-		p = s.grantsOfForm(r, kind, name)
-	}
-	if err == nil {
-		err = set(r.Context(), name, p)
-	}
-	switch {
-	case err != nil && name == "":
-		s.profilesPage(w, r, messageOf(err), "")
 	case err != nil:
 		s.showGrants(w, r, kind, name, messageOf(err), "")
 	case p == nil && kind == "set":
@@ -146,7 +144,7 @@ func (s *site) saveGrants(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// grantsOfForm reads the boxes. The fields of an entity are named only if one of them is not granted as the entity is.
+// grantsOfForm reads the boxes.
 func (s *site) grantsOfForm(r *http.Request, kind, name string) *Permissions {
 	has := func(key string) bool { return r.PostForm.Get(key) != "" }
 	p := &Permissions{Objects: map[string]Access{}, Fields: map[string]FieldAccess{}, System: []string{}}
@@ -158,53 +156,42 @@ func (s *site) grantsOfForm(r *http.Request, kind, name string) *Permissions {
 	for _, obj := range s.org.schema.objects {
 		key := "o." + obj.name + "."
 		a := Access{Read: has(key + "read"), Create: has(key + "create"), Edit: has(key + "edit"), Delete: has(key + "delete"), ViewAll: has(key + "viewall"), ModifyAll: has(key + "modifyall")}
-		if a == (Access{}) {
-			continue
+		if a != (Access{}) {
+			p.Objects[obj.name] = a
+			maps.Copy(p.Fields, fieldsOfForm(has, obj, p.object(obj)))
 		}
-		p.Objects[obj.name] = a
-		named, differs := map[string]FieldAccess{}, false
-		edit := p.object(obj).Create || p.object(obj).Edit
-		for _, f := range obj.fields {
-			if !f.permissionable(obj) {
-				continue
-			}
-			full := "f." + obj.name + "." + f.name
-			fa := FieldAccess{Read: has(full+".read") || has(full+".edit"), Edit: has(full + ".edit")}
-			differs = differs || !fa.Read || edit != fa.Edit && !f.readOnly
-			if fa.Read {
-				named[obj.name+"."+f.name] = fa
-			}
-		}
-		if !differs || len(obj.fields) == 0 {
-			continue
-		}
-		for k, fa := range named {
-			p.Fields[k] = fa
-		}
-		if len(named) == 0 && obj.granted() { // naming one field is how the others are kept back
-			p.Fields[obj.name+"."+firstPermissionable(obj)] = FieldAccess{}
-		}
+	}
+	if kind == "set" {
+		p.Users = strings.Fields(r.PostForm.Get("users"))
+		return p
 	}
 	a := &s.org.access
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if kind == "profile" {
-		p.LoginRanges = a.rules.Profiles[name].LoginRanges
-		return p
-	}
-	for line := range strings.Lines(r.PostForm.Get("users")) {
-		if line = strings.TrimSpace(line); line != "" {
-			p.Users = append(p.Users, line)
-		}
-	}
+	p.LoginRanges = a.rules.Profiles[name].LoginRanges
 	return p
 }
 
-func firstPermissionable(obj *object) string {
+// fieldsOfForm names the fields of an entity where one of them is not granted as the entity is.
+func fieldsOfForm(has func(key string) bool, obj *object, a Access) map[string]FieldAccess {
+	named, differs, first := map[string]FieldAccess{}, false, ""
 	for _, f := range obj.fields {
-		if f.permissionable(obj) {
-			return f.name
+		if !f.permissionable(obj) {
+			continue
+		}
+		key, full := "f."+obj.name+"."+f.name, obj.name+"."+f.name
+		first = orElse(first, full)
+		fa := FieldAccess{Read: has(key+".read") || has(key+".edit"), Edit: has(key + ".edit")}
+		differs = differs || !fa.Read || !f.readOnly && fa.Edit != (a.Create || a.Edit)
+		if fa.Read {
+			named[full] = fa
 		}
 	}
-	return "Id"
+	switch {
+	case !differs:
+		return nil
+	case len(named) == 0: // naming one with nothing is how all others are kept back
+		return map[string]FieldAccess{first: {}}
+	}
+	return named
 }

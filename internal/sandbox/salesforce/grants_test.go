@@ -173,6 +173,35 @@ func TestGrantRecordsFollow(t *testing.T) {
 	}
 }
 
+// TestSetsOfOneLabel keeps apart what two sets grant whose labels are the same.
+func TestSetsOfOneLabel(t *testing.T) {
+	t.Parallel()
+	o := start(t, Options{Seed: SeedNone})
+	u := o.restricted(Permissions{})
+	for i, entity := range []string{"Case", "Account"} {
+		set := o.create("PermissionSet", `{"Name":"Set_`+itoa(i)+`","Label":"Same"}`)
+		o.create("ObjectPermissions", `{"ParentId":"`+set+`","SobjectType":"`+entity+`","PermissionsRead":true}`)
+		o.create("PermissionSetAssignment", `{"PermissionSetId":"`+set+`","AssigneeId":"`+makeID("005", 2)+`"}`)
+	}
+	for _, entity := range []string{"Case", "Account"} {
+		if status, body := u.soql("SELECT Id FROM " + entity); status != http.StatusOK {
+			t.Errorf("%s: %d %s", entity, status, body)
+		}
+	}
+	if err := o.SetPermissionSet(t.Context(), "Same", nil); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := u.soql("SELECT Id FROM Case"); status != http.StatusBadRequest {
+		t.Errorf("a set that was removed grants: %d", status)
+	}
+	if status, _ := u.soql("SELECT Id FROM Account"); status != http.StatusOK {
+		t.Errorf("the other set: %d", status)
+	}
+	if o.rowsOf("SELECT Id FROM PermissionSet WHERE Label = 'Same'") != 1 {
+		t.Error("the record of the other set is gone, or that of the removed one is not")
+	}
+}
+
 // TestGrantsUndone undoes a transaction that granted something: nothing of it is in force.
 func TestGrantsUndone(t *testing.T) {
 	t.Parallel()

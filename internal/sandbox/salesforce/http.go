@@ -156,11 +156,7 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(area, "services/soap"):
 		o.soap(w, r, segs[2:])
 	case strings.EqualFold(segs[0], "cometd"):
-		if s := o.sessions.find(bearer(r), false); s != nil && !o.usesAPI(r.Context(), s.user) {
-			writeFault(w, apiDisabled())
-			return
-		}
-		o.cometd(w, r, segs[1:])
+		o.streaming(w, r, segs[1:])
 	case strings.HasPrefix(area, "id/") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
 	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
@@ -187,6 +183,15 @@ func segments(u *url.URL) []string {
 		}
 	}
 	return segs
+}
+
+// streaming answers below /cometd for who may use the API.
+func (o *Org) streaming(w http.ResponseWriter, r *http.Request, segs []string) {
+	if s := o.sessions.find(bearer(r), false); s != nil && !o.usesAPI(r.Context(), s.user) {
+		writeFault(w, apiDisabled())
+		return
+	}
+	o.cometd(w, r, segs)
 }
 
 // oauth answers below /services/oauth2/.

@@ -157,14 +157,18 @@ func (q listQuery) order(obj *object, total int64) string {
 		if q.Desc {
 			way = " DESC"
 		}
+		if total > maxSorted {
+			return f.folded() + way + `, "Id"` + way // as the index has it
+		}
 		return f.folded() + way + ` NULLS LAST, "Id" DESC`
 	}
-	return `"Id" DESC`
+	return newestFirst
 }
 
 // sortedAt reports whether a list of this length is sorted by a field.
 func (f *field) sortedAt(total int64) bool {
-	return f.sortable() && !f.writeOnly && f.kind != typeReference && (total <= maxSorted || f.indexed || f.kind == typeID)
+	filled := f.nameField || f.required || f.system() // the index leaves out what has no value
+	return f.sortable() && !f.writeOnly && f.kind != typeReference && (total <= maxSorted || f.indexed && filled)
 }
 
 // head is a column's head in a list that can be sorted.
@@ -213,6 +217,9 @@ func (s *site) list(w http.ResponseWriter, r *http.Request) {
 	}
 	pages := int((total + pageSize - 1) / pageSize)
 	q.Page = min(q.Page, max(1, pages))
+	if f := obj.field(q.Sort); where == "" && total > maxSorted && f != nil && f.sortedAt(total) {
+		where = f.folded() + " IS NOT NULL" // lets the index do the sorting
+	}
 	lv, err := s.view(r.Context(), obj, listPage{where, q.order(obj, total), (q.Page - 1) * pageSize, pageSize}, args...)
 	if err != nil {
 		s.problem(w, r, err)

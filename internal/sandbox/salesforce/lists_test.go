@@ -107,12 +107,29 @@ func TestSortOfLongLists(t *testing.T) {
 	t.Parallel()
 	o := start(t, Options{Seed: SeedNone})
 	obj := o.schema.object("Contact")
-	for name, want := range map[string]bool{"Email": true, "Name": true, "Department": false, "CreatedDate": true} {
+	for name, want := range map[string]bool{"Email": false, "Name": true, "Department": false, "CreatedDate": true} {
 		if got := obj.field(name).sortedAt(1_000_000); got != want {
 			t.Errorf("%s: %v", name, got)
 		}
 		if !obj.field(name).sortedAt(1000) {
 			t.Errorf("a short list is not sorted by %s", name)
+		}
+	}
+	for _, q := range []listQuery{{}, {Sort: "Name"}, {Sort: "Name", Desc: true}, {Sort: "CreatedDate"}} {
+		where := ""
+		if q.Sort != "" {
+			where = obj.field(q.Sort).folded() + " IS NOT NULL"
+		}
+		rows, err := o.store.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN SELECT \"Id\" FROM "+obj.table()+obj.live(where)+" ORDER BY "+q.order(obj, 1_000_000)+" LIMIT 50 OFFSET 900000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := scanAll(rows, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := fmt.Sprint(plan); !strings.Contains(told, "USING COVERING INDEX") || strings.Contains(told, "TEMP B-TREE") {
+			t.Errorf("%+v is read by %s", q, told)
 		}
 	}
 	if got := (listQuery{Sort: "Department"}).order(obj, 1_000_000); got != newestFirst {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -227,10 +228,7 @@ func particleRow(obj *object, f *field) record {
 
 // fieldRow is a FieldDefinition; what it shares with the particle is copied.
 func fieldRow(obj *object, f *field, common record) record {
-	r := record{}
-	for name, v := range common {
-		r[name] = v
-	}
+	r := maps.Clone(common)
 	r["DataType"], r["IsListVisible"] = dataType(f), bit(obj.layoutable() && !f.longText && !f.writeOnly)
 	return r
 }
@@ -245,39 +243,25 @@ func bareName(name string) string {
 
 // dataType names a type as the setup pages of the platform do.
 func dataType(f *field) string {
+	digits := fmt.Sprintf("(%d, %d)", f.precision-f.scale, f.scale)
+	size := fmt.Sprintf("(%d)", f.length)
 	switch {
 	case f.auto:
 		return "Auto Number"
 	case f.master:
 		return "Master-Detail(" + strings.Join(f.refs, ",") + ")"
 	case f.percent:
-		return fmt.Sprintf("Percent(%d, %d)", f.precision-f.scale, f.scale)
+		return "Percent" + digits
 	case f.longText:
-		return fmt.Sprintf("Long Text Area(%d)", f.length)
-	}
-	switch f.kind {
-	case typeReference:
+		return "Long Text Area" + size
+	case f.kind == typeReference:
 		return "Lookup(" + strings.Join(f.refs, ",") + ")"
-	case typeDouble:
-		return fmt.Sprintf("Number(%d, %d)", f.precision-f.scale, f.scale)
-	case typeCurrency:
-		return fmt.Sprintf("Currency(%d, %d)", f.precision-f.scale, f.scale)
-	case typeInt:
-		return "Number(9, 0)"
-	case typeBoolean:
-		return "Checkbox"
-	case typeMulti:
-		return "Picklist (Multi-Select)"
-	case typeDate:
-		return "Date"
-	case typeDateTime:
-		return "Date/Time"
-	case typeString:
-		return fmt.Sprintf("Text(%d)", f.length)
-	case typeURL:
-		return fmt.Sprintf("URL(%d)", f.length)
-	case typeTextArea:
-		return fmt.Sprintf("Text Area(%d)", f.length)
+	}
+	if name, known := map[fieldType]string{
+		typeDouble: "Number" + digits, typeCurrency: "Currency" + digits, typeInt: "Number(9, 0)", typeBoolean: "Checkbox", typeMulti: "Picklist (Multi-Select)",
+		typeDateTime: "Date/Time", typeString: "Text" + size, typeURL: "URL" + size, typeTextArea: "Text Area" + size,
+	}[f.kind]; known {
+		return name
 	}
 	return strings.ToUpper(string(f.kind[:1])) + string(f.kind[1:])
 }

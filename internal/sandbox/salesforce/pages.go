@@ -297,10 +297,7 @@ func titleOf(obj *object, rec record) string {
 }
 
 func (s *site) total(ctx context.Context, obj *object, where string, args ...any) (int64, error) {
-	q := "SELECT COUNT(*) FROM " + obj.table() + ` WHERE "IsDeleted" = 0`
-	if where != "" {
-		q += " AND " + where
-	}
+	q := "SELECT COUNT(*) FROM " + obj.table() + obj.live(where)
 	rows, err := s.org.store.QueryContext(ctx, q, args...)
 	if err != nil {
 		return 0, err
@@ -319,7 +316,13 @@ type listPage struct {
 	offset, limit int
 }
 
-const newestFirst = `"Id" DESC`
+const newestFirst = `"CreatedDate" DESC, "Id" DESC`
+
+// live is the WHERE of what is not in the bin. The bin is looked at apart, and is small: reading the mark of each of a million
+// records takes seconds, where an index has all else that is asked for.
+func (o *object) live(where string) string {
+	return " WHERE " + orElse(where, `"CreatedDate" IS NOT NULL`) + ` AND "Id" NOT IN (SELECT "Id" FROM ` + o.table() + ` WHERE "IsDeleted" = 1)`
+}
 
 // view reads one page of a list.
 func (s *site) view(ctx context.Context, obj *object, p listPage, args ...any) (*listView, error) {
@@ -332,11 +335,7 @@ func (s *site) view(ctx context.Context, obj *object, p listPage, args ...any) (
 		lv.Columns = append(lv.Columns, f.title())
 	}
 	// What is shown is read for the ids of the page alone: skipping over whole records takes long in a list of a million.
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "Id" IN (SELECT "Id" FROM ` + obj.table() + ` WHERE "IsDeleted" = 0`
-	if p.where != "" {
-		q += " AND " + p.where
-	}
-	q += " ORDER BY " + p.order + " LIMIT " + itoa(p.limit) + " OFFSET " + itoa(p.offset) + ") ORDER BY " + p.order
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + obj.table() + ` WHERE "Id" IN (SELECT "Id" FROM ` + obj.table() + obj.live(p.where) + " ORDER BY " + p.order + " LIMIT " + itoa(p.limit) + " OFFSET " + itoa(p.offset) + ") ORDER BY " + p.order
 	rows, err := s.org.store.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err

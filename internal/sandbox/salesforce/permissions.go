@@ -164,9 +164,6 @@ func (o *Org) changeRules(ctx context.Context, change func(tx *sql.Tx, rules *ac
 
 // txRules are the grants as the transaction under way sees them.
 func (o *Org) txRules(ctx context.Context, tx *sql.Tx) (*accessRules, error) {
-	if o.store.txn.rules != nil {
-		return o.store.txn.rules, nil
-	}
 	rules := &accessRules{Profiles: map[string]Permissions{}, Sets: map[string]Permissions{}}
 	var raw string
 	err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = 'permissions'").Scan(&raw)
@@ -192,14 +189,27 @@ func (o *Org) keepRules(ctx context.Context, tx *sql.Tx, rules *accessRules) err
 	if err != nil {
 		return fmt.Errorf("encoding permissions: %w", err)
 	}
-	o.store.txn.rules = rules
+	ctx = context.WithoutCancel(ctx)
 	o.store.txn.after = append(o.store.txn.after, func() {
-		var kept accessRules // a copy: the transaction may still be changing its own
-		if json.Unmarshal(raw, &kept) == nil {
-			o.access.use(kept)
+		if err := o.reloadRules(ctx); err != nil {
+			_ = o.fail(ctx, err) // logs it
 		}
 	})
 	return setMeta(ctx, tx, "permissions", string(raw))
+}
+
+// reloadRules puts what the file has into force: a part of a transaction may have been undone before its end.
+func (o *Org) reloadRules(ctx context.Context) error {
+	raw, err := o.store.meta(ctx, "permissions")
+	if err != nil {
+		return err
+	}
+	var kept accessRules
+	if err := json.Unmarshal([]byte(raw), &kept); err != nil {
+		return fmt.Errorf("reading the permissions: %w", err)
+	}
+	o.access.use(kept)
+	return nil
 }
 
 // use puts rules into force, unless newer ones are.
@@ -314,22 +324,30 @@ func newView(full *schema, key string, granted []Permissions) *view {
 // see adds an entity as far as it is granted.
 func (v *view) see(obj *object, granted []Permissions) {
 	whole := v.implied(obj, granted)
-	sum, readable := whole, map[string]bool{}
+	sum := whole
 	for _, g := range granted {
 		add := g.object(obj)
 		sum = Access{Read: sum.Read || add.Read, Create: sum.Create || add.Create, Edit: sum.Edit || add.Edit, Delete: sum.Delete || add.Delete}
-		for _, f := range obj.fields {
-			fa := g.field(obj, f)
-			readable[f.name] = readable[f.name] || fa.Read || fa.Edit || whole.Read
-			v.edit[obj.name+"."+f.name] = v.edit[obj.name+"."+f.name] || fa.Edit || whole.Create || whole.Edit
-		}
 	}
 	if !sum.Read {
 		return
 	}
 	v.objects[obj.name] = sum
 	hidden := obj.developerNamed() && !v.may(viewDeveloperName) && !v.may(viewSetup) && !v.may(modifyAllData)
-	v.schema.add(obj.without(func(f *field) bool { return readable[f.name] && !(hidden && f.name == "DeveloperName") }))
+	v.schema.add(obj.without(func(f *field) bool {
+		fa := fieldOf(granted, obj, f, FieldAccess{Read: whole.Read, Edit: whole.Create || whole.Edit})
+		v.edit[obj.name+"."+f.name] = fa.Edit
+		return fa.Read && (!hidden || f.name != "DeveloperName")
+	}))
+}
+
+// fieldOf joins what is granted of a field to what is implied.
+func fieldOf(granted []Permissions, obj *object, f *field, fa FieldAccess) FieldAccess {
+	for _, g := range granted {
+		add := g.field(obj, f)
+		fa = FieldAccess{Read: fa.Read || add.Read || add.Edit, Edit: fa.Edit || add.Edit}
+	}
+	return fa
 }
 
 // implied is what system permissions grant of an entity, and what everybody may look at.

@@ -52,9 +52,8 @@ type txnState struct {
 
 	stmts map[string]*sql.Stmt // nil: the text ran once so far
 
-	after  []func()     // run once the transaction is in the file
-	rules  *accessRules // the grants as this transaction leaves them; nil: as they were
-	mirror bool         // records of grants are written that follow the rules
+	after  []func() // run once the transaction is in the file
+	mirror bool     // records of grants are written that follow the rules
 
 	runs    *runs // see together.go; nil: rows are not put together
 	waiting []*waiting
@@ -194,6 +193,7 @@ func tablesDDL(sc *schema) string {
 			}
 		}
 		b.WriteString(") STRICT, WITHOUT ROWID;\n")
+		b.WriteString(`CREATE INDEX IF NOT EXISTS "` + o.name + `.bin" ON ` + o.table() + ` ("SystemModstamp") WHERE "IsDeleted" = 1;` + "\n")
 		for _, f := range o.fields {
 			if f.indexed && !f.writeOnly {
 				// What has no value is left out: most records have none in most fields, and loading them is the faster for it.

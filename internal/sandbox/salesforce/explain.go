@@ -7,7 +7,7 @@ import (
 )
 
 // Query plans (REST API developer guide, "Get Feedback on Query Performance"): /query?explain= tells how the org would find the
-// records of a query, without running it for the client.
+// records of a query or, by its id, of a list view, without running it for the client.
 
 // queryPlan is one way to find the records.
 type queryPlan struct {
@@ -30,6 +30,9 @@ type planNote struct {
 const scanCost = 1.5
 
 func (o *Org) explain(rq *request, src string, all bool) (*response, error) {
+	if v := o.viewByID(rq, src); v != nil {
+		src = v.soql()
+	}
 	env := o.environment(rq)
 	p, err := o.planFor(src, all, env)
 	if err != nil {

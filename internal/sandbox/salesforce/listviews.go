@@ -43,6 +43,22 @@ func (v savedView) id() string {
 	return makeID(savedViewPrefix, n)
 }
 
+// viewByID finds a list view of any entity, nil: the text is the id of none.
+func (o *Org) viewByID(rq *request, text string) *savedView {
+	id, valid := normalID(text)
+	if !valid || !strings.HasPrefix(id, savedViewPrefix) {
+		return nil
+	}
+	for _, obj := range o.seen(rq).objects {
+		for _, v := range listViewsOf(obj) {
+			if obj.layoutable() && v.id() == id {
+				return &v
+			}
+		}
+	}
+	return nil
+}
+
 func (v savedView) label() string {
 	return map[bool]string{false: "All ", true: "My "}[v.mine] + v.obj.plural
 }

@@ -212,6 +212,8 @@ func TestRuleQueryPlans(t *testing.T) {
 		{"an id", "GET", explain("SELECT Id FROM Account WHERE Id = '" + acme + "'"), "", 200, `"leadingOperationType":"Index"`, nil},
 		{"all records", "GET", explain("SELECT Id FROM Account WHERE NumberOfEmployees > 5"), "", 200, `"leadingOperationType":"TableScan","notes":[{`, nil},
 		{"a number", "GET", explain("SELECT COUNT() FROM Account"), "", 200, `"cardinality":2`, nil},
+		{"a list view", "GET", explain(listViewsOf(o.schema.object("Account"))[0].id()), "", 200, `"cardinality":2`, nil},
+		{"an id of nothing", "GET", explain("00B000000000000AAA"), "", 400, `MALFORMED_QUERY`, nil},
 		{"a query that is none", "GET", explain("SELECT Foo FROM Account"), "", 400, `INVALID_FIELD`, nil},
 	})
 }

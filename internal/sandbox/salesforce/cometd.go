@@ -207,7 +207,11 @@ func (c *comet) answer(w http.ResponseWriter, r *http.Request, s *session, denie
 	var waiting *poll
 	for _, m := range messages {
 		answer := m.reply()
-		client, problem := c.find(m.ClientID, s)
+		var client *cometClient
+		problem := ""
+		if s != nil { // nobody else keeps a client alive
+			client, problem = c.find(m.ClientID, s.user)
+		}
 		switch {
 		case s == nil && m.Channel == "/meta/handshake":
 			out = append(out, answer.denyHandshake(denied))
@@ -240,8 +244,8 @@ func (r reply) denyHandshake(why string) reply {
 	return r.refuse("403::Handshake denied", "none")
 }
 
-// find returns the client of an id, or what is wrong. One that was silent for too long is forgotten.
-func (c *comet) find(id string, s *session) (*cometClient, string) {
+// find returns the client of an id and a user, or what is wrong. One that was silent for too long is forgotten.
+func (c *comet) find(id, user string) (*cometClient, string) {
 	if id == "" {
 		return nil, "403::Client has not completed handshake"
 	}
@@ -255,7 +259,7 @@ func (c *comet) find(id string, s *session) (*cometClient, string) {
 	case client.idle(now):
 		delete(c.clients, id)
 		return nil, errUnknownClient
-	case s != nil && client.user != s.user:
+	case client.user != user:
 		return nil, "400::Authenticated user id does not match the session's user id"
 	}
 	client.mu.Lock()

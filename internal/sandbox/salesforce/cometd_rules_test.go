@@ -204,7 +204,7 @@ func TestStreamBatches(t *testing.T) {
 // waits returns once a connect of the client waits.
 func (s *stream) waits() {
 	for {
-		client, _ := s.comet.find(s.id, nil)
+		client, _ := s.comet.find(s.id, s.admin)
 		client.mu.Lock()
 		waits := client.chain != nil
 		client.mu.Unlock()

@@ -117,7 +117,7 @@ func TestNothingPersonalInClear(t *testing.T) {
 			}
 			checkFiles(t, h.Dir, needles) // again, with what was written last
 			if dsn != "" {
-				checkTables(t, dsn, needles)
+				checkTables(t, dsn, needles, checkPieces)
 			}
 			leaks(t, "the log", []byte(h.Log()), needles)
 			leaks(t, "what the hub said", texts.Bytes(), needles)
@@ -326,15 +326,17 @@ func checkFiles(t *testing.T, dir string, needles map[string]string) {
 	}
 }
 
-// checkTables reads every column of every table of a PostgreSQL database.
-func checkTables(t *testing.T, dsn string, needles map[string]string) {
+// checkTables reads every column of every table of a PostgreSQL database; more looks at it besides.
+func checkTables(t *testing.T, dsn string, needles map[string]string, more ...func(*testing.T, *sql.DB)) {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	checkPieces(t, db)
+	for _, look := range more {
+		look(t, db)
+	}
 	var tables []string
 	for name := range column(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
 		tables = append(tables, name)

@@ -112,8 +112,8 @@ func script(t *testing.T, client, pkg, file string, info orgInfo) (n int) {
 func TestJSforce(t *testing.T) {
 	t.Parallel()
 	_, info := startOrg(t, salesforce.Options{})
-	if n := script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info); n != 28 {
-		t.Errorf("%d steps, not 28", n)
+	if n := script(t, "jsforce", "jsforce", "jsforce/steps.mjs", info); n < 28 {
+		t.Errorf("%d steps of 28", n)
 	}
 }
 

@@ -37,7 +37,7 @@ await step('userinfo', async () => {
   want(info.urls.rest.includes('{version}'), 'addresses', info.urls);
 });
 await step('SOAP login with a wrong password is refused', async () => {
-  await fails(new jsforce.Connection({ loginUrl: org.url }).login(org.username, 'wrong'), 'Error', 'INVALID_LOGIN: Invalid username, password, security token; or user locked out.');
+  await fails(new jsforce.Connection({ loginUrl: org.url }).login(org.username, 'wrong'), 'INVALID_LOGIN', 'INVALID_LOGIN: Invalid username, password, security token; or user locked out.');
 });
 await step('find by conditions', async () => {
   const hour = jsforce.SfDate.toDateTimeLiteral(new Date(Date.now() + 3600e3));

@@ -15,9 +15,9 @@ import (
 // query matches the beginning of a SOQL query or a SOSL search.
 var query = regexp.MustCompile(`(?is)^\s*(SELECT\s.+\sFROM\s|FIND\s*\{)`)
 
-// speaksSQL are the packages whose queries are SQL with bound parameters, the one that is there to write SOQL, and the load that
-// stands for programs of others.
-var speaksSQL = []string{"internal/sqlstore/", "internal/sandbox/", "internal/soql/", "test/e2e/durability/", "bench/sandbox/"}
+// speaksSQL are the packages whose queries are SQL with bound parameters, the one that is there to write SOQL, and the
+// tests and the load that stand for programs of others.
+var speaksSQL = []string{"internal/sqlstore/", "internal/sandbox/", "internal/soql/", "test/e2e/durability/", "test/clients/", "bench/sandbox/"}
 
 // TestNoStringsJoinedIntoSOQL: a query of the CRM is put together by the soql package, which quotes what is not a constant. A text
 // that begins like a query and is joined or formatted with something else is a mistake, in tests too.

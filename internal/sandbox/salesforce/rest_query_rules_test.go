@@ -124,7 +124,7 @@ func TestRuleQueryPages(t *testing.T) {
 	bad("nobody's", "/services/data/v60.0/query/0r8000000000999AAA-200")
 	bad("no locator", "/services/data/v60.0/query/next")
 	mine := o.token
-	other, err := o.sessions.add(t.Context(), session{user: makeID("005", 999), client: o.Credentials().ClientID}, time.Hour)
+	other, err := o.sessions.add(t.Context(), session{user: makeID("005", 2), client: o.Credentials().ClientID}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

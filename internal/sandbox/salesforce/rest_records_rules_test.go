@@ -341,6 +341,6 @@ func TestRulePasswords(t *testing.T) {
 		{"one that is made up", "DELETE", at, "", 200, `{"NewPassword":"`, nil},
 		{"the administrator's own stays", "POST", "/sobjects/User/" + o.admin + "/password", `{"NewPassword":"correct horse"}`, 400, `INVALID_NEW_PASSWORD`, nil},
 		{"nobody's", "GET", "/sobjects/User/005000000000999AAA/password", "", 404, `NOT_FOUND`, nil},
-		{"within a call that is undone as a whole", "POST", "/composite", `{"allOrNone":true,"compositeRequest":[{"method":"POST","referenceId":"p","url":"/services/data/v60.0` + at + `","body":{"NewPassword":"correct horse"}}]}`, 200, `set it by itself`, nil},
+		{"within a call that is undone as a whole", "POST", "/composite", `{"allOrNone":true,"compositeRequest":[{"method":"POST","referenceId":"p","url":"/services/data/v60.0` + at + `","body":{"NewPassword":"correct horse"}}]}`, 200, `a request of its own`, nil},
 	})
 }

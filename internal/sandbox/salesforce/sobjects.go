@@ -96,8 +96,6 @@ func (o *Org) one(rq *request, obj *object, rest []string) (*response, error) {
 	}
 	id, valid := normalID(rest[0])
 	switch {
-	case valid && obj.name == "User" && len(rest) == 2 && strings.EqualFold(rest[1], "password"):
-		return o.userPassword(rq, id)
 	case valid && id[:3] == obj.prefix:
 		return o.byIDAndPath(rq, obj, id, rest[1:])
 	case len(rest) > 1:
@@ -140,7 +138,7 @@ func (o *Org) byIDAndPath(rq *request, obj *object, id string, path []string) (*
 	case len(path) == 0:
 		return o.byID(rq, obj, id)
 	case obj.name == "User" && len(path) == 1 && strings.EqualFold(path[0], "password"):
-		return o.passwordOf(rq, id)
+		return o.userPassword(rq, id)
 	}
 	return o.related(rq, obj, id, path)
 }

@@ -2,8 +2,8 @@ package salesforce
 
 import (
 	"fmt"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 )
 

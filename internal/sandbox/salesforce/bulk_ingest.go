@@ -61,7 +61,8 @@ func checkRule(rq *request, j *job, obj *object, rule string) error {
 // loader carries one ingest out.
 type loader struct {
 	org     *Org
-	job     *job
+	job     *job // as it was when it began
+	live    *job // as it is: others may change its state meanwhile
 	obj     *object
 	header  []string
 	columns []csvColumn
@@ -79,7 +80,8 @@ type loader struct {
 }
 
 // ingest reads the upload a chunk at a time, each chunk in a transaction that also notes how far the job is.
-func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
+func (b *bulk) ingest(ctx context.Context, live *job) (err error) {
+	j := b.snapshot(live)
 	if !j.Uploaded {
 		return errNoHeader
 	}
@@ -92,7 +94,7 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 	c := newCSVReader(in, j.comma())
 	c.ending = j.LineEnding
 	c.skipMark()
-	l := &loader{org: b.org, job: j, obj: b.org.schema.object(j.Object), idAt: -1, keyAt: -1}
+	l := &loader{org: b.org, job: &j, live: live, obj: b.org.schema.object(j.Object), idAt: -1, keyAt: -1}
 	if err := l.readHeader(ctx, c); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func (b *bulk) ingest(ctx context.Context, j *job) (err error) {
 	if j.In == 0 && j.Parent != "" {
 		l.ok = appendCSV(l.ok, []string{"Id", "Success", "Created", "Error"}, ',', "\n")
 	} else if j.In == 0 {
-		l.ok, l.bad = appendHeader(l.ok, []string{"sf__Id", "sf__Created"}, l.header, *j), appendHeader(l.bad, []string{"sf__Id", "sf__Error"}, l.header, *j)
+		l.ok, l.bad = appendHeader(l.ok, []string{"sf__Id", "sf__Created"}, l.header, j), appendHeader(l.bad, []string{"sf__Id", "sf__Error"}, l.header, j)
 	}
 	chunks, stop := readAhead(c)
 	defer stop()
@@ -200,11 +202,8 @@ func validText(values []string) []string {
 // loadChunk stores the records of a chunk, each on its own, and the job's progress with them.
 func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset int64, out [2]*os.File) error {
 	keepOK, keepBad := l.ok, l.bad
-	b.mu.Lock()
-	aborted := l.job.State != jobInProgress
-	next := *l.job
-	b.mu.Unlock()
-	if aborted {
+	next := b.snapshot(l.live)
+	if next.State != jobInProgress {
 		return errAborted
 	}
 	err := b.org.store.update(ctx, func(tx *sql.Tx) error {
@@ -245,7 +244,7 @@ func (b *bulk) loadChunk(ctx context.Context, l *loader, rows []csvRow, offset i
 	l.ok, l.bad = l.ok[:0], l.bad[:0]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l.job.progress = next.progress
+	l.live.progress = next.progress
 	return nil
 }
 

@@ -177,7 +177,7 @@ func TestBulkUploadBreaksOff(t *testing.T) {
 	}
 	o.api(http.MethodPut, path+"/batches", "Name\nA\nB\n", "Content-Type", "text/csv")
 	o.job(http.MethodPatch, path, `{"state":"UploadComplete"}`)
-	if got := o.finished("ingest", j.ID); got.Processed != 2 || got.Failed != 0 {
+	if got := o.finished("ingest", path[len("/jobs/ingest/"):]); got.Processed != 2 || got.Failed != 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -268,7 +268,10 @@ func TestBulkJobInfo(t *testing.T) {
 	}
 	release()
 	o.finished("ingest", id)
-	o.bulk.find(id, true).Millis = 0
+	done := o.bulk.find(id, true)
+	o.bulk.mu.Lock()
+	done.Millis = 0
+	o.bulk.mu.Unlock()
 	if _, out := o.api(http.MethodGet, "/jobs/ingest/"+id, ""); out != progress("JobComplete", 2, 1, "") {
 		t.Errorf("complete: %s", cmp.Diff(progress("JobComplete", 2, 1, ""), out))
 	}

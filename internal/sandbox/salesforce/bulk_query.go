@@ -138,7 +138,8 @@ func csvExpr(kind fieldType, c string) string {
 }
 
 // query writes the result of a query job to its file.
-func (b *bulk) query(ctx context.Context, j *job) (err error) {
+func (b *bulk) query(ctx context.Context, live *job) (err error) {
+	j := b.snapshot(live)
 	rq := &request{ctx: ctx, user: &session{user: j.User}}
 	env := b.org.environment(rq)
 	p, err := b.org.planFor(j.Query, j.Operation == "queryAll", env)
@@ -154,7 +155,7 @@ func (b *bulk) query(ctx context.Context, j *job) (err error) {
 	if j.Version < 50 { // until then columns came by the alphabet
 		sort.Sort(byName{names, leaves})
 	}
-	w := &resultWriter{bulk: b, job: j, out: bufio.NewWriterSize(f, 256<<10), eol: j.eol()}
+	w := &resultWriter{bulk: b, job: live, out: bufio.NewWriterSize(f, 256<<10), eol: j.eol()}
 	if err := w.line(string(appendCSV(nil, names, j.comma(), ""))); err != nil {
 		return err
 	}

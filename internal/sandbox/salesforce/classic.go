@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -349,13 +350,13 @@ func (o *Org) classicAdd(c *classicCall, parent *job) (*classicAnswer, error) {
 	if err := o.bulk.add(c.ctx, b); err != nil {
 		return nil, err
 	}
-	if bad == nil {
-		if err := o.upload(c.ctx, b, strings.NewReader(string(data)), jobUploaded); err != nil {
-			return nil, err
-		}
-	}
 	if err := o.keepRequest(b.ID, c.body); err != nil {
 		return nil, err
+	}
+	if bad == nil {
+		if err := o.upload(c.ctx, b, bytes.NewReader(data), jobUploaded); err != nil {
+			return nil, err
+		}
 	}
 	return o.classicStarted(b), nil
 }

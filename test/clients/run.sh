@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the clients that are missing, tries them against the stand-in org and prints "N passed, N failed".
 # They go to $TANDEM_TEST_CACHE, or ~/.cache/tandem-test: 300 MB, most of it the Salesforce CLI. Their versions are those
-# of the lock files here. TANDEM_CLIENTS_BUDGET is the time the tests may take, 5m unless set.
+# of the lock files here. TANDEM_CLIENTS_BUDGET is the time the tests may take, 10m unless set.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TANDEM_TEST_CACHE:-$HOME/.cache/tandem-test}
@@ -27,7 +27,7 @@ done
 
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
-(cd "$here" && go test -count=1 -v -timeout "${TANDEM_CLIENTS_BUDGET:-5m}" .) >"$log" 2>&1
+(cd "$here" && go test -count=1 -v -timeout "${TANDEM_CLIENTS_BUDGET:-10m}" .) >"$log" 2>&1
 code=$?
 grep -E '(version |--- (FAIL|SKIP)|_test.go:[0-9]+: )' "$log"
 # Steps are what counts; a test without steps, such as one that was skipped or ended early, counts for itself.

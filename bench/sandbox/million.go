@@ -62,9 +62,9 @@ func questions(ctx context.Context, o *options, c *client, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	query := func(soql func(k contact) string) func(ctx context.Context, n int) error {
+	query := func(text func(k contact) string) func(ctx context.Context, n int) error {
 		return func(ctx context.Context, n int) error {
-			_, err := c.query(ctx, soql(known[n%len(known)]))
+			_, err := c.query(ctx, text(known[n%len(known)]))
 			return err
 		}
 	}

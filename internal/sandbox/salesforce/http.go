@@ -159,7 +159,7 @@ func (o *Org) platform(w http.ResponseWriter, r *http.Request) {
 		o.streaming(w, r, segs[1:])
 	case strings.HasPrefix(area, "id/") && len(segs) == 3:
 		o.identity(w, r, segs[1:])
-	case area == "services/scim" || strings.HasPrefix(area, "services/scim/"):
+	case strings.HasPrefix(area+"/", "services/scim/"):
 		o.scim(w, r, segs[2:])
 	case strings.HasPrefix(area, "services/apexrest"):
 		o.apexREST(w, r, segs[2:])

@@ -106,6 +106,28 @@ await step('Bulk API 1.0', async () => {
   const records = await stream.toArray();
   equal(records.map((r) => [r.Name, r.NumberOfEmployees, r['Owner.Name']]).toSorted(), [['Old "B"', '', 'Ada Admin'], ['Old A', '5', 'Ada Admin']], 'the records');
 });
+await step('Bulk 1.0 load', async () => {
+  conn.bulk.pollInterval = 50;
+  const r = await conn.bulk.load('Contact', 'insert', [{ LastName: 'Classic A', DoNotCall: true }, { LastName: '' }, { LastName: 'Classic "C"\nD' }]);
+  want(r.length === 3 && r[0].success && r[0].created && r[2].success && !r[1].success && r[1].errors[0].startsWith('REQUIRED_FIELD_MISSING'), 'two of three, not ' + JSON.stringify(r));
+  const changed = await conn.bulk.load('Contact', 'update', [{ Id: r[0].id, FirstName: 'By' }]);
+  want(changed[0].success && !changed[0].created && changed[0].id === r[0].id, 'a change, not ' + JSON.stringify(changed));
+  await fails(conn.bulk.load('Contact', 'insert', [{ Nope: 'x' }]), 'Field name not found : Nope');
+  await fails(conn.bulk.load('Nope', 'insert', [{ Name: 'x' }]), 'InvalidEntity');
+  want((await conn.bulk.load('Contact', 'delete', [{ Id: r[2].id }]))[0].success, 'a deletion');
+});
+await step('Bulk 1.0 query', async () => {
+  const records = await (await conn.bulk.query("SELECT Id, LastName, FirstName FROM Contact WHERE LastName LIKE 'Classic%' ORDER BY LastName")).toArray();
+  want(records.length === 1 && records[0].LastName === 'Classic A' && records[0].FirstName === 'By', 'the record, not ' + JSON.stringify(records));
+  await fails((async () => (await conn.bulk.query('SELECT Foo FROM Contact')).toArray())(), 'INVALID_FIELD');
+});
+await step('Bulk 1.0 with a session that ended', async () => {
+  const c = new jsforce.Connection({ loginUrl: org.url, version: '60.0' });
+  await c.login(org.username, org.password + org.security_token);
+  c.accessToken = org.dead; // jsforce signs in again on InvalidSessionId
+  c.bulk.pollInterval = 50;
+  want((await c.bulk.load('Contact', 'insert', [{ LastName: 'Again' }]))[0].success && c.accessToken !== org.dead, 'a new session');
+});
 await step('bulk upsert and delete', async () => {
   conn.bulk2.pollInterval = 50;
   const up = await conn.bulk2.loadAndWaitForResults({ object: 'Account', operation: 'upsert', externalIdFieldName: 'Ext__c', input: [{ Ext__c: 'm2', Name: 'New A' }, { Ext__c: 'm9', Name: 'New B' }] });
@@ -145,6 +167,6 @@ await step('streaming with a wrong session is refused', async () => {
     const client = c.streaming.createClient([new StreamingExtension.AuthFailure((e) => { client.disconnect(); yes(e); })]);
     client.subscribe('/data/AccountChangeEvent', () => {});
   });
-  equal(failed.error, '401::Authentication invalid', 'the error');
+  equal([failed.error, failed.ext.sfdc.failureReason], ['403::Handshake denied', '401::Authentication invalid'], 'the error');
 });
 process.exit(0);

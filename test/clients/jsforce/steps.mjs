@@ -158,25 +158,6 @@ await step('bulk query', async () => {
   const records = await stream.toArray();
   equal([records.length, records.filter((r) => r.LastName === 'Bulk "C"').length], [1002, 1], 'all contacts');
 });
-await step('Bulk 1.0 load', async () => {
-  conn.bulk.pollInterval = 50;
-  const r = await conn.bulk.load('Contact', 'insert', [{ LastName: 'Classic A', DoNotCall: true }, { LastName: '' }, { LastName: 'Classic "C"\nD' }]);
-  want(r.length === 3 && r[0].success && r[0].created && r[2].success && !r[1].success && r[1].errors[0].startsWith('REQUIRED_FIELD_MISSING'), 'two of three, not ' + JSON.stringify(r));
-  const changed = await conn.bulk.load('Contact', 'update', [{ Id: r[0].id, FirstName: 'By' }]);
-  want(changed[0].success && !changed[0].created && changed[0].id === r[0].id, 'a change, not ' + JSON.stringify(changed));
-  await fails(conn.bulk.load('Contact', 'insert', [{ Nope: 'x' }]), 'Field name not found : Nope');
-  await fails(conn.bulk.load('Nope', 'insert', [{ Name: 'x' }]), 'InvalidEntity');
-  want((await conn.bulk.load('Contact', 'delete', [{ Id: r[2].id }]))[0].success, 'a deletion');
-});
-await step('Bulk 1.0 query', async () => {
-  const records = await (await conn.bulk.query("SELECT Id, LastName, FirstName FROM Contact WHERE LastName LIKE 'Classic%'")).toArray();
-  want(records.length === 1 && records[0].LastName === 'Classic A' && records[0].FirstName === 'By', 'the record, not ' + JSON.stringify(records));
-  await fails((async () => (await conn.bulk.query('SELECT Foo FROM Contact')).toArray())(), 'INVALID_FIELD');
-});
-await step('Bulk 1.0 with a session that ended', async () => {
-  conn.accessToken = org.dead; // jsforce signs in again on InvalidSessionId
-  want((await conn.bulk.load('Contact', 'insert', [{ LastName: 'Again' }]))[0].success && conn.accessToken !== org.dead, 'a new session');
-});
 await step('streaming', async () => {
   const client = conn.streaming.createClient([new StreamingExtension.Replay('/data/AccountChangeEvent', -1)]);
   let made;

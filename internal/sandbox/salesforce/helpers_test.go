@@ -9,7 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -28,6 +32,9 @@ func fixedNow() time.Time { return time.Date(2026, 11, 18, 15, 30, 0, 0, time.UT
 
 func start(t testing.TB, opts Options) *testOrg {
 	t.Helper()
+	if plain := (Options{Seed: opts.Seed, Logger: opts.Logger, SessionTTL: opts.SessionTTL, DailyRequests: opts.DailyRequests}); reflect.DeepEqual(plain, opts) {
+		opts.begin = beginning(t, opts.Seed)
+	}
 	if opts.Now == nil {
 		opts.Now = fixedNow
 	}
@@ -44,6 +51,35 @@ func start(t testing.TB, opts Options) *testOrg {
 		}
 	})
 	return o
+}
+
+// beginnings are the files of orgs that nobody has used yet, by seed. To make one takes much longer than to copy it.
+var beginnings = struct {
+	sync.Mutex
+	files map[string][]byte
+}{files: map[string][]byte{}}
+
+func beginning(t testing.TB, seed string) []byte {
+	t.Helper()
+	beginnings.Lock()
+	defer beginnings.Unlock()
+	if file, made := beginnings.files[seed]; made {
+		return file
+	}
+	dir := t.TempDir()
+	org, err := New(Options{Dir: dir, Seed: seed, Now: fixedNow})
+	if err != nil {
+		t.Fatalf("making an org to begin with: %v", err)
+	}
+	if err := org.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join(dir, databaseFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	beginnings.files[seed] = file
+	return file
 }
 
 // serve puts the org on the network and signs in.

@@ -70,6 +70,7 @@ type Options struct {
 	Remote bool
 
 	upgrade upgrade // of an older file; for tests
+	begin   []byte  // the file of an org to begin with where Dir is empty, nil: a new one; for tests
 }
 
 // Credentials is all a client needs to connect.
@@ -168,7 +169,7 @@ func New(opts Options) (*Org, error) {
 	}
 	o.events, o.comet = newEventSchemas(o.schema), newComet(o)
 	ctx := context.Background()
-	if o.store, err = openStore(ctx, opts.Dir, o.schema, opts.upgrade); err != nil {
+	if o.store, err = openStore(ctx, opts.Dir, opts.begin, o.schema, opts.upgrade); err != nil {
 		return nil, err
 	}
 	o.store.rolledBack = o.topics.clear

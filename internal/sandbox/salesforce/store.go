@@ -71,6 +71,8 @@ const (
 	maxStatements = 300
 )
 
+const databaseFile = "salesforce.db"
+
 // registerFunctions adds our SQL functions to the driver, which keeps them for the whole process.
 var registerFunctions = sync.OnceValue(func() error { //nolint:gochecknoglobals // the driver's registry is global too
 	return errors.Join(
@@ -96,7 +98,7 @@ func localMillis(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, 
 }
 
 // openStore opens the database in dir, or in a temporary folder when dir is empty.
-func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store, error) {
+func openStore(ctx context.Context, dir string, begin []byte, sc *schema, up upgrade) (*store, error) {
 	if err := registerFunctions(); err != nil {
 		return nil, fmt.Errorf("adding SQL functions: %w", err)
 	}
@@ -106,18 +108,17 @@ func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store,
 	durability := "NORMAL"
 	var err error
 	if dir == "" {
-		temp, err := os.MkdirTemp("", "sandbox-salesforce-")
-		if err != nil {
-			return nil, fmt.Errorf("making a temporary folder: %w", err)
+		if s.temp, err = tempDir(begin); err != nil {
+			return nil, err
 		}
-		s.temp, dir, durability = temp, temp, "OFF"
+		dir, durability = s.temp, "OFF"
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	} else if s.lock, err = lockDir(ctx, dir); err != nil {
 		return nil, err
 	}
 	s.dir = dir
-	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, "salesforce.db")}).EscapedPath()}
+	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, databaseFile)}).EscapedPath()}
 	pragmas := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(" + durability + ")" +
 		"&_pragma=case_sensitive_like(1)&_pragma=temp_store(MEMORY)"
 	if s.write, err = sql.Open("sqlite", file.String()+pragmas+writerPragmas); err != nil {
@@ -133,6 +134,21 @@ func openStore(ctx context.Context, dir string, sc *schema, up upgrade) (*store,
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// tempDir makes a folder for an org that ends with the process, with its file in it if there is one.
+func tempDir(begin []byte) (string, error) {
+	dir, err := os.MkdirTemp("", "sandbox-salesforce-")
+	if err != nil {
+		return "", fmt.Errorf("making a temporary folder: %w", err)
+	}
+	if begin == nil {
+		return dir, nil
+	}
+	if err := os.WriteFile(filepath.Join(dir, databaseFile), begin, 0o600); err != nil {
+		return "", errors.Join(fmt.Errorf("beginning the database: %w", err), os.RemoveAll(dir))
+	}
+	return dir, nil
 }
 
 func (s *store) close() error {

@@ -88,8 +88,10 @@ if wanted go; then
 		if [ -f build/test/again ]; then cat build/test/again >>build/test/again-all; fi
 	}
 	: >build/test/again-all
-	go_suite go 25 "$silent" "-race"
-	go_suite calls 14 "$spoken" "-race -p 1"
+	# SQLite, translated from C, is not looked at for misaligned pointers: that alone would be a third of the time.
+	export raced="-race -gcflags=modernc.org/...=-d=checkptr=0"
+	go_suite go 25 "$silent" "$raced"
+	go_suite calls 14 "$spoken" "$raced -p 1"
 	if [ -s build/test/again-all ]; then
 		failed=${failed/ go/}
 		failed=${failed/ calls/}
@@ -97,7 +99,7 @@ if wanted go; then
 			echo "once more: $package $pattern (a test that is right one time of two is a bug: look into it)"
 			export package pattern
 			suite "$package" 10 bash -c 'set -o pipefail
-				TMPDIR=$scratch go test -race -json -tags flite -timeout 9m -run "$pattern" "$package" 2>&1 | ./build/testcount -add build/test/counts'</dev/null
+				TMPDIR=$scratch go test $raced -json -tags flite -timeout 9m -run "$pattern" "$package" 2>&1 | ./build/testcount -add build/test/counts'</dev/null
 		done <build/test/again-all
 	fi
 	postgres_stop

@@ -11,8 +11,9 @@ import (
 	"github.com/tandemcc/tandem/internal/httpx"
 )
 
-// BulkLoad is a load of many records, in parts of one ingest job each, one after the other, so that a record that comes twice
-// ends as it came last.
+// BulkLoad is a load of many records, in parts of one ingest job each, one after the other, so that a record that comes in two
+// parts ends as it came last. Within a part the org refuses records of one external id that it takes together, which are up to
+// 200 in a row.
 //
 // No part is loaded twice, whatever is lost on the way: an ingest job takes effect only once it is closed, its id is kept before
 // anything is sent to it, and after a crash the job itself is asked how far it came. That holds for an insert too, which has

@@ -338,6 +338,7 @@ func TestPresenceStatuses(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", path, got, out, status)
 		}
 	}
+	o.version = "v68.0"
 	id := o.first("SELECT Id FROM ServicePresenceStatus WHERE DeveloperName = 'Lunch'", "Id")
 	if status, out := o.api(http.MethodPatch, "/tooling/sobjects/ServicePresenceStatus/"+id, `{"FullName":"Lunch_Break","Metadata":{"label":"Lunch break"}}`); status != http.StatusNoContent {
 		t.Errorf("%d %s", status, out)

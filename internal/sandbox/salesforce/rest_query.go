@@ -217,8 +217,8 @@ func columnsOf(p *plan, src string) map[string]any {
 	if q, err := soql.Parse(src); err == nil && p.aggregate && len(q.Select) == len(columns) {
 		for i, item := range q.Select {
 			f, called := item.Expr.(*soql.Func)
-			if columns[i].Aggregate = called && aggregates(f.Name); called {
-				columns[i].DisplayName = f.String()
+			if columns[i].Aggregate = called && aggregates(f.Name); called && item.Alias == "" {
+				columns[i].DisplayName = f.String() // an alias is shown as it is: sf looks the value up by this name
 			}
 		}
 	}

@@ -170,7 +170,7 @@ func TestRuleColumns(t *testing.T) {
 		{"SELECT LastName, Account.Name, Account.Owner.Name FROM Contact", "LastName Account(Name Owner(Name))", "Contact 003 grouped=false id=false"},
 		{"SELECT Name, (SELECT LastName, Owner.Name FROM Contacts) FROM Account", "Name Contacts*(LastName Owner(Name))", "Account 001 grouped=false id=false"},
 		{"SELECT COUNT() FROM Account", "", "Account 001 grouped=false id=false"},
-		{"SELECT COUNT(Id), MAX(Name) latest FROM Account", "expr0=COUNT(Id)* latest=MAX(Name)*", "Account 001 grouped=false id=false"},
+		{"SELECT COUNT(Id), MAX(Name) latest FROM Account", "expr0=COUNT(Id)* latest*", "Account 001 grouped=false id=false"},
 		{"SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry", "Industry expr0=COUNT(Id)*", "Account 001 grouped=true id=false"},
 		{"SELECT TYPEOF What WHEN Account THEN Phone, Name WHEN Case THEN Subject, Id END FROM Task", "What(Phone Name Subject Id)", "Task 00T grouped=false id=false"},
 	} {

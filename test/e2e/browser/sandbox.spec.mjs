@@ -213,11 +213,12 @@ test("a user is frozen and let in again, and login IP ranges are kept", async ({
   await page.getByRole("button", { name: "Unfreeze Ana Silva" }).click();
   await expect(page.getByRole("button", { name: "Freeze Ana Silva", exact: true })).toBeVisible();
   await page.goto(`${base}/sandbox/setup/profiles`);
-  await page.getByText("Standard User", { exact: true }).click();
-  await page.getByLabel(/^Login IP ranges of Standard User/).fill("0.0.0.0-255.255.255.255");
+  await page.getByRole("link", { name: "Permissions of Standard User" }).click();
+  await page.getByLabel(/^Users of Standard User sign in from/).fill("0.0.0.0-255.255.255.255");
   await page.getByRole("button", { name: "Save the ranges" }).click();
-  await page.getByText("Standard User", { exact: true }).click();
-  await expect(page.getByLabel(/^Login IP ranges of Standard User/)).toHaveValue("0.0.0.0-255.255.255.255");
+  await expect(page.getByRole("status")).toHaveText("The login IP ranges of Standard User are saved.");
+  await page.reload();
+  await expect(page.getByLabel(/^Users of Standard User sign in from/)).toHaveValue("0.0.0.0-255.255.255.255");
   await page.goto(`${base}/sandbox/setup`);
   await page.getByLabel(/^Trusted IP ranges/).fill("127.0.0.1\nnonsense");
   await page.getByRole("button", { name: "Save", exact: true }).click();

@@ -251,12 +251,38 @@ func addColumnsTo(ctx context.Context, tx *sql.Tx, table string, columns []store
 	return nil
 }
 
-// update runs fn in one write transaction.
+// update runs fn in one write transaction. When ctx ends, it waits no longer for its turn, and what fn asks with it fails; but
+// the transaction stays open until fn returns: the next one has the same state in the store.
 func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	conn, err := s.write.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("starting a transaction: %w", err)
+		return fmt.Errorf("waiting for a transaction: %w", err)
 	}
+	done, err := s.transact(ctx, conn, fn) // the next one may begin now
+	if err != nil {
+		return err
+	}
+	for _, then := range done.after {
+		then()
+	}
+	if done.changes > 0 {
+		s.bell.ring()
+	}
+	for text := range done.stmts {
+		if len(text) <= maxReadyText {
+			s.ready.prepare(context.WithoutCancel(ctx), s.write, text)
+		}
+	}
+	return nil
+}
+
+// transact runs fn in a transaction of conn, which it gives back, and returns what fn left in the store.
+func (s *store) transact(ctx context.Context, conn *sql.Conn, fn func(tx *sql.Tx) error) (done txnState, err error) {
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return done, errors.Join(fmt.Errorf("starting a transaction: %w", err), conn.Close())
+	}
+	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback()), conn.Close()) }() // undone already, unless fn panicked
 	s.txn = txnState{}
 	err = fn(tx)
 	if err == nil {
@@ -271,27 +297,15 @@ func (s *store) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		if s.rolledBack != nil {
 			s.rolledBack()
 		}
-		return err
+		return done, err
 	}
-	logged, texts, after := s.txn.changes > 0, s.txn.stmts, s.txn.after // the next transaction may begin as soon as this one ends
-	if logged {
+	if s.txn.changes > 0 {
 		s.commits++
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("committing: %w", err)
+		return done, fmt.Errorf("committing: %w", err)
 	}
-	for _, fn := range after {
-		fn()
-	}
-	if logged {
-		s.bell.ring()
-	}
-	for text := range texts {
-		if len(text) <= maxReadyText {
-			s.ready.prepare(context.WithoutCancel(ctx), s.write, text)
-		}
-	}
-	return nil
+	return s.txn, nil
 }
 
 // afterCommit runs fn when the transaction under way has taken effect. fn must not write to the store.

@@ -74,7 +74,7 @@ func TestCommandIsBounded(t *testing.T) {
 
 // TestCommandIsKilled: when its time is over a command ends, and its children with it.
 func TestCommandIsKilled(t *testing.T) {
-	t.Parallel()
+	// Not beside the test that takes all places of commands.
 	fifo := filepath.Join(t.TempDir(), "alive")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"strings"
@@ -168,4 +169,16 @@ func (o *Org) sendRest(w io.Writer, j job) error {
 			return err //nolint:wrapcheck // the client is gone
 		}
 	}
+}
+
+// checkCharset refuses data that says it is not UTF-8 (Bulk API 2.0 guide, "Prepare CSV Files").
+func checkCharset(contentType string) error {
+	if contentType == "" {
+		return nil
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	if set := params["charset"]; err == nil && set != "" && !strings.EqualFold(set, "utf-8") && !strings.EqualFold(set, "us-ascii") {
+		return fault(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "The data must be UTF-8: it is said to be %s", shorten(set))
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ var zippers = sync.Pool{New: func() any { //nolint:gochecknoglobals // a pool is
 }}
 
 // compressed reads requests that are compressed, and compresses the longer answers for clients that take it (REST API
-// developer guide, "Compression Headers"). Answers without a length, which are sent piece by piece, stay as they are.
+// developer guide, "Compression Headers"). Answers without a length, which are sent piece by piece, are left to sendTo.
 func (o *Org) compressed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := expand(w, r); err != nil {
@@ -160,4 +160,23 @@ func (z *zipWriter) close() {
 		z.ResponseWriter.WriteHeader(z.status)
 		z.status = 0
 	}
+}
+
+// sendTo writes an answer that is sent piece by piece, compressed where the client takes that. One that breaks off is not
+// closed: the client must not take it for the whole.
+func sendTo(w http.ResponseWriter, r *http.Request, res *response) error {
+	w.Header().Add("Vary", "Accept-Encoding")
+	if !acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		w.WriteHeader(res.status)
+		return res.send(w)
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.WriteHeader(res.status)
+	z, _ := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	z.Reset(w)
+	if err := res.send(z); err != nil {
+		return err
+	}
+	return z.Close() //nolint:wrapcheck // the client is gone
 }

@@ -90,14 +90,13 @@ func isPlatform(path string) bool {
 	return false
 }
 
-func (o *Org) refuse(w http.ResponseWriter, r *http.Request, status int) {
+func (o *Org) refuse(w http.ResponseWriter, _ *http.Request, status int) {
 	if status == http.StatusRequestURITooLong {
 		writeFault(w, fault(status, "URI_TOO_LONG", "the URI is longer than %d bytes: send a POST or a shorter query", maxURL))
 		return
 	}
 	w.Header().Set("Retry-After", "1")
 	writeFault(w, fault(status, "SERVER_UNAVAILABLE", "more than %d requests at once: try again", maxConcurrent))
-	_ = r
 }
 
 func writeFault(w http.ResponseWriter, e *apiError) {
@@ -320,14 +319,12 @@ func (o *Org) rest(w http.ResponseWriter, r *http.Request, segs []string) {
 }
 
 // read takes the body of a request, or leaves an upload to be read later.
-func (rq *request) read(r *http.Request) error {
-	body, err := plainBody(r)
-	if err == nil && isUpload(r) {
-		rq.stream = body
-	} else if err == nil {
-		rq.body, err = io.ReadAll(body)
+func (rq *request) read(r *http.Request) (err error) {
+	if isUpload(r) {
+		rq.stream = r.Body
+		return nil
 	}
-	if err != nil {
+	if rq.body, err = io.ReadAll(r.Body); err != nil {
 		return fmt.Errorf("reading the request: %w", err)
 	}
 	return nil

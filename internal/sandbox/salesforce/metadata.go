@@ -128,7 +128,7 @@ func (o *Org) needMetadata(rq *request, query string) error {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("reading the state of the definitions: %w", err)
 		}
-		o.store.txn.after = append(o.store.txn.after, func() { o.metadata.Store(true) })
+		o.store.afterCommit(func() { o.metadata.Store(true) })
 		if filled == schema {
 			return nil
 		}

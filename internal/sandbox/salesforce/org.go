@@ -3,14 +3,13 @@
 //
 // It covers sign-in (OAuth by password, client credentials, authorization code with PKCE, refresh token, JWT bearer, token
 // exchange, device and user agent, each of which can be switched off, policies of connected apps, login IP ranges, security
-// tokens and lock-out, OpenID Connect, SCIM, and SOAP login), queries, search, describe, records, collections,
-// composite requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0, in JSON and
-// XML; Bulk API 2.0 both ways, and 1.0 with batches of CSV and JSON; PushTopics, generic streaming, change events and platform events over
-// CometD and the Pub/Sub API; and custom objects with validation and duplicate rules. Of the
-// Connect API it takes uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no
-// SOAP beyond signing in; those paths answer NOT_FOUND. Users may
-// read and write everything unless their profile is restricted; there is no sharing of single records. Query locators
-// live in memory and end with the process.
+// tokens and lock-out, OpenID Connect, SCIM, and SOAP login), queries, search, describe, records, collections, composite
+// requests, conditional requests, updated and deleted lists and limits, for API versions 31.0 to 68.0, in JSON and XML; Bulk
+// API 2.0 both ways, and 1.0 with batches of CSV and JSON; PushTopics, generic streaming, change events and platform events
+// over CometD and the Pub/Sub API; and custom objects with validation and duplicate rules. Of the Connect API it takes
+// uploads of conversations, and Apex REST answers what it was told to. It has no Metadata API and no SOAP beyond signing in;
+// those paths answer NOT_FOUND. Users may read and write everything unless their profile is restricted; there is no sharing
+// of single records. Query locators live in memory and end with the process.
 package salesforce
 
 import (
@@ -31,7 +30,7 @@ import (
 // Seeds for Options.
 const (
 	SeedSmall   = "small"  // 200 accounts, 1,000 contacts and 500 cases
-	SeedNone    = "none"   // the administrator alone
+	SeedNone    = "none"   // users, and the setup of presence and routing
 	SeedMedium  = "medium" // 10 times the small one
 	SeedMillion = "1m"     // 1,000 times the small one: a million contacts, which takes a minute or two to make
 )

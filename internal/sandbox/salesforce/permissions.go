@@ -190,7 +190,7 @@ func (o *Org) keepRules(ctx context.Context, tx *sql.Tx, rules *accessRules) err
 		return fmt.Errorf("encoding permissions: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	o.store.txn.after = append(o.store.txn.after, func() {
+	o.store.afterCommit(func() {
 		if err := o.reloadRules(ctx); err != nil {
 			_ = o.fail(ctx, err) // logs it
 		}
